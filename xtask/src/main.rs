@@ -1,1 +1,110 @@
-fn main() {}
+//! The command line of xtask. Parses, calls one function of the library, turns errors into exit
+//! codes (0 done, 1 could not do it, 2 a check failed, 64 wrong usage).
+#![expect(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a command-line program talks to its terminal"
+)]
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use xtask::setup::Scope;
+
+#[derive(Parser)]
+#[command(
+    name = "xtask",
+    bin_name = "cargo xtask",
+    about = "Set-up, chores and the tidy test"
+)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Fetch what this machine lacks, pinned and checked
+    Setup {
+        /// demo: ONNX Runtime and anvil; tests: the rest; all: both
+        #[arg(value_enum, default_value = "all")]
+        scope: Scope,
+    },
+    /// Check that the programs which must be installed beforehand are there
+    Prerequisites,
+    /// Set up, build in release and run `foretoken demo` with the given arguments
+    Demo {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, num_args = 0..)]
+        arguments: Vec<OsString>,
+    },
+    /// Run every check and test of the project
+    CheckAll,
+    /// Run the benchmarks
+    Bench {
+        /// Run only this one, by name
+        #[arg(long)]
+        only: Option<String>,
+        /// Write what the benchmarks printed as JSON to this file
+        #[arg(long)]
+        json: Option<PathBuf>,
+    },
+    /// Check the arrows, budgets and words of the repository
+    Tidy {
+        /// Print the arrows as docs/ARCHITECTURE.md must state them, and check nothing
+        #[arg(long)]
+        print_arrows: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let command_line = match CommandLine::try_parse() {
+        Ok(command_line) => command_line,
+        Err(usage) => {
+            let wrong = usage.use_stderr();
+            // Nothing is left to do when the terminal is gone.
+            drop(usage.print());
+            return if wrong {
+                ExitCode::from(64)
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    match run(command_line.command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Setup { scope } => xtask::setup::run(scope)?,
+        Command::Prerequisites => xtask::prerequisites::check()?,
+        Command::Demo { arguments } => xtask::demo::run(arguments)?,
+        Command::CheckAll => xtask::check_all::run()?,
+        Command::Bench { only, json } => xtask::bench::run(only.as_deref(), json.as_deref())?,
+        Command::Tidy { print_arrows: true } => print!("{}", xtask::tidy::arrows_block()),
+        Command::Tidy {
+            print_arrows: false,
+        } => return tidy(),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn tidy() -> anyhow::Result<ExitCode> {
+    let findings = xtask::tidy::check(&xtask::project::root())?;
+    for finding in &findings {
+        println!("{finding}");
+    }
+    if findings.is_empty() {
+        eprintln!("tidy: nothing to mend");
+        return Ok(ExitCode::SUCCESS);
+    }
+    eprintln!("tidy: {} lines to mend", findings.len());
+    Ok(ExitCode::from(2))
+}

@@ -1,0 +1,54 @@
+//! Fetches what a machine lacks: pinned, checked, through the ordinary package clients, and never
+//! twice. Owns the folder of fetched tools; nothing else writes there.
+
+mod anvil;
+pub mod cargo_deny;
+pub mod contracts;
+mod debian;
+mod onnxruntime;
+pub mod python;
+mod store;
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+use crate::{prerequisites, process};
+use store::Store;
+
+/// How much to fetch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Scope {
+    /// ONNX Runtime and anvil: all that `cargo demo` needs.
+    Demo,
+    /// What the tests need beyond that.
+    Tests,
+    All,
+}
+
+/// Makes the machine ready for the scope; returns at once when nothing is missing.
+pub fn run(scope: Scope) -> Result<()> {
+    let started = process::now();
+    let store = Store::open()?;
+    let _lock = store.lock()?;
+    if matches!(scope, Scope::Demo | Scope::All) {
+        onnxruntime::ensure(&store)?;
+        anvil::ensure(&store)?;
+    }
+    if matches!(scope, Scope::Tests | Scope::All) {
+        prerequisites::check()?;
+        debian::ensure()?;
+        python::ensure(&store)?;
+        cargo_deny::ensure(&store)?;
+        contracts::ensure()?;
+    }
+    eprintln!(
+        "set-up: ready after {:.1} s",
+        started.elapsed().as_secs_f64()
+    );
+    Ok(())
+}
+
+/// Whether the pinned native tools were built for this machine.
+fn is_linux_x86_64() -> bool {
+    cfg!(all(target_os = "linux", target_arch = "x86_64"))
+}
