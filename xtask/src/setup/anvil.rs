@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use super::store::{PinnedFile, Store, check_and_note};
+use super::store::{PinnedFile, Store};
 use crate::{prerequisites, process};
 
 const FILES: [(&str, &str); 3] = [
@@ -28,9 +28,10 @@ const ANVIL: PinnedFile = PinnedFile {
 };
 
 pub(super) fn ensure(store: &Store) -> Result<()> {
-    if store.holds(&ANVIL)? {
-        return Ok(());
-    }
+    store.ensure_pinned(&ANVIL, fetch)
+}
+
+fn fetch(staging: &Path) -> Result<()> {
     if !super::is_linux_x86_64() {
         bail!(
             "anvil is fetched for Linux on x86-64 only. Install the npm package of this platform \
@@ -40,10 +41,6 @@ pub(super) fn ensure(store: &Store) -> Result<()> {
     }
     prerequisites::check_for_npm()?;
     eprintln!("set-up: fetching {} (44 MB unpacked, npm)", ANVIL.folder);
-    store.install(ANVIL.folder, fill)
-}
-
-fn fill(staging: &Path) -> Result<()> {
     for (name, text) in FILES {
         fs::write(staging.join(name), text)?;
     }
@@ -62,5 +59,5 @@ fn fill(staging: &Path) -> Result<()> {
     for (name, _) in FILES {
         fs::remove_file(staging.join(name))?;
     }
-    check_and_note(&anvil, &ANVIL)
+    Ok(())
 }

@@ -15,15 +15,14 @@ pub fn program() -> Result<PathBuf> {
 }
 
 pub(super) fn ensure(store: &Store) -> Result<()> {
-    if program_in(&store.folder(&folder())).is_file() {
-        return Ok(());
-    }
-    eprintln!("set-up: building {} (minutes, once)", folder());
-    store.install(&folder(), fill)
+    let name = folder();
+    let is_there = || Ok(program_in(&store.folder(&name)).is_file());
+    store.ensure(&name, is_there, build)
 }
 
-fn fill(staging: &Path) -> Result<()> {
-    let build = staging.join("build");
+fn build(staging: &Path) -> Result<()> {
+    eprintln!("set-up: building {} (minutes, once)", folder());
+    let target = staging.join("build");
     let mut install = process::cargo();
     install.args([
         "install",
@@ -35,14 +34,14 @@ fn fill(staging: &Path) -> Result<()> {
     ]);
     install.arg(staging);
     // It reads manifests for a second: a quick build is worth more than a quick program.
-    install.env("CARGO_TARGET_DIR", &build);
+    install.env("CARGO_TARGET_DIR", &target);
     install.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1");
     install.env("CARGO_PROFILE_RELEASE_LTO", "off");
     install.env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
     install.env("CARGO_PROFILE_RELEASE_DEBUG", "false");
     process::run(&mut install)
         .context("cargo-deny cannot be built; check the network and cargo's configuration")?;
-    std::fs::remove_dir_all(build)?;
+    std::fs::remove_dir_all(target)?;
     Ok(())
 }
 

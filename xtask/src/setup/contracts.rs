@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
-use super::store::sha256_of_bytes;
+use super::store::{Store, sha256_of_bytes};
 use crate::{process, project};
 
 const FORGE: &str = "contracts/node_modules/@foundry-rs/forge-linux-amd64/bin/forge";
@@ -17,7 +17,7 @@ pub fn forge() -> PathBuf {
     project::root().join(FORGE)
 }
 
-pub(super) fn ensure() -> Result<()> {
+pub(super) fn ensure(store: &Store) -> Result<()> {
     let root = project::root();
     let lock = root.join("contracts/package-lock.json");
     let lock_bytes = fs::read(&lock).with_context(|| {
@@ -28,7 +28,13 @@ pub(super) fn ensure() -> Result<()> {
     })?;
     let digest = sha256_of_bytes(&lock_bytes);
     let mark = root.join(MARK);
-    if forge().is_file() && fs::read_to_string(&mark).is_ok_and(|marked| marked == digest) {
+    let is_there =
+        || forge().is_file() && fs::read_to_string(&mark).is_ok_and(|marked| marked == digest);
+    if is_there() {
+        return Ok(());
+    }
+    let _lock = store.lock("contracts")?;
+    if is_there() {
         return Ok(());
     }
     if !super::is_linux_x86_64() {

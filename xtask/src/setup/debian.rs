@@ -69,7 +69,13 @@ pub(super) fn ensure() -> Result<()> {
     let mut install = process::command("apt-get");
     install.env("DEBIAN_FRONTEND", "noninteractive");
     install
-        .args(["install", "-y", "--no-install-recommends"])
+        .args([
+            "install",
+            "-y",
+            "-o",
+            "DPkg::Lock::Timeout=600",
+            "--no-install-recommends",
+        ])
         .args(&packages);
     process::run_quietly(&mut install).with_context(|| format!("apt could not install {list}"))?;
     match missing.iter().find(|file| !Path::new(file.path).exists()) {

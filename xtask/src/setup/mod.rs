@@ -29,7 +29,6 @@ pub enum Scope {
 pub fn run(scope: Scope) -> Result<()> {
     let started = process::now();
     let store = Store::open()?;
-    let _lock = store.lock()?;
     if matches!(scope, Scope::Demo | Scope::All) {
         onnxruntime::ensure(&store)?;
         anvil::ensure(&store)?;
@@ -39,7 +38,7 @@ pub fn run(scope: Scope) -> Result<()> {
         debian::ensure()?;
         python::ensure(&store)?;
         cargo_deny::ensure(&store)?;
-        contracts::ensure()?;
+        contracts::ensure(&store)?;
     }
     eprintln!(
         "set-up: ready after {:.1} s",

@@ -2,11 +2,11 @@
 //! wheel is downloaded for a named platform and unpacked, never installed.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::store::{PinnedFile, Store, check_and_note};
+use super::store::{PinnedFile, Store};
 use crate::{prerequisites, process};
 
 const REQUIREMENTS: &str = include_str!("../../tools/onnxruntime.txt");
@@ -23,9 +23,10 @@ const UNPACK: &str = "import sys, zipfile; \
     [wheel.extract(name, sys.argv[2]) for name in sys.argv[3:]]";
 
 pub(super) fn ensure(store: &Store) -> Result<()> {
-    if store.holds(&LIBRARY)? {
-        return Ok(());
-    }
+    store.ensure_pinned(&LIBRARY, fetch)
+}
+
+fn fetch(staging: &Path) -> Result<()> {
     if !super::is_linux_x86_64() {
         bail!(
             "ONNX Runtime is fetched for Linux on x86-64 only. Install the wheel onnxruntime==1.31.1 \
@@ -35,10 +36,6 @@ pub(super) fn ensure(store: &Store) -> Result<()> {
     }
     prerequisites::check_for_pip()?;
     eprintln!("set-up: fetching {} (24 MB, pip)", LIBRARY.folder);
-    store.install(LIBRARY.folder, fill)
-}
-
-fn fill(staging: &Path) -> Result<()> {
     let requirements = staging.join("requirements.txt");
     fs::write(&requirements, REQUIREMENTS)?;
     let mut download = process::command("python3");
@@ -74,16 +71,15 @@ fn fill(staging: &Path) -> Result<()> {
         .args([&inside, "onnxruntime/LICENSE"]);
     process::run_quietly(&mut unpack).context("the ONNX Runtime wheel cannot be unpacked")?;
 
-    let library = staging.join(LIBRARY.file);
-    fs::rename(staging.join(inside), &library)?;
+    fs::rename(staging.join(inside), staging.join(LIBRARY.file))?;
     fs::rename(staging.join("onnxruntime/LICENSE"), staging.join("LICENSE"))?;
     fs::remove_dir_all(staging.join("onnxruntime"))?;
     fs::remove_file(wheel)?;
     fs::remove_file(requirements)?;
-    check_and_note(&library, &LIBRARY)
+    Ok(())
 }
 
-fn wheel_in(folder: &Path) -> Result<std::path::PathBuf> {
+fn wheel_in(folder: &Path) -> Result<PathBuf> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == "whl") {

@@ -30,6 +30,10 @@ pub(super) fn ensure(store: &Store) -> Result<()> {
     if mark.is_file() {
         return Ok(());
     }
+    let _lock = store.lock(&name)?;
+    if mark.is_file() {
+        return Ok(());
+    }
     eprintln!("set-up: making the Python environment for the tests ({name}, pip)");
     if place.exists() {
         fs::remove_dir_all(&place)?;

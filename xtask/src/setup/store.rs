@@ -41,14 +41,14 @@ impl Store {
         Ok(Store { root })
     }
 
-    /// Waits until no other set-up runs, and clears what an interrupted one left.
-    pub(super) fn lock(&self) -> Result<File> {
-        let path = self.root.join(".lock");
+    /// Waits until no other set-up works at the named thing.
+    pub(super) fn lock(&self, name: &str) -> Result<File> {
+        let path = self.root.join(format!(".lock-{name}"));
         let lock = File::create(&path).with_context(|| format!("{}", path.display()))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                eprintln!("set-up: another one is running; waiting for it");
+                eprintln!("set-up: another one is making {name}; waiting for it");
                 lock.lock()
                     .with_context(|| format!("{} cannot be locked", path.display()))?;
             }
@@ -56,7 +56,6 @@ impl Store {
                 return Err(error).with_context(|| format!("{} cannot be locked", path.display()));
             }
         }
-        self.clear_staging()?;
         Ok(lock)
     }
 
@@ -64,12 +63,30 @@ impl Store {
         self.root.join(name)
     }
 
-    /// Fills a staging folder and renames it to `name`. The filling checks what it fetched.
-    pub(super) fn install(&self, name: &str, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    /// Makes the folder `name` unless it is there: fills a staging folder and renames it. The
+    /// filling checks what it fetched.
+    pub(super) fn ensure(
+        &self,
+        name: &str,
+        is_there: impl Fn() -> Result<bool>,
+        fill: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<()> {
+        if is_there()? {
+            return Ok(());
+        }
+        let _lock = self.lock(name)?;
+        // Another set-up may have made it while this one waited.
+        if is_there()? {
+            return Ok(());
+        }
         let staging = self.root.join(format!("{STAGING}{name}"));
-        let place = self.folder(name);
+        if staging.exists() {
+            // An interrupted set-up left it.
+            fs::remove_dir_all(&staging)?;
+        }
         fs::create_dir_all(&staging)?;
         fill(&staging)?;
+        let place = self.folder(name);
         if place.exists() {
             fs::remove_dir_all(&place)?;
         }
@@ -77,9 +94,25 @@ impl Store {
             .with_context(|| format!("{} cannot be put in its place", place.display()))
     }
 
+    /// `ensure` for a tool that is one pinned file.
+    pub(super) fn ensure_pinned(
+        &self,
+        pinned: &PinnedFile,
+        fill: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<()> {
+        self.ensure(
+            pinned.folder,
+            || self.holds(pinned),
+            |staging| {
+                fill(staging)?;
+                check_and_note(&staging.join(pinned.file), pinned)
+            },
+        )
+    }
+
     /// Whether the pinned file is there (or named by its variable) with the right digest. A file
     /// whose digest is wrong counts as absent, so that it is fetched again.
-    pub(super) fn holds(&self, pinned: &PinnedFile) -> Result<bool> {
+    fn holds(&self, pinned: &PinnedFile) -> Result<bool> {
         if let Some(named) = std::env::var_os(pinned.variable).filter(|value| !value.is_empty()) {
             if !Path::new(&named).is_file() {
                 bail!(
@@ -104,20 +137,10 @@ impl Store {
         );
         Ok(false)
     }
-
-    fn clear_staging(&self) -> Result<()> {
-        for entry in fs::read_dir(&self.root)? {
-            let entry = entry?;
-            if entry.file_name().to_string_lossy().starts_with(STAGING) {
-                fs::remove_dir_all(entry.path())?;
-            }
-        }
-        Ok(())
-    }
 }
 
 /// Checks a freshly fetched file and writes its digest beside it as `sha256sum` would.
-pub(super) fn check_and_note(path: &Path, pinned: &PinnedFile) -> Result<()> {
+fn check_and_note(path: &Path, pinned: &PinnedFile) -> Result<()> {
     let found = sha256_of(path)?;
     if found != pinned.sha256 {
         bail!(
@@ -181,21 +204,19 @@ mod tests {
     }
 
     fn fill(staging: &Path, text: &str) -> Result<()> {
-        let path = staging.join(PINNED.file);
-        fs::write(&path, text)?;
-        check_and_note(&path, &PINNED)
+        fs::write(staging.join(PINNED.file), text)?;
+        Ok(())
     }
 
     #[test]
     fn a_tool_appears_only_when_its_digest_is_right() {
         let store = store("digest");
-        let _lock = store.lock().expect("nobody else holds this lock");
-        let refused = store.install(PINNED.folder, |staging| fill(staging, "abd"));
+        let refused = store.ensure_pinned(&PINNED, |staging| fill(staging, "abd"));
         assert!(refused.is_err_and(|error| error.to_string().contains("the pinned one is")));
         assert!(!store.folder(PINNED.folder).exists());
 
         store
-            .install(PINNED.folder, |staging| fill(staging, "abc"))
+            .ensure_pinned(&PINNED, |staging| fill(staging, "abc"))
             .expect("the pinned bytes");
         assert!(store.holds(&PINNED).expect("readable"));
         let note = fs::read_to_string(store.folder(PINNED.folder).join("letters.sha256"));
@@ -207,12 +228,12 @@ mod tests {
     fn a_damaged_tool_counts_as_absent_and_is_replaced() {
         let store = store("damage");
         store
-            .install(PINNED.folder, |staging| fill(staging, "abc"))
+            .ensure_pinned(&PINNED, |staging| fill(staging, "abc"))
             .expect("the pinned bytes");
         fs::write(store.folder(PINNED.folder).join(PINNED.file), "abx").expect("our own file");
         assert!(!store.holds(&PINNED).expect("readable"));
         store
-            .install(PINNED.folder, |staging| fill(staging, "abc"))
+            .ensure_pinned(&PINNED, |staging| fill(staging, "abc"))
             .expect("the pinned bytes");
         assert!(store.holds(&PINNED).expect("readable"));
         fs::remove_dir_all(&store.root).expect("our own folder");
@@ -223,8 +244,12 @@ mod tests {
         let store = store("staging");
         let left = store.root.join(".staging-letters-1.0");
         fs::create_dir_all(&left).expect("our own folder");
-        let _lock = store.lock().expect("nobody else holds this lock");
+        fs::write(left.join("half"), "ab").expect("our own file");
+        store
+            .ensure_pinned(&PINNED, |staging| fill(staging, "abc"))
+            .expect("the pinned bytes");
         assert!(!left.exists());
+        assert!(!store.folder(PINNED.folder).join("half").exists());
         fs::remove_dir_all(&store.root).expect("our own folder");
     }
 }
