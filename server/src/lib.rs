@@ -1,1 +1,30 @@
-//! placeholder
+//! The foretoken server: tournaments, rounds, predictions, scores, settlement, API and pages.
+//!
+//! Layers, each may use those above it: `db`, `chain` ← slices ← `jobs`, `settler`, `web`, `api` ←
+//! `demo`, `cli`. Slices are folders with `mod.rs` (verbs) and `store.rs` (all SQL of their tables).
+
+pub mod db;
+pub mod settings;
+
+pub mod chain;
+
+pub mod accounts;
+pub mod aggregates;
+pub mod models;
+pub mod predictions;
+pub mod prices;
+pub mod rounds;
+pub mod runners;
+pub mod scores;
+pub mod settlement;
+pub mod stakes;
+
+pub mod app;
+
+pub mod api;
+pub mod jobs;
+pub mod settler;
+pub mod web;
+
+pub mod cli;
+pub mod demo;

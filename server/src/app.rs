@@ -1,0 +1,105 @@
+//! What every request and job of the serving process shares.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::{MarketClock, WallClock};
+use tokio::sync::Notify;
+
+use crate::chain::Deployment;
+use crate::db::Db;
+use crate::predictions::{ReceiptSigner, Writer};
+use crate::settings::ServeSettings;
+
+/// The serving process's parts, made once and shared.
+#[derive(Debug)]
+pub struct App {
+    /// The database.
+    pub db: Db,
+    /// Rounds, deadlines, prices.
+    pub market: MarketClock,
+    /// Sessions, keys, limits, timeouts.
+    pub wall: WallClock,
+    /// Configuration.
+    pub settings: ServeSettings,
+    /// Stores predictions in groups.
+    pub writer: Writer,
+    /// Signs receipts.
+    pub receipts: Arc<ReceiptSigner>,
+    /// Rung when a job for runners was published.
+    pub runner_wake: Notify,
+    /// Rung when the deadline loop has something new to look at.
+    pub timetable_wake: Notify,
+    /// The contracts; absent when no chain is configured.
+    pub deployment: Option<Deployment>,
+}
+
+impl App {
+    /// Puts the parts together and starts the writer.
+    #[must_use]
+    pub fn new(
+        db: Db,
+        market: MarketClock,
+        settings: ServeSettings,
+        receipts: ReceiptSigner,
+        deployment: Option<Deployment>,
+    ) -> Arc<Self> {
+        let receipts = Arc::new(receipts);
+        let writer = Writer::start(db.clone(), Arc::clone(&receipts));
+        Arc::new(Self {
+            db,
+            wall: market.wall().clone(),
+            market,
+            settings,
+            writer,
+            receipts,
+            runner_wake: Notify::new(),
+            timetable_wake: Notify::new(),
+            deployment,
+        })
+    }
+}
+
+/// Waits `duration` on the wall. The only place that sleeps: callers wait for moments of a clock
+/// they were given, or poll something outside that cannot call back.
+pub async fn pause(duration: Duration) {
+    #[expect(clippy::disallowed_methods, reason = "the one place that sleeps on the wall")]
+    tokio::time::sleep(duration).await;
+}
+
+#[cfg(debug_assertions)]
+pub mod testing {
+    //! An app for tests: a fresh SQLite database, a hand-moved clock, both tournaments entered.
+
+    use super::{App, Arc, Duration, MarketClock, ReceiptSigner, ServeSettings, WallClock};
+    use crate::db::testing::sqlite;
+    use crate::rounds;
+
+    /// 2024-03-05T11:55:00Z, the clock of a fresh test app, microseconds.
+    pub const NOW_US: i64 = 1_709_639_700_000_000;
+
+    /// A fresh app, its wall clock, and the folder that must outlive it.
+    ///
+    /// # Panics
+    /// When a part cannot be made.
+    pub async fn app() -> (Arc<App>, WallClock, tempfile::TempDir) {
+        let (db, folder) = sqlite().await;
+        let wall = WallClock::manual(NOW_US);
+        let mut tx = db.begin().await.expect("a transaction");
+        for file in crate::demo::TOURNAMENT_FILES {
+            rounds::enter(&mut tx, NOW_US, file).await.expect("the demo's tournaments are valid");
+        }
+        tx.commit().await.expect("a commit");
+        let settings = ServeSettings {
+            data_dir: folder.path().to_path_buf(),
+            listen: ([127, 0, 0, 1], 0).into(),
+            rpc_url: None,
+            is_replay: true,
+            chain_poll: Duration::from_millis(50),
+        };
+        let receipts = ReceiptSigner::from_secret(&[7; 32], 31_337, alloy::primitives::Address::ZERO);
+        let receipts = receipts.expect("a key");
+        let app = App::new(db, MarketClock::live(wall.clone()), settings, receipts, None);
+        (app, wall, folder)
+    }
+}

@@ -1,0 +1,116 @@
+//! The database: one pool, one way to begin a writing transaction, a table of small facts.
+//!
+//! SQLite (WAL, synchronous=FULL) is the embedded default, PostgreSQL the other; one SQL text
+//! serves both inside the rules of `sqlx::Any` (migrations/README.md). Slices get connections and
+//! transactions from their callers and never a pool.
+
+#[cfg(debug_assertions)]
+pub mod testing;
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::any::AnyPoolOptions;
+use sqlx::pool::PoolConnection;
+use sqlx::{Any, AnyConnection, AnyPool, Executor, Row, Transaction};
+
+/// What every verb reads and writes through.
+pub type Conn = AnyConnection;
+/// A writing transaction; whoever began it commits it.
+pub type Tx = Transaction<'static, Any>;
+
+/// The pool and its dialect.
+#[derive(Clone, Debug)]
+pub struct Db {
+    pool: AnyPool,
+    is_sqlite: bool,
+}
+
+impl Db {
+    /// Opens `url` (`sqlite:///path?mode=rwc` or `postgres://…`) and applies the migrations.
+    ///
+    /// # Errors
+    /// When the database cannot be reached or a migration fails.
+    pub async fn open(url: &str) -> anyhow::Result<Self> {
+        sqlx::any::install_default_drivers();
+        let is_sqlite = url.starts_with("sqlite:");
+        let pool = AnyPoolOptions::new()
+            .max_connections(8)
+            .acquire_timeout(Duration::from_secs(30))
+            .after_connect(move |conn, _| {
+                Box::pin(async move {
+                    if is_sqlite {
+                        // The URL cannot ask for these; FULL makes a commit survive a power loss.
+                        conn.execute("PRAGMA busy_timeout = 20000").await?;
+                        conn.execute("PRAGMA journal_mode = WAL").await?;
+                        conn.execute("PRAGMA synchronous = FULL").await?;
+                        conn.execute("PRAGMA foreign_keys = ON").await?;
+                    }
+                    Ok(())
+                })
+            })
+            .connect(url)
+            .await?;
+        let db = Self { pool, is_sqlite };
+        sqlx::migrate!("../migrations").run(&db.pool).await?;
+        Ok(db)
+    }
+
+    /// The URL of the embedded database in a data directory.
+    #[must_use]
+    pub fn embedded_url(data_dir: &Path) -> String {
+        format!("sqlite://{}?mode=rwc", data_dir.join("foretoken.sqlite").display())
+    }
+
+    /// Begins a writing transaction. On SQLite it takes the write lock at once: a deferred
+    /// transaction that reads before it writes fails under contention whatever the busy timeout.
+    ///
+    /// # Errors
+    /// When no connection or lock is to be had.
+    pub async fn begin(&self) -> Result<Tx, sqlx::Error> {
+        if self.is_sqlite { self.pool.begin_with("BEGIN IMMEDIATE").await } else { self.pool.begin().await }
+    }
+
+    /// A connection for reading.
+    ///
+    /// # Errors
+    /// When no connection is to be had.
+    pub async fn read(&self) -> Result<PoolConnection<Any>, sqlx::Error> {
+        self.pool.acquire().await
+    }
+
+    /// Whether this is the embedded database.
+    #[must_use]
+    pub fn is_sqlite(&self) -> bool {
+        self.is_sqlite
+    }
+
+    /// Closes every connection.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+/// The fact `name`, if it was ever set.
+///
+/// # Errors
+/// Database errors.
+pub async fn fact(conn: &mut Conn, name: &str) -> Result<Option<String>, sqlx::Error> {
+    let row = sqlx::query("SELECT value FROM facts WHERE name = $1").bind(name).fetch_optional(conn).await?;
+    row.map(|row| row.try_get(0)).transpose()
+}
+
+/// Sets the fact `name`.
+///
+/// # Errors
+/// Database errors.
+pub async fn set_fact(conn: &mut Conn, name: &str, value: &str) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO facts (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+    )
+    .bind(name)
+    .bind(value)
+    .execute(conn)
+    .await?;
+    Ok(())
+}

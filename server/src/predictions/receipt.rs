@@ -1,0 +1,137 @@
+//! Receipts: our signed word that a prediction was stored in time.
+
+use alloy::primitives::{Address, B256, Bytes};
+use alloy::signers::SignerSync;
+use alloy::signers::local::PrivateKeySigner;
+use alloy::sol_types::{Eip712Domain, SolStruct};
+use domain::timestamp::rfc3339;
+use domain::{ModelId, Probability, RoundId};
+use serde::{Deserialize, Serialize};
+
+use super::{PredictionError, Submission};
+
+alloy::sol! {
+    /// What the signature covers (EIP-712).
+    struct PredictionReceipt {
+        string round;
+        string model;
+        uint32 p;
+        uint32 posted;
+        uint64 stake;
+        bool stakeNamed;
+        uint64 sequence;
+        uint64 receivedAtUs;
+    }
+}
+
+/// The acknowledgement of one prediction. It stands for a stored row: the row is committed before
+/// the receipt leaves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The round.
+    pub round: RoundId,
+    /// The model.
+    pub model: ModelId,
+    /// As counted, ppm.
+    pub p_ppm: u32,
+    /// As posted, ppm.
+    pub posted_ppm: u32,
+    /// Whether p was moved into [a, 1 − a].
+    pub clamped: bool,
+    /// The amount named, decimal tokens; null: the model's default limit.
+    pub stake: Option<String>,
+    /// Grows by one with every stored prediction.
+    pub sequence: i64,
+    /// When the request had been read whole, market time.
+    pub received_at: String,
+    /// The same in microseconds.
+    pub received_us: i64,
+    /// Market milliseconds that were left to the deadline.
+    pub ms_to_deadline: i64,
+    /// EIP-712 hash that is signed, `0x…`.
+    pub hash: String,
+    /// 65-byte signature, `0x…`.
+    pub signature: String,
+    /// The signer's address.
+    pub signer: String,
+}
+
+/// Signs receipts; the only key that the web process holds.
+#[derive(Debug)]
+pub struct ReceiptSigner {
+    key: PrivateKeySigner,
+    domain: Eip712Domain,
+}
+
+impl ReceiptSigner {
+    /// A signer whose receipts name chain and vault, so that none can be shown elsewhere.
+    #[must_use]
+    pub fn new(key: PrivateKeySigner, chain_id: u64, vault: Address) -> Self {
+        let domain = Eip712Domain::new(
+            Some("Foretoken".into()),
+            Some("1".into()),
+            Some(alloy::primitives::U256::from(chain_id)),
+            Some(vault),
+            None,
+        );
+        Self { key, domain }
+    }
+
+    /// A signer from 32 secret bytes.
+    ///
+    /// # Errors
+    /// When the bytes are no key of the curve.
+    pub fn from_secret(
+        secret: &[u8; 32],
+        chain_id: u64,
+        vault: Address,
+    ) -> Result<Self, PredictionError> {
+        let key = PrivateKeySigner::from_bytes(&B256::from(*secret))
+            .map_err(|e| PredictionError::Signing(e.to_string()))?;
+        Ok(Self::new(key, chain_id, vault))
+    }
+
+    /// The address that signs.
+    #[must_use]
+    pub fn address(&self) -> Address {
+        self.key.address()
+    }
+
+    pub(super) fn receipt(
+        &self,
+        s: &Submission,
+        counted: Probability,
+        deadline_us: i64,
+        sequence: i64,
+    ) -> Result<Receipt, PredictionError> {
+        let typed = PredictionReceipt {
+            round: s.round.to_string(),
+            model: s.model.to_string(),
+            p: counted.ppm(),
+            posted: s.posted.ppm(),
+            stake: s.ask.map_or(0, domain::TokenAmount::units),
+            stakeNamed: s.ask.is_some(),
+            sequence: u64::try_from(sequence).unwrap_or_default(),
+            receivedAtUs: u64::try_from(s.received_us).unwrap_or_default(),
+        };
+        let hash = typed.eip712_signing_hash(&self.domain);
+        let signed = self.key.sign_hash_sync(&hash);
+        let signature = signed.map_err(|e| PredictionError::Signing(e.to_string()))?;
+        Ok(Receipt {
+            round: s.round.clone(),
+            model: s.model.clone(),
+            p_ppm: counted.ppm(),
+            posted_ppm: s.posted.ppm(),
+            clamped: counted != s.posted,
+            stake: s.ask.map(domain::TokenAmount::tokens),
+            sequence,
+            received_at: rfc3339(s.received_us),
+            received_us: s.received_us,
+            ms_to_deadline: (deadline_us - s.received_us) / 1_000,
+            hash: hash.to_string(),
+            signature: Bytes::from(signature.as_bytes().to_vec()).to_string(),
+            signer: self.key.address().to_string(),
+        })
+    }
+}
+

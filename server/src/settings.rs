@@ -1,0 +1,44 @@
+//! Configuration, read once. Each subsystem receives only its own struct.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use domain::{MarketClock, WallClock};
+use serde::{Deserialize, Serialize};
+
+/// What the serving process needs to know.
+#[derive(Clone, Debug)]
+pub struct ServeSettings {
+    /// Where artifacts, keys and the embedded database lie.
+    pub data_dir: PathBuf,
+    /// Address of the API and the pages.
+    pub listen: SocketAddr,
+    /// JSON-RPC address of the chain, if there is one to follow.
+    pub rpc_url: Option<String>,
+    /// Whether prices are a replay; pages then say that its venues come from one recording.
+    pub is_replay: bool,
+    /// How often the chain is polled.
+    pub chain_poll: Duration,
+}
+
+/// The market clock of a data directory, `clock.json`. Absent: market time is wall time.
+///
+/// Every process of one installation reads the same file, so that all agree on the time.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ClockFile {
+    /// Wall microseconds at which the market clock showed `market_origin_us`.
+    pub wall_origin_us: i64,
+    /// Market microseconds at that moment.
+    pub market_origin_us: i64,
+    /// Market seconds per wall second.
+    pub speed: f64,
+}
+
+impl ClockFile {
+    /// The clock that the file describes.
+    #[must_use]
+    pub fn clock(&self, wall: WallClock) -> MarketClock {
+        MarketClock::replay(wall, self.wall_origin_us, self.market_origin_us, self.speed)
+    }
+}
