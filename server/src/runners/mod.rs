@@ -1,0 +1,501 @@
+//! Jobs for the processes that execute hosted models.
+//!
+//! Owns the tables `runners`, `feature_blocks`, `runner_jobs` and `runner_job_models`. A job is
+//! lent to one runner name until its lease ends on the wall clock; then any runner may take it.
+//! Never executes a model, and never decides whether a prediction is in time: that is
+//! `predictions::submit`.
+
+mod store;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use domain::{AccountId, MarketClock, ModelId, RoundId};
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+use crate::db::Conn;
+use crate::models::Model;
+
+/// Most bytes of one feature block.
+pub const FEATURES_LIMIT: usize = 32_000_000;
+/// Most models of one job.
+pub const JOB_MODEL_LIMIT: usize = 10_000;
+/// What a runner may take for a check.
+const CHECK_BUDGET: Duration = Duration::from_secs(120);
+/// A check that failed for a reason of ours is tried again after this long.
+const RETRY_US: i64 = 10_000_000;
+/// A lease is at least this long.
+const LEASE_MINIMUM_US: i64 = 200_000;
+/// How stale the moment may be at which a runner was seen.
+const SEEN_STEP_US: i64 = 5_000_000;
+
+/// What a job is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobKind {
+    /// One round's predictions.
+    Run,
+    /// The check of one upload.
+    Check,
+}
+
+/// A block of float32 features, row-major, little-endian.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Features {
+    /// SHA-256 of its bytes, hexadecimal.
+    pub digest: String,
+    /// Rows.
+    pub rows: i64,
+    /// Columns.
+    pub columns: i64,
+}
+
+/// One model of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobModel {
+    /// The model.
+    pub model: ModelId,
+    /// SHA-256 of the artifact that is meant.
+    pub artifact: String,
+}
+
+/// A job as a runner gets it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// Its id, which is also the name of the lease.
+    pub id: String,
+    /// What it is for.
+    pub kind: JobKind,
+    /// The round of a run.
+    pub round: Option<RoundId>,
+    /// Until when the answer must be here, market microseconds; `i64::MAX` for a check.
+    pub deadline_us: i64,
+    /// What remains of that on the wall when the lease was given.
+    pub budget: Duration,
+    /// The input.
+    pub features: Features,
+    /// Models without a result, by id.
+    pub models: Vec<JobModel>,
+}
+
+/// A runner as it presents itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Runner {
+    /// Its name, chosen by its operator; belongs to the account that used it first.
+    pub name: String,
+    /// The account of its key.
+    pub account: AccountId,
+    /// Its build.
+    pub version: String,
+    /// Its ONNX Runtime.
+    pub runtime: String,
+    /// The sandbox level it reaches.
+    pub sandbox: String,
+}
+
+/// What became of one model in one job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelResult {
+    /// The model.
+    pub model: ModelId,
+    /// `ok` or what went wrong.
+    pub status: Status,
+    /// The reason, for the model's owner.
+    pub detail: String,
+    /// CPU time, milliseconds.
+    pub cpu_ms: i64,
+    /// Wall time, milliseconds.
+    pub wall_ms: i64,
+}
+
+/// Outcomes of one model in one job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It answered.
+    Ok,
+    /// Too much CPU time.
+    LimitCpu,
+    /// Too much memory.
+    LimitMem,
+    /// Too much wall time.
+    LimitWall,
+    /// It tried what no model may.
+    ForbiddenSyscall,
+    /// The runtime did not load it.
+    LoadError,
+    /// It failed while running.
+    RunError,
+    /// Its answer has the wrong shape or values.
+    BadOutput,
+    /// The runner failed, not the model.
+    PlatformError,
+}
+
+/// Why the job table refuses.
+#[derive(Debug, Error)]
+pub enum RunnerError {
+    /// Rows and columns do not make the block.
+    #[error("{values} feature values are not whole rows of {columns} columns")]
+    Shape {
+        /// How many values came.
+        values: usize,
+        /// How many columns were named.
+        columns: usize,
+    },
+    /// The block is too large or the job has too many models.
+    #[error("a job takes at most {limit} {what}")]
+    TooMuch {
+        /// Of what.
+        what: &'static str,
+        /// How much.
+        limit: usize,
+    },
+    /// Another account's runner has the name.
+    #[error("runner name {0:?} belongs to another account")]
+    NameTaken(String),
+    /// No such job.
+    #[error("lease {0:?} does not exist")]
+    UnknownLease(String),
+    /// It ended and another runner has the job, or the job is done.
+    #[error("lease {job:?} is not held by runner {runner:?}")]
+    LeaseLost {
+        /// The job.
+        job: String,
+        /// Who asked.
+        runner: String,
+    },
+    /// The job has no such model.
+    #[error("lease {job:?} has no model {model}")]
+    NotInJob {
+        /// The job.
+        job: String,
+        /// The model.
+        model: ModelId,
+    },
+    /// The database refused.
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+const STATUSES: [(Status, &str); 9] = [
+    (Status::Ok, "ok"),
+    (Status::LimitCpu, "limit-cpu"),
+    (Status::LimitMem, "limit-mem"),
+    (Status::LimitWall, "limit-wall"),
+    (Status::ForbiddenSyscall, "forbidden-syscall"),
+    (Status::LoadError, "load-error"),
+    (Status::RunError, "run-error"),
+    (Status::BadOutput, "bad-output"),
+    (Status::PlatformError, "platform-error"),
+];
+
+impl Status {
+    /// The stored name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        STATUSES
+            .iter()
+            .find(|(status, _)| *status == self)
+            .map_or("platform-error", |(_, name)| name)
+    }
+
+    /// The status of a stored name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        STATUSES
+            .iter()
+            .find(|(_, name)| *name == text)
+            .map(|(status, _)| *status)
+    }
+}
+
+impl JobKind {
+    /// The stored name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Check => "check",
+        }
+    }
+
+    /// The kind of a stored name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Run, Self::Check]
+            .into_iter()
+            .find(|kind| kind.name() == text)
+    }
+}
+
+/// Publishes the run of a round over one block of features; returns the job's id. A second call
+/// for the same round changes nothing.
+///
+/// # Errors
+/// When the block is no whole rows or a limit is passed.
+pub async fn publish_run(
+    conn: &mut Conn,
+    now_us: i64,
+    round: &RoundId,
+    deadline_us: i64,
+    features: &[f32],
+    columns: usize,
+    models: &[Model],
+) -> Result<String, RunnerError> {
+    let block = store_features(conn, now_us, features, columns).await?;
+    let job = NewJob {
+        id: format!("run-{round}"),
+        kind: JobKind::Run,
+        round: round.to_string(),
+        features: block.digest,
+        deadline_us,
+    };
+    publish(conn, now_us, job, models).await
+}
+
+/// Publishes the check of one upload over known rows; returns the job's id. A second call for the
+/// same model and artifact changes nothing.
+///
+/// # Errors
+/// As [`publish_run`].
+pub async fn publish_check(
+    conn: &mut Conn,
+    now_us: i64,
+    model: &Model,
+    features: &[f32],
+    rows: usize,
+    columns: usize,
+) -> Result<String, RunnerError> {
+    if rows.checked_mul(columns) != Some(features.len()) {
+        return Err(RunnerError::Shape {
+            values: features.len(),
+            columns,
+        });
+    }
+    let block = store_features(conn, now_us, features, columns).await?;
+    let job = NewJob {
+        id: format!("check-{}-{}", model.id, first_digits(&model.artifact)),
+        kind: JobKind::Check,
+        round: String::new(),
+        features: block.digest,
+        deadline_us: i64::MAX,
+    };
+    publish(conn, now_us, job, std::slice::from_ref(model)).await
+}
+
+/// Whether [`next_job`] would find something: a read, for a long poll.
+///
+/// # Errors
+/// Database errors.
+pub async fn is_work_waiting(conn: &mut Conn, clock: &MarketClock) -> Result<bool, RunnerError> {
+    let open = store::open_job(conn, clock.wall().now_us(), clock.now_us()).await?;
+    Ok(open.is_some())
+}
+
+/// Notes that a runner is there and what it is. Writes only when something changed or the last
+/// note is five seconds old.
+///
+/// # Errors
+/// [`RunnerError::NameTaken`].
+pub async fn note_seen(conn: &mut Conn, wall_us: i64, runner: &Runner) -> Result<(), RunnerError> {
+    if let Some((known, seen_us)) = store::runner(conn, &runner.name).await? {
+        if known.account != runner.account {
+            return Err(RunnerError::NameTaken(runner.name.clone()));
+        }
+        if known == *runner && wall_us.saturating_sub(seen_us) < SEEN_STEP_US {
+            return Ok(());
+        }
+    }
+    store::put_runner(conn, runner, wall_us).await?;
+    Ok(())
+}
+
+/// Whether [`note_seen`] would write.
+///
+/// # Errors
+/// Database errors.
+pub async fn is_seen(conn: &mut Conn, wall_us: i64, runner: &Runner) -> Result<bool, RunnerError> {
+    let known = store::runner(conn, &runner.name).await?;
+    Ok(known.is_some_and(|(known, seen_us)| {
+        known == *runner && wall_us.saturating_sub(seen_us) < SEEN_STEP_US
+    }))
+}
+
+/// Runners by name with the wall moment at which each was last seen, at most 1000.
+///
+/// # Errors
+/// Database errors.
+pub async fn list(conn: &mut Conn) -> Result<Vec<(Runner, i64)>, RunnerError> {
+    Ok(store::runners(conn).await?)
+}
+
+/// Lends the most urgent open job to `runner`: runs by deadline, then checks. The lease covers half
+/// of what remains, so that another runner can still answer for one that died.
+///
+/// # Errors
+/// Database errors.
+pub async fn next_job(
+    conn: &mut Conn,
+    clock: &MarketClock,
+    runner: &str,
+) -> Result<Option<Job>, RunnerError> {
+    let wall_us = clock.wall().now_us();
+    let Some(open) = store::open_job(conn, wall_us, clock.now_us()).await? else {
+        return Ok(None);
+    };
+    let budget = match open.kind {
+        JobKind::Run => clock.wall_until(open.deadline_us),
+        JobKind::Check => CHECK_BUDGET,
+    };
+    let half_us = i64::try_from(budget.as_micros() / 2).unwrap_or(i64::MAX);
+    let until_us = wall_us.saturating_add(half_us.max(LEASE_MINIMUM_US));
+    if !store::lease(conn, &open.id, runner, until_us, wall_us).await? {
+        return Ok(None);
+    }
+    let models = store::pending(conn, &open.id).await?;
+    Ok(Some(Job {
+        id: open.id,
+        kind: open.kind,
+        round: open.round,
+        deadline_us: open.deadline_us,
+        budget,
+        features: open.features,
+        models,
+    }))
+}
+
+/// The job of a lease, if `runner` holds it. A lease that has ended still counts until another
+/// runner takes the job: the answer is as good.
+///
+/// # Errors
+/// [`RunnerError::UnknownLease`], [`RunnerError::LeaseLost`].
+pub async fn leased(conn: &mut Conn, job: &str, runner: &str) -> Result<Job, RunnerError> {
+    let Some(row) = store::job(conn, job).await? else {
+        return Err(RunnerError::UnknownLease(job.to_owned()));
+    };
+    if row.lease_runner != runner || row.done_us != 0 {
+        return Err(RunnerError::LeaseLost {
+            job: job.to_owned(),
+            runner: runner.to_owned(),
+        });
+    }
+    let models = store::pending(conn, job).await?;
+    Ok(Job {
+        id: row.open.id,
+        kind: row.open.kind,
+        round: row.open.round,
+        deadline_us: row.open.deadline_us,
+        budget: Duration::ZERO,
+        features: row.open.features,
+        models,
+    })
+}
+
+/// Writes results of a job, each model's once, and ends the job with its last one. A check that
+/// failed for a reason of ours stays open and is lent again ten seconds later.
+///
+/// # Errors
+/// [`RunnerError::NotInJob`].
+pub async fn record_results(
+    conn: &mut Conn,
+    wall_us: i64,
+    job: &Job,
+    results: &[ModelResult],
+) -> Result<(), RunnerError> {
+    for result in results {
+        if !job.models.iter().any(|entry| entry.model == result.model) {
+            return Err(RunnerError::NotInJob {
+                job: job.id.clone(),
+                model: result.model.clone(),
+            });
+        }
+        if job.kind == JobKind::Check && result.status == Status::PlatformError {
+            store::postpone(conn, &job.id, wall_us.saturating_add(RETRY_US)).await?;
+            continue;
+        }
+        store::set_result(conn, &job.id, result).await?;
+    }
+    store::end_when_complete(conn, &job.id, wall_us).await?;
+    Ok(())
+}
+
+/// What became of a round's hosted models, by model; empty before the run is published. A model
+/// without a result yet is left out.
+///
+/// # Errors
+/// Database errors.
+pub async fn results_of_round(
+    conn: &mut Conn,
+    round: &RoundId,
+) -> Result<Vec<ModelResult>, RunnerError> {
+    Ok(store::results(conn, &format!("run-{round}")).await?)
+}
+
+/// The bytes of a feature block, if there is one of that digest.
+///
+/// # Errors
+/// Database errors.
+pub async fn feature_bytes(conn: &mut Conn, digest: &str) -> Result<Option<Vec<u8>>, RunnerError> {
+    Ok(store::feature_bytes(conn, digest).await?)
+}
+
+struct NewJob {
+    id: String,
+    kind: JobKind,
+    round: String,
+    features: String,
+    deadline_us: i64,
+}
+
+async fn publish(
+    conn: &mut Conn,
+    now_us: i64,
+    job: NewJob,
+    models: &[Model],
+) -> Result<String, RunnerError> {
+    if models.len() > JOB_MODEL_LIMIT {
+        return Err(RunnerError::TooMuch {
+            what: "models",
+            limit: JOB_MODEL_LIMIT,
+        });
+    }
+    if store::insert_job(conn, &job, now_us).await? {
+        store::insert_models(conn, &job.id, models).await?;
+        store::end_when_complete(conn, &job.id, now_us.max(1)).await?;
+    }
+    Ok(job.id)
+}
+
+async fn store_features(
+    conn: &mut Conn,
+    now_us: i64,
+    features: &[f32],
+    columns: usize,
+) -> Result<Features, RunnerError> {
+    if columns == 0 || features.is_empty() || !features.len().is_multiple_of(columns) {
+        return Err(RunnerError::Shape {
+            values: features.len(),
+            columns,
+        });
+    }
+    let bytes: Vec<u8> = features.iter().flat_map(|x| x.to_le_bytes()).collect();
+    if bytes.len() > FEATURES_LIMIT {
+        return Err(RunnerError::TooMuch {
+            what: "feature bytes",
+            limit: FEATURES_LIMIT,
+        });
+    }
+    let stored = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    let block = Features {
+        digest: hex::encode(Sha256::digest(&bytes)),
+        rows: stored(features.len() / columns),
+        columns: stored(columns),
+    };
+    store::insert_features(conn, &block, bytes, now_us).await?;
+    Ok(block)
+}
+
+fn first_digits(digest: &str) -> &str {
+    digest.get(..12).unwrap_or(digest)
+}
