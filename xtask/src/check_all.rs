@@ -128,7 +128,14 @@ fn tidy_is_clean() -> Result<()> {
 /// not part of the run.
 fn cargo_deny() -> Result<()> {
     let mut deny = process::command(setup::cargo_deny::program()?);
-    process::run(deny.args(["--locked", "check", "bans", "licenses", "sources"]))
+    process::run(deny.args([
+        "--locked",
+        "check",
+        "--hide-inclusion-graph",
+        "bans",
+        "licenses",
+        "sources",
+    ]))
 }
 
 fn clippy() -> Result<()> {
@@ -147,9 +154,32 @@ fn contracts_build() -> Result<()> {
     process::run(process::command("node").args(["contracts/build.mjs", "--check"]))
 }
 
+/// forge succeeds when it finds nothing to test, so it is asked for its list first.
 fn contracts_test() -> Result<()> {
+    let mut list = process::command(setup::contracts::forge());
+    list.current_dir(contracts())
+        .args(["test", "--list", "--json"]);
+    if number_of_tests(&process::capture(&mut list)?) == 0 {
+        bail!("forge finds no test in contracts/test");
+    }
     let mut forge = process::command(setup::contracts::forge());
     process::run(forge.current_dir(contracts()).arg("test"))
+}
+
+/// Counts the names in `{"file": {"contract": ["test", …]}}`; anything else lists none.
+fn number_of_tests(listed: &str) -> usize {
+    let files: serde_json::Value = serde_json::from_str(listed).unwrap_or_default();
+    let contracts = files
+        .as_object()
+        .into_iter()
+        .flat_map(|files| files.values());
+    let tests = contracts
+        .filter_map(serde_json::Value::as_object)
+        .flat_map(|named| named.values());
+    tests
+        .filter_map(serde_json::Value::as_array)
+        .map(Vec::len)
+        .sum()
 }
 
 fn contracts() -> PathBuf {
@@ -165,12 +195,26 @@ fn python_tests() -> Result<()> {
     let Some(python) = setup::python::interpreter()? else {
         bail!("clients/python/tests exists and clients/python/requirements-test.txt does not");
     };
-    process::run(process::command(python).args(["-m", "pytest", "clients/python"]))
+    process::run(process::command(python).args([
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "clients/python",
+    ]))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tests_are_counted_in_what_forge_lists() {
+        let listed = r#"{"test/A.t.sol":{"ATest":["test_a","test_b"],"B":["test_c"]}}"#;
+        assert_eq!(number_of_tests(listed), 3);
+        assert_eq!(number_of_tests("Nothing to compile\n"), 0);
+        assert_eq!(number_of_tests("{}"), 0);
+    }
 
     #[test]
     fn the_table_names_the_failed_step_and_the_ones_not_run() {

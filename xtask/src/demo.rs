@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::{Result, anyhow};
 
@@ -13,7 +14,8 @@ use crate::{prerequisites, process, project, setup};
 /// that is impossible.
 pub fn run(arguments: Vec<OsString>) -> Result<()> {
     let program = prepare()?;
-    let mut demo = process::command(&program);
+    // Not in the project's root: relative paths in the arguments are the caller's.
+    let mut demo = Command::new(&program);
     demo.arg("demo").args(without_separator(arguments));
     let error = demo.exec();
     Err(anyhow!(error).context(format!("{} cannot be started", program.display())))

@@ -35,6 +35,7 @@ enum Command {
     /// Check that the programs which must be installed beforehand are there
     Prerequisites,
     /// Set up, build in release and run `foretoken demo` with the given arguments
+    #[command(disable_help_flag = true)]
     Demo {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, num_args = 0..)]
         arguments: Vec<OsString>,
@@ -107,4 +108,29 @@ fn tidy() -> anyhow::Result<ExitCode> {
     }
     eprintln!("tidy: {} lines to mend", findings.len());
     Ok(ExitCode::from(2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn demo_arguments(words: &[&str]) -> Vec<OsString> {
+        let line = [&["xtask", "demo"], words].concat();
+        match CommandLine::try_parse_from(line).map(|parsed| parsed.command) {
+            Ok(Command::Demo { arguments }) => arguments,
+            _ => panic!("{words:?} is not a demo"),
+        }
+    }
+
+    #[test]
+    fn the_demo_gets_its_arguments_as_they_were_typed() {
+        assert_eq!(demo_arguments(&["--rounds", "12"]), ["--rounds", "12"]);
+        assert_eq!(demo_arguments(&["--help"]), ["--help"]);
+        assert_eq!(
+            demo_arguments(&["--json", "--", "a"]),
+            ["--json", "--", "a"]
+        );
+        let separated = demo_arguments(&["--", "--rounds", "12"]);
+        assert_eq!(separated.last(), Some(&OsString::from("12")));
+    }
 }

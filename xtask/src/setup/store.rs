@@ -79,6 +79,10 @@ impl Store {
         if is_there()? {
             return Ok(());
         }
+        let place = self.folder(name);
+        if place.exists() {
+            eprintln!("set-up: {} is damaged; making it again", place.display());
+        }
         let staging = self.root.join(format!("{STAGING}{name}"));
         if staging.exists() {
             // An interrupted set-up left it.
@@ -86,7 +90,6 @@ impl Store {
         }
         fs::create_dir_all(&staging)?;
         fill(&staging)?;
-        let place = self.folder(name);
         if place.exists() {
             fs::remove_dir_all(&place)?;
         }
@@ -128,14 +131,7 @@ impl Store {
         if !path.is_file() {
             return Ok(false);
         }
-        if sha256_of(&path)? == pinned.sha256 {
-            return Ok(true);
-        }
-        eprintln!(
-            "set-up: {} is not the pinned file; fetching it again",
-            path.display()
-        );
-        Ok(false)
+        Ok(sha256_of(&path)? == pinned.sha256)
     }
 }
 
