@@ -1,10 +1,13 @@
 //! What every request and job of the serving process shares.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use domain::{MarketClock, WallClock};
+use rand::Rng;
+use rand::rngs::StdRng;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use crate::chain::Deployment;
 use crate::db::Db;
@@ -32,6 +35,9 @@ pub struct App {
     pub timetable_wake: Notify,
     /// The contracts; absent when no chain is configured.
     pub deployment: Option<Deployment>,
+    /// Cancelled when the process is ending.
+    pub stop: CancellationToken,
+    entropy: Mutex<StdRng>,
 }
 
 impl App {
@@ -43,6 +49,7 @@ impl App {
         settings: ServeSettings,
         receipts: ReceiptSigner,
         deployment: Option<Deployment>,
+        entropy: StdRng,
     ) -> Arc<Self> {
         let receipts = Arc::new(receipts);
         let writer = Writer::start(db.clone(), Arc::clone(&receipts));
@@ -56,7 +63,23 @@ impl App {
             runner_wake: Notify::new(),
             timetable_wake: Notify::new(),
             deployment,
+            stop: CancellationToken::new(),
+            entropy: Mutex::new(entropy),
         })
+    }
+
+    /// Returns when the process is ending.
+    pub async fn stopping(&self) {
+        self.stop.cancelled().await;
+    }
+
+    /// Fresh secret bytes, for salts and keys.
+    #[must_use]
+    pub fn random_bytes<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        // A panic elsewhere leaves a generator that is still good.
+        self.entropy.lock().unwrap_or_else(PoisonError::into_inner).fill_bytes(&mut bytes);
+        bytes
     }
 }
 
@@ -71,7 +94,9 @@ pub async fn pause(duration: Duration) {
 pub mod testing {
     //! An app for tests: a fresh SQLite database, a hand-moved clock, both tournaments entered.
 
-    use super::{App, Arc, Duration, MarketClock, ReceiptSigner, ServeSettings, WallClock};
+    use rand::SeedableRng;
+
+    use super::{App, Arc, Duration, MarketClock, ReceiptSigner, ServeSettings, StdRng, WallClock};
     use crate::db::testing::sqlite;
     use crate::rounds;
 
@@ -95,10 +120,12 @@ pub mod testing {
             listen: ([127, 0, 0, 1], 0).into(),
             rpc_url: None,
             is_replay: true,
+            replay_end_us: None,
             chain_poll: Duration::from_millis(50),
         };
         let receipts = ReceiptSigner::from_secret(&[7; 32], 31_337, alloy::primitives::Address::ZERO);
         let receipts = receipts.expect("a key");
+        let entropy = StdRng::from_seed([9; 32]);
         let app = App::new(db, MarketClock::live(wall.clone()), settings, receipts, None);
         (app, wall, folder)
     }

@@ -26,5 +26,7 @@ pub mod jobs;
 pub mod settler;
 pub mod web;
 
+pub mod http;
+
 pub mod cli;
 pub mod demo;

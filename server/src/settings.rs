@@ -18,6 +18,8 @@ pub struct ServeSettings {
     pub rpc_url: Option<String>,
     /// Whether prices are a replay; pages then say that its venues come from one recording.
     pub is_replay: bool,
+    /// Where recorded prices end, market microseconds: no round ends later.
+    pub replay_end_us: Option<i64>,
     /// How often the chain is polled.
     pub chain_poll: Duration,
 }
@@ -41,4 +43,16 @@ impl ClockFile {
     pub fn clock(&self, wall: WallClock) -> MarketClock {
         MarketClock::replay(wall, self.wall_origin_us, self.market_origin_us, self.speed)
     }
+}
+
+/// Writes a secret so that only its owner can read it.
+///
+/// # Errors
+/// When the file exists or cannot be written.
+pub fn write_secret(path: &std::path::Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
 }

@@ -143,28 +143,43 @@ pub async fn tournament(conn: &mut Conn, id: &TournamentId) -> Result<Entered, R
     parse(file)
 }
 
-/// Makes the rounds of `entered` that open at or before `until_us` and can still freeze their
-/// features, each once. Gives how many are new.
+/// The moments of rounds that open within one interval from `now_us`, can still freeze their
+/// features, end by `last_end_us`, and are not made yet.
+///
+/// # Errors
+/// Database errors and broken rows.
+pub async fn missing(
+    conn: &mut Conn,
+    now_us: i64,
+    last_end_us: Option<i64>,
+) -> Result<Vec<RoundSchedule>, RoundError> {
+    let mut missing = Vec::new();
+    for entered in tournaments(conn).await? {
+        let tournament = &entered.tournament;
+        let known_us = store::last_start_us(conn, &tournament.id).await?.unwrap_or(i64::MIN);
+        let mut schedule = tournament.round(tournament.next_start_us(now_us))?;
+        let horizon_us = now_us + (schedule.end_us - schedule.start_us);
+        while schedule.opens_us <= horizon_us && last_end_us.is_none_or(|end| schedule.end_us <= end) {
+            let next = tournament.round(schedule.end_us)?;
+            if schedule.start_us > known_us {
+                missing.push(schedule);
+            }
+            schedule = next;
+        }
+    }
+    Ok(missing)
+}
+
+/// Makes rounds, each once. Gives how many are new.
 ///
 /// # Errors
 /// Database errors.
-pub async fn schedule(
-    conn: &mut Conn,
-    now_us: i64,
-    until_us: i64,
-    entered: &Entered,
-) -> Result<usize, RoundError> {
-    let tournament = &entered.tournament;
-    let mut start_us = tournament.next_start_us(now_us);
+pub async fn schedule(conn: &mut Conn, moments: &[RoundSchedule]) -> Result<usize, RoundError> {
     let mut made = 0;
-    loop {
-        let schedule = tournament.round(start_us)?;
-        if schedule.opens_us > until_us {
-            return Ok(made);
-        }
-        made += usize::from(store::insert_round(conn, &schedule).await?);
-        start_us = schedule.end_us;
+    for schedule in moments {
+        made += usize::from(store::insert_round(conn, schedule).await?);
     }
+    Ok(made)
 }
 
 /// One round.

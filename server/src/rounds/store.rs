@@ -127,6 +127,19 @@ pub(super) async fn next_due_us(conn: &mut Conn) -> Result<Option<i64>, sqlx::Er
     found.map(|row| row.try_get(0)).transpose()
 }
 
+pub(super) async fn last_start_us(
+    conn: &mut Conn,
+    tournament: &TournamentId,
+) -> Result<Option<i64>, sqlx::Error> {
+    let found = sqlx::query(
+        "SELECT start_us FROM rounds WHERE tournament_id = $1 ORDER BY start_us DESC LIMIT 1",
+    )
+    .bind(tournament.as_str())
+    .fetch_optional(conn)
+    .await?;
+    found.map(|row| row.try_get(0)).transpose()
+}
+
 pub(super) async fn set_state(
     conn: &mut Conn,
     id: &RoundId,

@@ -31,11 +31,13 @@ async fn a_tournament_is_entered_once_and_never_changes() {
 async fn a_round_walks_its_states_and_refuses_to_jump() {
     each_database(|db| async move {
         let mut tx = db.begin().await.expect("begin");
-        let entered = enter(&mut tx, 1, FILE).await.expect("enters");
+        enter(&mut tx, 1, FILE).await.expect("enters");
         let before = START_US - 300 * SECOND_US;
-        let made = schedule(&mut tx, before, before, &entered).await.expect("schedules");
-        assert!(made >= 1);
-        assert_eq!(schedule(&mut tx, before, before, &entered).await.expect("again"), 0);
+        let moments = missing(&mut tx, before, None).await.expect("missing");
+        assert_eq!(moments.first().map(|m| m.start_us), Some(START_US));
+        assert_eq!(schedule(&mut tx, &moments).await.expect("schedules"), moments.len());
+        assert_eq!(schedule(&mut tx, &moments).await.expect("again"), 0);
+        assert!(missing(&mut tx, before, None).await.expect("missing").is_empty());
         let round = due(&mut tx, START_US).await.expect("due").remove(0);
         assert_eq!(round.state, RoundState::Scheduled);
         let id = &round.id;

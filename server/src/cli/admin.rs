@@ -1,0 +1,143 @@
+//! `foretoken admin`: what an operator does by hand.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::{Args, Subcommand};
+use domain::WallClock;
+use rand::TryRng;
+
+use super::{DataArgs, Ended, print, refuse};
+use crate::accounts::{self, Scope};
+use crate::{rounds, settlement};
+
+#[derive(Debug, Args)]
+pub(super) struct AdminArgs {
+    #[command(subcommand)]
+    command: AdminCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum AdminCommand {
+    /// Tournaments
+    #[command(subcommand)]
+    Tournament(TournamentCommand),
+    /// API keys
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// End a halt, after a fresh comparison of ledger and chain
+    Resume {
+        /// Why it is right to go on; stored
+        #[arg(long)]
+        reason: String,
+        #[command(flatten)]
+        data: DataArgs,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum TournamentCommand {
+    /// Enter a tournament from its TOML file
+    Create {
+        /// The file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        #[command(flatten)]
+        data: DataArgs,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum KeyCommand {
+    /// Make an API key; it is shown once
+    Create {
+        /// Name of the account; made when it is new
+        #[arg(long)]
+        account: String,
+        /// What the key may do
+        #[arg(long, value_delimiter = ',', default_value = "read,predict,upload")]
+        scopes: Vec<String>,
+        #[command(flatten)]
+        data: DataArgs,
+    },
+}
+
+pub(super) async fn run(args: AdminArgs) -> anyhow::Result<Ended> {
+    let now_us = WallClock::system().now_us();
+    match args.command {
+        AdminCommand::Tournament(TournamentCommand::Create { file, data }) => {
+            create_tournament(now_us, &file, &data).await
+        }
+        AdminCommand::Key(KeyCommand::Create { account, scopes, data }) => {
+            create_key(now_us, &account, &scopes, &data).await
+        }
+        AdminCommand::Resume { reason, data } => resume(now_us, &reason, &data).await,
+    }
+}
+
+async fn create_tournament(
+    now_us: i64,
+    file: &std::path::Path,
+    data: &DataArgs,
+) -> anyhow::Result<Ended> {
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("{} cannot be read", file.display()))?;
+    let db = data.open().await?;
+    let mut tx = db.begin().await?;
+    match rounds::enter(&mut tx, now_us, &text).await {
+        Ok(entered) => {
+            tx.commit().await?;
+            let id = entered.tournament.id;
+            print(&format!("tournament {id}, rule hash {}", entered.rule_hash))?;
+            Ok(Ended::Done)
+        }
+        Err(error @ rounds::RoundError::Database(_)) => Err(error.into()),
+        Err(error) => Ok(refuse(&format!("{}: {error}", file.display()))),
+    }
+}
+
+async fn create_key(
+    now_us: i64,
+    name: &str,
+    scopes: &[String],
+    data: &DataArgs,
+) -> anyhow::Result<Ended> {
+    let mut wanted = Vec::new();
+    for scope in scopes {
+        let Some(scope) = Scope::parse(scope) else {
+            return Ok(refuse(&format!(
+                "scope {scope:?} is not one of read, predict, upload, run, admin"
+            )));
+        };
+        wanted.push(scope);
+    }
+    let db = data.open().await?;
+    let mut tx = db.begin().await?;
+    let account = match accounts::by_name(&mut tx, name).await? {
+        Some(account) => account,
+        None => match accounts::create(&mut tx, now_us, name, "", false).await {
+            Ok(account) => account,
+            Err(error @ accounts::AccountError::Database(_)) => return Err(error.into()),
+            Err(error) => return Ok(refuse(&error.to_string())),
+        },
+    };
+    let mut random = [0; 20];
+    rand::rngs::SysRng.try_fill_bytes(&mut random)?;
+    let key = accounts::create_key(&mut tx, now_us, &account.id, &wanted, random).await?;
+    tx.commit().await?;
+    print(&key)?;
+    Ok(Ended::Done)
+}
+
+async fn resume(now_us: i64, reason: &str, data: &DataArgs) -> anyhow::Result<Ended> {
+    let db = data.open().await?;
+    let mut tx = db.begin().await?;
+    match settlement::resume(&mut tx, now_us, reason).await {
+        Ok(()) => {
+            tx.commit().await?;
+            print("settlement goes on")?;
+            Ok(Ended::Done)
+        }
+        Err(error) => Ok(refuse(&error.to_string())),
+    }
+}

@@ -1,0 +1,177 @@
+//! The command line. Exit codes: 0 done, accepted, equal; 2 input refused or different; 1 could not
+//! do it; 64 wrong usage. Results go to standard output, everything else to standard error.
+
+mod admin;
+mod check;
+mod dataset;
+mod serve;
+mod settle;
+mod settler;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use domain::{MarketClock, WallClock};
+use tokio_util::sync::CancellationToken;
+
+use crate::db::Db;
+use crate::demo;
+use crate::settings::ClockFile;
+
+/// How a command ended, when it did not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// Done, accepted, equal.
+    Done,
+    /// The input was refused, or what was compared differs.
+    Refused,
+}
+
+/// A prediction-tournament staking platform.
+#[derive(Debug, Parser)]
+#[command(name = "foretoken", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Play recorded prices through the whole machine on this computer
+    Demo(demo::DemoArgs),
+    /// Serve the API and the pages, keep the timetable, follow the chain
+    Serve(serve::ServeArgs),
+    /// Commit, propose and accept on chain; the only process that holds chain keys
+    Settler(settler::SettlerArgs),
+    /// Bring the database up to date
+    Migrate(DataArgs),
+    /// Create tournaments and keys, resume a halted settlement
+    Admin(admin::AdminArgs),
+    /// Recompute what a round pays
+    Settle(settle::SettleArgs),
+    /// Check an ONNX model as the server would
+    Check(check::CheckArgs),
+    /// Write the datasets: features, targets, manifest
+    Dataset(dataset::DatasetArgs),
+}
+
+/// Where an installation keeps its things.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct DataArgs {
+    /// Folder of artifacts, keys, clock and the embedded database
+    #[arg(long, value_name = "DIR", default_value = "foretoken-data", env = "FORETOKEN_DATA")]
+    data: PathBuf,
+    /// PostgreSQL in place of the embedded database: postgres://…
+    #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
+    database_url: Option<String>,
+}
+
+impl DataArgs {
+    pub(crate) async fn open(&self) -> anyhow::Result<Db> {
+        open_database(&self.data, self.database_url.as_deref()).await
+    }
+}
+
+/// Opens the database of a data directory, or the one that the URL names.
+pub(crate) async fn open_database(data: &Path, url: Option<&str>) -> anyhow::Result<Db> {
+    std::fs::create_dir_all(data).with_context(|| {
+        format!("cannot make the data folder {}: name another with --data", data.display())
+    })?;
+    let url = url.map_or_else(|| Db::embedded_url(data), str::to_owned);
+    Db::open(&url).await.with_context(|| {
+        let what = if url.starts_with("sqlite") { url.as_str() } else { "the one of DATABASE_URL" };
+        format!("cannot open the database ({what})")
+    })
+}
+
+/// The market clock of a data directory: its `clock.json`, or the wall clock.
+pub(crate) fn market_clock(data: &Path) -> anyhow::Result<MarketClock> {
+    let path = data.join("clock.json");
+    let wall = WallClock::system();
+    if !path.is_file() {
+        return Ok(MarketClock::live(wall));
+    }
+    let text = std::fs::read_to_string(&path)?;
+    let file: ClockFile = serde_json::from_str(&text)
+        .with_context(|| format!("{} is not a clock file; remove it to use the wall clock", path.display()))?;
+    Ok(file.clock(wall))
+}
+
+/// Cancelled by SIGINT or SIGTERM.
+pub(crate) fn stop_on_signal() -> anyhow::Result<CancellationToken> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let stop = CancellationToken::new();
+    let token = stop.clone();
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        token.cancel();
+    });
+    Ok(stop)
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            error.print().ok();
+            return if error.use_stderr() { ExitCode::from(64) } else { ExitCode::SUCCESS };
+        }
+    };
+    start_log();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let ended = match runtime {
+        Ok(runtime) => runtime.block_on(run(cli.command)),
+        Err(error) => Err(error.into()),
+    };
+    match ended {
+        Ok(Ended::Done) => ExitCode::SUCCESS,
+        Ok(Ended::Refused) => ExitCode::from(2),
+        Err(error) => {
+            writeln!(std::io::stderr(), "foretoken: {error:#}").ok();
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<Ended> {
+    match command {
+        Command::Demo(args) => demo::run(args).await.map(|()| Ended::Done),
+        Command::Serve(args) => serve::run(args).await,
+        Command::Settler(args) => settler::run(args).await,
+        Command::Migrate(args) => args.open().await.map(|_| Ended::Done),
+        Command::Admin(args) => admin::run(args).await,
+        Command::Settle(args) => settle::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Dataset(args) => dataset::run(&args),
+    }
+}
+
+fn start_log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| "info,sqlx=warn,hyper=warn,alloy=warn,tower_http=warn".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+/// Writes a result to standard output.
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{text}")?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Says why an input is refused.
+pub(crate) fn refuse(why: &str) -> Ended {
+    writeln!(std::io::stderr(), "foretoken: {why}").ok();
+    Ended::Refused
+}

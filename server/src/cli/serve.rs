@@ -1,0 +1,170 @@
+//! `foretoken serve`: the API, the pages, the timetable, the follower of the chain.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use rand::rngs::{StdRng, SysRng};
+use rand::{SeedableRng, TryRng};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::{DataArgs, Ended, market_clock, stop_on_signal};
+use crate::app::App;
+use crate::chain::{self, Chain};
+use crate::jobs::{self, apply_chain_events, calendar};
+use crate::predictions::ReceiptSigner;
+use crate::prices::feeds::replay::{self, Replay};
+use crate::settings::ServeSettings;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ServeArgs {
+    #[command(flatten)]
+    data: DataArgs,
+    /// Address of the API and the pages
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// JSON-RPC address of the chain
+    #[arg(long, value_name = "URL", env = "FORETOKEN_RPC")]
+    rpc: String,
+    /// Play the bundled candles as prices; the market clock is the data folder's clock.json
+    #[arg(long)]
+    replay: bool,
+}
+
+pub(super) async fn run(args: ServeArgs) -> anyhow::Result<Ended> {
+    let stop = stop_on_signal()?;
+    let listener = listen(args.listen).await?;
+    let db = args.data.open().await?;
+    let market = market_clock(&args.data.data)?;
+    let (chain, deployment) = connect(&db, &args.rpc).await?;
+    let recording = args.replay.then(recording).transpose()?;
+    // A round whose evidence would need prices beyond the recording is not made.
+    let replay_end_us = recording.as_ref().map(Replay::end_us);
+    let settings = ServeSettings {
+        data_dir: args.data.data.clone(),
+        listen: listener.local_addr()?,
+        rpc_url: Some(args.rpc.clone()),
+        is_replay: args.replay,
+        replay_end_us,
+        chain_poll: chain_poll(market.speed()),
+    };
+    let secret = receipt_secret(&args.data.data)?;
+    let receipts = ReceiptSigner::from_secret(&secret, deployment.chain_id, deployment.vault)?;
+    let entropy = StdRng::try_from_rng(&mut SysRng)?;
+    if let Some(recording) = &recording {
+        replay::catch_up(&db, recording, market.now_us()).await?;
+    }
+    let app = App::new(db, market, settings, receipts, Some(deployment), entropy);
+    serve(app, chain, recording, listener, stop).await
+}
+
+/// Runs every part until the first ends or `stop`.
+async fn serve(
+    app: Arc<App>,
+    chain: Chain,
+    recording: Option<Replay>,
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> anyhow::Result<Ended> {
+    let mut scheduler = calendar::start(&app).await?;
+    let mut parts = JoinSet::new();
+    let (db, poll) = (app.db.clone(), app.settings.chain_poll);
+    let deployment = app.deployment.clone().context("no contracts")?;
+    let token = stop.clone();
+    parts.spawn(async move {
+        let followed = chain::follower::follow(db, chain, deployment, poll, token).await;
+        followed.context("the chain cannot be followed")
+    });
+    let (shared, token) = (Arc::clone(&app), stop.clone());
+    parts.spawn(async move {
+        apply_chain_events::run(shared, token).await;
+        Ok(())
+    });
+    let (shared, token) = (Arc::clone(&app), stop.clone());
+    parts.spawn(async move {
+        jobs::run_deadlines(shared, token).await;
+        Ok(())
+    });
+    if let Some(recording) = recording {
+        let (shared, token) = (Arc::clone(&app), stop.clone());
+        parts.spawn(async move { play(&shared, &recording, token).await });
+    }
+    let shared = Arc::clone(&app);
+    parts.spawn(async move {
+        if let Err(error) = calendar::write_datasets(&shared).await {
+            tracing::warn!(error = format!("{error:#}"), "datasets were not written");
+        }
+        shared.stopping().await;
+        Ok(())
+    });
+    let (shared, token) = (Arc::clone(&app), stop.clone());
+    parts.spawn(async move {
+        let router = crate::http::router(Arc::clone(&shared));
+        tracing::info!(address = %shared.settings.listen, "serving");
+        axum::serve(listener, router).with_graceful_shutdown(token.cancelled_owned()).await?;
+        Ok(())
+    });
+    let stopped = tokio::select! {
+        () = stop.cancelled() => Ok(()),
+        Some(ended) = parts.join_next() => ended?,
+    };
+    app.stop.cancel();
+    stop.cancel();
+    while parts.join_next().await.is_some() {}
+    scheduler.shutdown().await.ok();
+    app.db.close().await;
+    stopped.map(|()| Ended::Done)
+}
+
+async fn play(app: &App, recording: &Replay, stop: CancellationToken) -> anyhow::Result<()> {
+    tokio::select! {
+        () = stop.cancelled() => return Ok(()),
+        played = replay::run(&app.db, &app.market, recording, i64::MAX) => played?,
+    }
+    stop.cancelled().await;
+    Ok(())
+}
+
+async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address}: if the port is in use, choose another with --listen IP:PORT (demo: --port P)")
+    })
+}
+
+async fn connect(db: &crate::db::Db, rpc: &str) -> anyhow::Result<(Chain, chain::Deployment)> {
+    let mut conn = db.read().await?;
+    let deployment = chain::deployment(&mut conn).await?.context(
+        "this database knows no contracts: `foretoken demo` deploys them on a development chain",
+    )?;
+    let chain = chain::connect(rpc).await.with_context(|| format!("the chain at {rpc} does not answer"))?;
+    Ok((chain, deployment))
+}
+
+fn recording() -> anyhow::Result<Replay> {
+    let history = datasets::bundled::candles()?;
+    Ok(Replay::new(vec![history.btc, history.eth], domain::Venue::ALL.to_vec()))
+}
+
+/// Often enough for the chain's pace at a replay's speed; a second when live.
+fn chain_poll(speed: f64) -> Duration {
+    Duration::from_secs_f64((3.0 / speed).clamp(0.03, 1.0))
+}
+
+/// The key that signs receipts: 32 secret bytes in the data folder, made once.
+fn receipt_secret(data: &Path) -> anyhow::Result<[u8; 32]> {
+    let folder = data.join("keys");
+    let path = folder.join("receipt.key");
+    std::fs::create_dir_all(&folder)?;
+    if !path.is_file() {
+        let mut fresh = [0_u8; 32];
+        SysRng.try_fill_bytes(&mut fresh)?;
+        crate::settings::write_secret(&path, &hex::encode(fresh))?;
+    }
+    let text = std::fs::read_to_string(&path)?;
+    let bytes = hex::decode(text.trim()).with_context(|| format!("{} is no key", path.display()))?;
+    <[u8; 32]>::try_from(bytes).map_err(|_| anyhow::anyhow!("{} is not 32 bytes", path.display()))
+}

@@ -1,0 +1,166 @@
+//! Example participants. They know the HTTP API and nothing else.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use reqwest::{Client, Method, StatusCode};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::app::pause;
+
+/// What a bot thinks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Strategy {
+    /// The last direction repeats.
+    Persistence,
+    /// The last direction turns.
+    Contrarian,
+    /// Nobody knows.
+    Constant,
+    /// A guess around one half.
+    Noise,
+    /// Always the same number: half of an equal and opposite pair.
+    Fixed(f64),
+}
+
+/// The demo's bots: name, strategy, tokens to risk in each round.
+pub(super) const BOTS: [(&str, Strategy, &str); 6] = [
+    ("persistence-bot", Strategy::Persistence, "40"),
+    ("contrarian-bot", Strategy::Contrarian, "40"),
+    ("constant-half-bot", Strategy::Constant, "40"),
+    ("noise-bot", Strategy::Noise, "30"),
+    ("pair-high-bot", Strategy::Fixed(0.56), "25"),
+    ("pair-low-bot", Strategy::Fixed(0.44), "25"),
+];
+
+/// How far the persistence and contrarian bots lean.
+const LEAN: f64 = 0.03;
+/// Between two looks at the open rounds, market seconds.
+const LOOK_EVERY_MARKET_S: f64 = 20.0;
+/// A request may take this long.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// One bot with its key; it owns one model in each tournament.
+pub(super) struct Bot {
+    pub(super) name: &'static str,
+    pub(super) key: String,
+    pub(super) strategy: Strategy,
+    pub(super) stake: &'static str,
+    pub(super) server: String,
+    pub(super) speed: f64,
+}
+
+/// A client of the API.
+pub(super) fn client() -> anyhow::Result<Client> {
+    Ok(Client::builder().timeout(LIMIT).no_proxy().build()?)
+}
+
+/// Registers a model through the API; gives its id. The name of an own model gives that model.
+pub(super) async fn register_model(
+    client: &Client,
+    server: &str,
+    key: &str,
+    tournament: &str,
+    name: &str,
+) -> anyhow::Result<String> {
+    let url = format!("{server}/api/v1/models");
+    let body = json!({"tournament": tournament, "name": name});
+    let answer = client.post(&url).bearer_auth(key).json(&body).send().await?;
+    let status = answer.status();
+    let body: Value = answer.json().await?;
+    let id = body.get("id").and_then(Value::as_str);
+    id.map(str::to_owned).ok_or_else(|| anyhow::anyhow!("{url} answered {status}: {body}"))
+}
+
+impl Bot {
+    /// Posts a forecast for every open round of `models` (tournament, model) until `stop`.
+    pub(super) async fn run(self, models: Vec<(String, String)>, stop: CancellationToken) {
+        let Ok(client) = client() else { return };
+        let seed = self.name.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+        let mut random = StdRng::seed_from_u64(seed);
+        let mut posted = HashSet::new();
+        let nap = Duration::from_secs_f64((LOOK_EVERY_MARKET_S / self.speed).clamp(0.1, 20.0));
+        while !stop.is_cancelled() {
+            for (tournament, model) in &models {
+                let done = self.post_open(&client, tournament, model, &mut random, &mut posted).await;
+                if let Err(error) = done {
+                    tracing::debug!(bot = self.name, %error, "tries again");
+                }
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = pause(nap) => {}
+            }
+        }
+    }
+
+    async fn post_open(
+        &self,
+        client: &Client,
+        tournament: &str,
+        model: &str,
+        random: &mut StdRng,
+        posted: &mut HashSet<String>,
+    ) -> anyhow::Result<()> {
+        let path = format!("rounds?tournament={tournament}&state=open&limit=20");
+        let open = self.ask(client, Method::GET, &path, None).await?;
+        for round in open.get("rounds").and_then(Value::as_array).into_iter().flatten() {
+            let Some(id) = round.get("id").and_then(Value::as_str) else { continue };
+            if posted.contains(id) {
+                continue;
+            }
+            let p = self.forecast(client, tournament, random).await?;
+            let body = json!({"p": p, "stake": self.stake});
+            let path = format!("rounds/{id}/predictions/{model}");
+            self.ask(client, Method::PUT, &path, Some(body)).await?;
+            posted.insert(id.to_owned());
+        }
+        Ok(())
+    }
+
+    async fn forecast(
+        &self,
+        client: &Client,
+        tournament: &str,
+        random: &mut StdRng,
+    ) -> anyhow::Result<f64> {
+        let lean = match self.strategy {
+            Strategy::Constant => return Ok(0.5),
+            Strategy::Fixed(p) => return Ok(p),
+            Strategy::Noise => return Ok(0.5 + random.random_range(-0.05..0.05)),
+            Strategy::Persistence => LEAN,
+            Strategy::Contrarian => -LEAN,
+        };
+        let path = format!("tournaments/{tournament}/outcomes?limit=20");
+        let answer = self.ask(client, Method::GET, &path, None).await?;
+        let outcomes = answer.get("outcomes").and_then(Value::as_array);
+        let names = outcomes.into_iter().flatten().filter_map(|o| o.get("outcome")?.as_str());
+        Ok(match names.into_iter().find(|name| *name != "void") {
+            Some("up") => 0.5 + lean,
+            Some("down") => 0.5 - lean,
+            _ => 0.5,
+        })
+    }
+
+    async fn ask(
+        &self,
+        client: &Client,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> anyhow::Result<Value> {
+        let url = format!("{}/api/v1/{path}", self.server);
+        let mut request = client.request(method, &url).bearer_auth(&self.key);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let answer = request.send().await?;
+        let status = answer.status();
+        let body: Value = answer.json().await?;
+        anyhow::ensure!(status == StatusCode::OK || status == StatusCode::CREATED, "{url}: {status} {body}");
+        Ok(body)
+    }
+}

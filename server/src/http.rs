@@ -1,0 +1,30 @@
+//! The whole HTTP application: API, pages, and what every answer carries.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::{HeaderName, HeaderValue, header};
+use tower_http::set_header::SetResponseHeaderLayer;
+
+use crate::app::App;
+use crate::{api, web};
+
+/// No page needs more than this: no inline script, nothing from elsewhere, no framing.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+     img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; \
+     frame-ancestors 'none'";
+
+/// The router of the serving process.
+pub fn router(app: Arc<App>) -> Router {
+    let fixed = [
+        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "same-origin"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+    ];
+    let router = Router::new().merge(api::router()).merge(web::router()).with_state(app);
+    fixed.into_iter().fold(router, |router, (name, value): (HeaderName, &'static str)| {
+        let value = HeaderValue::from_static(value);
+        router.layer(SetResponseHeaderLayer::if_not_present(name, value))
+    })
+}

@@ -1,0 +1,69 @@
+//! Chores of the calendar: the scheduler polls the machine's clock every 500 ms, which is good
+//! enough for what must happen some time in an hour and never for a round.
+
+use std::sync::Arc;
+
+use tokio_cron_scheduler::{Job, JobScheduler};
+
+use crate::app::App;
+use crate::prices;
+
+/// Trades older than this are forgotten; resolutions keep their evidence. Market microseconds.
+const TICKS_KEPT_US: i64 = 2 * 24 * 3_600 * 1_000_000;
+
+/// Starts the chores; they end when the scheduler is shut down.
+///
+/// # Errors
+/// When the scheduler does not start.
+pub async fn start(app: &Arc<App>) -> anyhow::Result<JobScheduler> {
+    let scheduler = JobScheduler::new().await?;
+    let shared = Arc::clone(app);
+    // Minute 7 of every hour: not when everybody else's chores run.
+    let clean_up = Job::new_async("0 7 * * * *", move |_, _| {
+        let app = Arc::clone(&shared);
+        Box::pin(async move {
+            if let Err(error) = forget_old_ticks(&app).await {
+                tracing::warn!(error = format!("{error:#}"), "clean-up of trades failed");
+            }
+        })
+    })?;
+    scheduler.add(clean_up).await?;
+    let shared = Arc::clone(app);
+    let datasets = Job::new_async("0 17 0 * * *", move |_, _| {
+        let app = Arc::clone(&shared);
+        Box::pin(async move {
+            if let Err(error) = write_datasets(&app).await {
+                tracing::warn!(error = format!("{error:#}"), "datasets were not written");
+            }
+        })
+    })?;
+    scheduler.add(datasets).await?;
+    scheduler.start().await?;
+    Ok(scheduler)
+}
+
+/// Writes the downloadable datasets unless they are there.
+///
+/// # Errors
+/// When features cannot be computed or files cannot be written.
+pub async fn write_datasets(app: &App) -> anyhow::Result<()> {
+    let folder = app.settings.data_dir.join("datasets");
+    tokio::task::spawn_blocking(move || {
+        if folder.join("manifest.json").is_file() {
+            return Ok(());
+        }
+        std::fs::create_dir_all(&folder)?;
+        datasets::write_datasets(&folder)?;
+        anyhow::Ok(())
+    })
+    .await?
+}
+
+async fn forget_old_ticks(app: &App) -> anyhow::Result<()> {
+    let before_us = app.market.now_us() - TICKS_KEPT_US;
+    let mut tx = app.db.begin().await?;
+    let forgotten = prices::forget_ticks_before(&mut tx, before_us).await?;
+    tx.commit().await?;
+    tracing::info!(forgotten, "old trades forgotten");
+    Ok(())
+}

@@ -1,0 +1,43 @@
+//! Closes the evidence of a round and writes its outcome.
+
+use domain::{Outcome, RoundState};
+
+use crate::app::App;
+use crate::prices::{self, Evidence};
+use crate::rounds::{self, NOT_DUE, Round};
+use crate::stakes;
+
+/// Resolves a round whose interval has passed; looks again while evidence is open.
+pub(super) async fn resolve(app: &App, round: &Round) -> anyhow::Result<()> {
+    let began_us = app.wall.now_us();
+    let mut tx = app.db.begin().await?;
+    let now_us = app.market.now_us();
+    let entered = rounds::tournament(&mut tx, round.id.tournament()).await?;
+    let evidence = prices::close_evidence(&mut tx, now_us, round, &entered.tournament).await?;
+    let resolution = match evidence {
+        Evidence::NotYet { look_again_us } => {
+            let due_us = look_again_us.max(now_us + 1);
+            rounds::look_again(&mut tx, &round.id, round.state, due_us).await?;
+            tx.commit().await?;
+            return Ok(());
+        }
+        Evidence::Closed(resolution) => resolution,
+    };
+    prices::write_resolution(&mut tx, &round.id, &resolution).await?;
+    if round.state == RoundState::Committed {
+        let (from, to) = (RoundState::Committed, RoundState::Evidenced);
+        rounds::advance(&mut tx, &round.id, from, to, NOT_DUE).await?;
+    }
+    if resolution.outcome == Outcome::Void {
+        rounds::void(&mut tx, &round.id, RoundState::Evidenced, &resolution.reason).await?;
+        stakes::release(&mut tx, &round.id).await?;
+    } else {
+        let (from, to) = (RoundState::Evidenced, RoundState::Resolved);
+        rounds::advance(&mut tx, &round.id, from, to, now_us).await?;
+    }
+    let took_us = app.wall.now_us() - began_us;
+    rounds::record_stage(&mut tx, &round.id, "resolve", now_us, took_us).await?;
+    tx.commit().await?;
+    app.timetable_wake.notify_one();
+    Ok(())
+}
