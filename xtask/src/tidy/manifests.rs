@@ -1,4 +1,4 @@
-//! Manifests: arrows between crates, and versions and features in the root manifest alone.
+//! Manifests: arrows between crates; versions, features and lints in the root manifest alone.
 
 use toml::{Table, Value};
 
@@ -36,6 +36,41 @@ pub(super) fn members_are_in_the_table(text: &str) -> Complaints {
             (line_of(text, folder), message)
         })
         .collect()
+}
+
+/// Warnings of the documentation build are errors by lint, since a flag would make cargo compile
+/// everything anew.
+pub(super) fn documentation_warnings_are_denied(text: &str) -> Complaints {
+    let manifest = text.parse::<Table>().unwrap_or_default();
+    let lints = manifest
+        .get("workspace")
+        .and_then(|workspace| workspace.get("lints"));
+    let all = lints
+        .and_then(|lints| lints.get("rustdoc"))
+        .and_then(|rustdoc| rustdoc.get("all"));
+    let level = all
+        .and_then(|all| all.get("level"))
+        .or(all)
+        .and_then(Value::as_str);
+    if level == Some("deny") {
+        return Complaints::new();
+    }
+    vec![(
+        0,
+        "[workspace.lints.rustdoc] must say `all = \"deny\"`".to_owned(),
+    )]
+}
+
+/// A member takes the workspace's lints.
+pub(super) fn lints_are_the_workspaces(text: &str) -> Complaints {
+    let manifest = text.parse::<Table>().unwrap_or_default();
+    let lints = manifest
+        .get("lints")
+        .and_then(|lints| lints.get("workspace"));
+    if lints.and_then(Value::as_bool) == Some(true) {
+        return Complaints::new();
+    }
+    vec![(0, "write `[lints]` with `workspace = true`".to_owned())]
 }
 
 /// A member adds no version and no feature: `name.workspace = true` and nothing else.
@@ -180,6 +215,24 @@ mod tests {
         }
         let target = "[package]\nname = \"x\"\n[target.'cfg(unix)'.dependencies]\nnix = \"1\"\n";
         assert_eq!(dependencies_are_the_workspaces(target).len(), 1);
+    }
+
+    #[test]
+    fn missing_lints_are_found() {
+        let table = "[workspace.lints.rustdoc]\nall = { level = \"deny\", priority = -1 }\n";
+        assert!(documentation_warnings_are_denied(table).is_empty());
+        let word = "[workspace.lints.rustdoc]\nall = \"deny\"\n";
+        assert!(documentation_warnings_are_denied(word).is_empty());
+        assert_eq!(
+            documentation_warnings_are_denied(&word.replace("deny", "warn")).len(),
+            1
+        );
+        assert_eq!(documentation_warnings_are_denied("[workspace]\n").len(), 1);
+        assert!(lints_are_the_workspaces("[lints]\nworkspace = true\n").is_empty());
+        assert_eq!(
+            lints_are_the_workspaces("[package]\nname = \"a\"\n").len(),
+            1
+        );
     }
 
     #[test]
