@@ -89,11 +89,16 @@ fn check_file(file: &RepositoryFile, findings: &mut Vec<Finding>) {
     }
     if path == "Cargo.toml" {
         add(Rule::Manifest, manifests::members_are_in_the_table(text));
+        add(
+            Rule::Manifest,
+            manifests::documentation_warnings_are_denied(text),
+        );
     } else if path.ends_with("/Cargo.toml") {
         add(
             Rule::Manifest,
             manifests::dependencies_are_the_workspaces(text),
         );
+        add(Rule::Manifest, manifests::lints_are_the_workspaces(text));
         add(Rule::Arrow, manifests::arrows(text));
     }
     if path == "docs/ARCHITECTURE.md" {

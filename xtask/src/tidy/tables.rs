@@ -21,6 +21,7 @@ pub(super) const LAYERS: &[(&str, &[&str])] = &[
     ("slices", SLICES),
     ("shared state", &["app"]),
     ("entries", &["jobs", "settler", "web", "api"]),
+    ("router", &["http"]),
     ("commands", &["demo", "cli"]),
 ];
 
