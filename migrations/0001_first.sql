@@ -129,6 +129,8 @@ CREATE TABLE candles (
 );
 CREATE TABLE resolutions (
     round_id TEXT PRIMARY KEY REFERENCES rounds (id),
+    tournament_id TEXT NOT NULL,
+    start_us BIGINT NOT NULL,
     outcome TEXT NOT NULL,
     reason TEXT NOT NULL,
     p0 BIGINT NOT NULL,
@@ -138,6 +140,7 @@ CREATE TABLE resolutions (
     evidence_hash TEXT NOT NULL,
     resolved_us BIGINT NOT NULL
 );
+CREATE INDEX resolutions_by_tournament ON resolutions (tournament_id, start_us);
 
 -- stakes
 CREATE TABLE stake_accounts (
@@ -154,6 +157,12 @@ CREATE TABLE stake_accounts (
     PRIMARY KEY (vault, model_index)
 );
 CREATE INDEX stake_accounts_by_model ON stake_accounts (model_id);
+CREATE INDEX stake_accounts_by_key ON stake_accounts (model_key, owner);
+CREATE TABLE pools (
+    vault TEXT PRIMARY KEY,
+    funded BIGINT NOT NULL,
+    used BIGINT NOT NULL
+);
 CREATE TABLE withdrawal_requests (
     vault TEXT NOT NULL,
     model_index BIGINT NOT NULL,
@@ -215,7 +224,7 @@ CREATE TABLE skills (
     model_id TEXT PRIMARY KEY REFERENCES models (id),
     e_half BIGINT NOT NULL,
     e_reference BIGINT NOT NULL,
-    v BIGINT NOT NULL,
+    v TEXT NOT NULL,
     m_ppm BIGINT NOT NULL,
     staked_rounds BIGINT NOT NULL
 );
@@ -223,7 +232,9 @@ CREATE TABLE skills (
 -- settlement
 CREATE TABLE round_locks (
     round_id TEXT PRIMARY KEY REFERENCES rounds (id),
-    chain_round TEXT NOT NULL,
+    chain_round TEXT NOT NULL UNIQUE,
+    tournament_key TEXT NOT NULL,
+    start_us BIGINT NOT NULL,
     total_w BIGINT NOT NULL,
     total_p TEXT NOT NULL,
     top_hash TEXT NOT NULL,
@@ -234,6 +245,7 @@ CREATE TABLE round_locks (
     commit_intent TEXT NOT NULL,
     commit_tx TEXT NOT NULL
 );
+CREATE INDEX round_locks_by_intent ON round_locks (commit_intent, start_us);
 CREATE TABLE payouts (
     round_id TEXT NOT NULL REFERENCES rounds (id),
     model_id TEXT NOT NULL REFERENCES models (id),
@@ -260,9 +272,11 @@ CREATE TABLE batches (
     accept_tx TEXT NOT NULL,
     gas_used BIGINT NOT NULL,
     accept_after_us BIGINT NOT NULL,
+    dies_us BIGINT NOT NULL,
     created_us BIGINT NOT NULL,
     UNIQUE (vault, seq, attempt)
 );
+CREATE INDEX batches_by_state ON batches (state, seq);
 CREATE TABLE batch_rounds (
     batch_id TEXT NOT NULL REFERENCES batches (id),
     round_id TEXT NOT NULL REFERENCES rounds (id),
@@ -287,6 +301,7 @@ CREATE TABLE intents (
     state TEXT NOT NULL,
     nonce BIGINT NOT NULL,
     mined_tx TEXT NOT NULL,
+    gas_used BIGINT NOT NULL,
     created_us BIGINT NOT NULL
 );
 CREATE INDEX intents_by_state ON intents (state, created_us);
@@ -296,6 +311,9 @@ CREATE TABLE attempts (
     signer TEXT NOT NULL,
     nonce BIGINT NOT NULL,
     is_cancel BIGINT NOT NULL,
+    gas_limit BIGINT NOT NULL,
+    max_fee TEXT NOT NULL,
+    tip TEXT NOT NULL,
     raw TEXT NOT NULL,
     tx_hash TEXT NOT NULL UNIQUE,
     created_us BIGINT NOT NULL,
@@ -353,6 +371,7 @@ CREATE TABLE chain_events (
     block_hash TEXT NOT NULL,
     log_index BIGINT NOT NULL,
     block_number BIGINT NOT NULL,
+    block_time_s BIGINT NOT NULL,
     tx_hash TEXT NOT NULL,
     address TEXT NOT NULL,
     name TEXT NOT NULL,

@@ -1,0 +1,175 @@
+//! The record of a round's price evidence: what is hashed, published and decided from.
+//!
+//! Owns its JSON form and its canonical order. Must never hold a trade that the rule cannot use,
+//! so that the record stays small, and never leave out one that it can.
+
+use alloy::primitives::keccak256;
+use domain::timestamp::SECOND_US;
+use domain::{OutcomeRule, Price, Venue};
+use serde::{Deserialize, Serialize};
+
+use super::PriceError;
+
+/// One trade of one venue, as received.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trade {
+    /// Where it happened.
+    pub venue: Venue,
+    /// The venue's own number of it.
+    pub trade_id: i64,
+    /// Its price, a decimal text in JSON.
+    pub price: Price,
+    /// When it happened, by the venue's clock.
+    pub venue_time_us: i64,
+    /// When we received it, by our clock.
+    pub receive_time_us: i64,
+}
+
+/// A venue that must not count, with the reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// The venue.
+    pub venue: Venue,
+    /// Why, for people.
+    pub reason: String,
+}
+
+/// The outcome rule as the record writes it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RecordedRule {
+    quorum: usize,
+    samples: usize,
+    min_samples: usize,
+    max_age_s: i64,
+    outlier_bp: i64,
+    /// Basis points with at most two digits after the point.
+    dead_band_bp: f64,
+}
+
+impl RecordedRule {
+    /// The rule as the record writes it.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a dead band is a few hundredths")]
+    pub fn new(rule: &OutcomeRule) -> Self {
+        Self {
+            quorum: rule.quorum,
+            samples: rule.samples,
+            min_samples: rule.min_samples,
+            max_age_s: rule.max_age_s,
+            outlier_bp: rule.outlier_bp,
+            dead_band_bp: rule.dead_band_centi_bp as f64 / 100.0,
+        }
+    }
+
+    /// The rule in exact integers.
+    #[must_use]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a float to integer cast saturates; a dead band that large voids every round"
+    )]
+    pub fn exact(&self) -> OutcomeRule {
+        OutcomeRule {
+            quorum: self.quorum,
+            samples: self.samples,
+            min_samples: self.min_samples,
+            max_age_s: self.max_age_s,
+            outlier_bp: self.outlier_bp,
+            dead_band_centi_bp: (self.dead_band_bp * 100.0).round_ties_even() as i64,
+        }
+    }
+}
+
+/// Everything that an outcome is decided from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// The rule.
+    pub rule: RecordedRule,
+    /// Start of the interval.
+    pub t0_us: i64,
+    /// End of the interval.
+    pub t1_us: i64,
+    /// Trades by venue name, venue time and trade id, repeats dropped.
+    pub ticks: Vec<Trade>,
+    /// Venues that must not count.
+    pub left_out: Vec<LeftOut>,
+}
+
+impl Record {
+    /// The canonical record: the same trades give the same bytes in whatever order they come.
+    #[must_use]
+    pub fn new(
+        rule: &OutcomeRule,
+        (t0_us, t1_us): (i64, i64),
+        trades: Vec<Trade>,
+        mut left_out: Vec<LeftOut>,
+    ) -> Self {
+        left_out.sort_by(|a, b| (a.venue.name(), &a.reason).cmp(&(b.venue.name(), &b.reason)));
+        left_out.dedup_by_key(|entry| entry.venue);
+        let trades = in_order(trades);
+        let ticks = Venue::ALL
+            .iter()
+            .flat_map(|venue| useful(of_venue(&trades, *venue), rule, [t0_us, t1_us]))
+            .collect();
+        Self { rule: RecordedRule::new(rule), t0_us, t1_us, ticks, left_out }
+    }
+
+    /// The bytes that are stored and hashed.
+    ///
+    /// # Errors
+    /// [`PriceError::Record`] when it cannot be written, which no record of numbers and names does.
+    pub fn json(&self) -> Result<String, PriceError> {
+        serde_json::to_string(self).map_err(PriceError::Record)
+    }
+
+    /// Reads a stored or published record.
+    ///
+    /// # Errors
+    /// [`PriceError::Record`] when the text is no such record.
+    pub fn parse(json: &str) -> Result<Self, PriceError> {
+        serde_json::from_str(json).map_err(PriceError::Record)
+    }
+}
+
+/// keccak256 of a record's bytes, the form that the chain's reveal carries: `0x` and 64 digits.
+#[must_use]
+pub fn hash(json: &str) -> String {
+    format!("{:#x}", keccak256(json.as_bytes()))
+}
+
+/// Trades by venue name, venue time and trade id; of repeats (one venue, one trade id) the first.
+pub(super) fn in_order(mut trades: Vec<Trade>) -> Vec<Trade> {
+    // Prices and receive times take part only so that a venue that contradicts itself still gives
+    // one answer whatever the order of arrival.
+    trades.sort_by_key(|t| (t.venue, t.venue_time_us, t.trade_id, t.price, t.receive_time_us));
+    let mut seen = std::collections::HashSet::new();
+    trades.retain(|trade| seen.insert((trade.venue, trade.trade_id)));
+    trades
+}
+
+/// The part of ordered trades that is one venue's.
+pub(super) fn of_venue(ordered: &[Trade], venue: Venue) -> &[Trade] {
+    let from = ordered.partition_point(|trade| trade.venue < venue);
+    let to = ordered.partition_point(|trade| trade.venue <= venue);
+    ordered.get(from..to).unwrap_or_default()
+}
+
+/// How long before a boundary a trade can still be a sample, microseconds.
+pub(super) fn reach_us(rule: &OutcomeRule) -> i64 {
+    let before = i64::try_from(rule.samples.saturating_sub(1)).unwrap_or(i64::MAX);
+    before.saturating_add(rule.max_age_s).saturating_mul(SECOND_US)
+}
+
+/// The trades that samples and witnesses are taken from, one venue's, in order.
+fn useful(trades: &[Trade], rule: &OutcomeRule, boundaries: [i64; 2]) -> Vec<Trade> {
+    let witnesses = boundaries.map(|t_us| trades.partition_point(|t| t.venue_time_us <= t_us));
+    let is_sample = |trade: &Trade| {
+        boundaries.iter().any(|t_us| {
+            let age_us = t_us.saturating_sub(trade.venue_time_us);
+            (0..=reach_us(rule)).contains(&age_us)
+        })
+    };
+    let kept = trades.iter().enumerate();
+    kept.filter(|(at, trade)| witnesses.contains(at) || is_sample(trade))
+        .map(|(_, trade)| trade.clone())
+        .collect()
+}

@@ -1,0 +1,303 @@
+//! Prices: trades of venues, closed candles, and the outcome of a round.
+//!
+//! Owns the tables ticks, candles and resolutions. Feeds only record; [`close_evidence`] decides
+//! from what was recorded, through the pure rule in [`rule`]. Must never change a resolution, and
+//! never let a trade received after the evidence closed reach one.
+
+pub mod evidence;
+pub mod feeds;
+pub mod rule;
+
+mod closing;
+mod store;
+#[cfg(test)]
+mod rule_tests;
+#[cfg(test)]
+mod tests;
+
+use datasets::candle::BAR_US;
+use datasets::features::{BARS_NEEDED, FREEZE_US};
+use datasets::{Asset, Candle, DatasetError};
+use domain::{Outcome, Price, RoundId, Tournament, TournamentId, Venue};
+use thiserror::Error;
+
+use crate::db::Conn;
+use crate::rounds::Round;
+use closing::{Closing, closing};
+use evidence::{Record, Trade};
+
+/// Why a price verb fails.
+#[derive(Debug, Error)]
+pub enum PriceError {
+    /// The database refused or is gone: retry.
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The tournament names an asset that has no feed.
+    #[error("asset {0:?} has no candles; known are btc and eth")]
+    UnknownAsset(String),
+    /// The candles behind a feature row are not there.
+    #[error("features: {0}")]
+    Features(#[from] DatasetError),
+    /// A stored row that nothing of ours wrote.
+    #[error("the stored {what} is broken: {value:?}")]
+    Stored {
+        /// Which column.
+        what: &'static str,
+        /// Its content.
+        value: String,
+    },
+    /// An evidence record that cannot be read.
+    #[error("evidence record: {0}")]
+    Record(serde_json::Error),
+    /// A round is resolved once.
+    #[error("round {0} is already resolved differently; nothing was changed")]
+    ResolvedDifferently(RoundId),
+}
+
+/// One trade of one venue, as received.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tick {
+    /// What was traded, `btc`.
+    pub asset: String,
+    /// Where.
+    pub venue: Venue,
+    /// The venue's own number of the trade.
+    pub trade_id: i64,
+    /// At which price.
+    pub price: Price,
+    /// When, by the venue's clock.
+    pub venue_time_us: i64,
+    /// When we received it, on the market clock.
+    pub receive_time_us: i64,
+}
+
+impl Tick {
+    fn into_trade(self) -> Trade {
+        Trade {
+            venue: self.venue,
+            trade_id: self.trade_id,
+            price: self.price,
+            venue_time_us: self.venue_time_us,
+            receive_time_us: self.receive_time_us,
+        }
+    }
+}
+
+/// How a round ended, with the evidence. Written once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolution {
+    /// Up, down or void.
+    pub outcome: Outcome,
+    /// Why it is void; empty when it is not.
+    pub reason: String,
+    /// Published price at the start; none when void.
+    pub p0: Option<Price>,
+    /// Published price at the end; none when void.
+    pub p1: Option<Price>,
+    /// Median return in 1e-12, floored; 0 when too few venues count.
+    pub return_e12: i64,
+    /// The record that was decided, JSON: `rule::decide(&Record::parse(…)?)` tells every venue.
+    pub evidence: String,
+    /// keccak256 of `evidence`, `0x…`.
+    pub evidence_hash: String,
+    /// When it was decided, on the market clock.
+    pub resolved_us: i64,
+}
+
+/// Whether the evidence of a round has closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// Not yet.
+    NotYet {
+        /// Ask again then.
+        look_again_us: i64,
+    },
+    /// Closed and decided; not written yet.
+    Closed(Box<Resolution>),
+}
+
+/// Records trades; those that are there already stay as they are.
+///
+/// # Errors
+/// Database errors.
+pub async fn insert_ticks(conn: &mut Conn, ticks: &[Tick]) -> Result<(), PriceError> {
+    Ok(store::insert_ticks(conn, ticks).await?)
+}
+
+/// Records closed candles; those that are there already stay as they are.
+///
+/// # Errors
+/// Database errors.
+pub async fn insert_candles(
+    conn: &mut Conn,
+    asset: &str,
+    candles: &[Candle],
+) -> Result<(), PriceError> {
+    Ok(store::insert_candles(conn, asset, candles).await?)
+}
+
+/// Closes and decides the evidence of a round, once its deadlines allow (protocol.md §1).
+///
+/// Asked later or again it answers the same but for `resolved_us`, unless trades that were received
+/// in time were stored in between.
+///
+/// # Errors
+/// Database errors, broken rows.
+pub async fn close_evidence(
+    conn: &mut Conn,
+    now_us: i64,
+    round: &Round,
+    tournament: &Tournament,
+) -> Result<Evidence, PriceError> {
+    let (t0_us, t1_us) = (round.schedule.start_us, round.schedule.end_us);
+    let asset = tournament.asset.as_str();
+    let mut witnessed = Vec::new();
+    for venue in &tournament.venues {
+        let after = t1_us..t1_us.saturating_add(closing::LAST_US);
+        witnessed.extend(store::first_received(conn, asset, *venue, after).await?);
+    }
+    let needed = (tournament.outcome.quorum, tournament.venues.len());
+    let closed_us = match closing(now_us, t1_us, needed, &witnessed) {
+        Closing::NotYet { look_again_us } => return Ok(Evidence::NotYet { look_again_us }),
+        Closing::At { closed_us } => closed_us,
+    };
+    let mut trades = Vec::new();
+    for t_us in [t0_us, t1_us] {
+        let from_us = t_us.saturating_sub(evidence::reach_us(&tournament.outcome));
+        trades.extend(store::received(conn, asset, from_us..=t_us, closed_us).await?);
+        for venue in &tournament.venues {
+            trades.extend(store::first_after(conn, asset, *venue, t_us, closed_us).await?);
+        }
+    }
+    let counts = |tick: &Tick| tournament.venues.contains(&tick.venue);
+    let trades = trades.into_iter().filter(counts).map(Tick::into_trade).collect();
+    // Live feeds will name here the venues whose connection had a gap or whose clock was off.
+    let record = Record::new(&tournament.outcome, (t0_us, t1_us), trades, Vec::new());
+    Ok(Evidence::Closed(Box::new(resolve(&record, now_us)?)))
+}
+
+/// Decides a record.
+///
+/// # Errors
+/// [`PriceError::Record`] when the record cannot be written as JSON.
+pub fn resolve(record: &Record, now_us: i64) -> Result<Resolution, PriceError> {
+    let decision = rule::decide(record);
+    let evidence = record.json()?;
+    Ok(Resolution {
+        outcome: decision.outcome,
+        reason: decision.void.map(|void| void.to_string()).unwrap_or_default(),
+        p0: decision.prices.map(|(p0, _)| p0),
+        p1: decision.prices.map(|(_, p1)| p1),
+        return_e12: decision.return_e12.unwrap_or(0),
+        evidence_hash: evidence::hash(&evidence),
+        evidence,
+        resolved_us: now_us,
+    })
+}
+
+/// Writes a resolution, once. Writing the same again, at whatever time, changes nothing.
+///
+/// # Errors
+/// [`PriceError::ResolvedDifferently`] when another one is there.
+pub async fn write_resolution(
+    conn: &mut Conn,
+    round: &RoundId,
+    resolution: &Resolution,
+) -> Result<(), PriceError> {
+    if store::insert_resolution(conn, round, resolution).await? {
+        return Ok(());
+    }
+    let written = store::resolution(conn, round).await?;
+    let timeless = |r: &Resolution| Resolution { resolved_us: 0, ..r.clone() };
+    if written.as_ref().map(timeless) == Some(timeless(resolution)) {
+        return Ok(());
+    }
+    Err(PriceError::ResolvedDifferently(round.clone()))
+}
+
+/// The resolution of a round, if it has one.
+///
+/// # Errors
+/// Database errors, broken rows.
+pub async fn resolution(
+    conn: &mut Conn,
+    round: &RoundId,
+) -> Result<Option<Resolution>, PriceError> {
+    store::resolution(conn, round).await
+}
+
+/// Outcomes of rounds that start before `before_start_us`, newest first, void ones too.
+///
+/// # Errors
+/// Database errors, broken rows.
+pub async fn outcomes(
+    conn: &mut Conn,
+    tournament: &TournamentId,
+    before_start_us: i64,
+    limit: i64,
+) -> Result<Vec<(RoundId, Outcome)>, PriceError> {
+    store::outcomes(conn, tournament, before_start_us, limit).await
+}
+
+/// Closed candles that open in `[from_us, to_us)`, oldest first.
+///
+/// # Errors
+/// Database errors, broken rows.
+pub async fn candles(
+    conn: &mut Conn,
+    asset: &str,
+    from_us: i64,
+    to_us: i64,
+) -> Result<Vec<Candle>, PriceError> {
+    store::candles(conn, asset, from_us, to_us).await
+}
+
+/// The latest trade of any venue that was received by `now_us`.
+///
+/// # Errors
+/// Database errors, broken rows.
+pub async fn latest_tick(
+    conn: &mut Conn,
+    asset: &str,
+    now_us: i64,
+) -> Result<Option<Tick>, PriceError> {
+    store::latest_tick(conn, asset, now_us).await
+}
+
+/// The features of the round that starts at `start_us`, from bars closed 300 s before, and only
+/// those.
+///
+/// # Errors
+/// [`PriceError::Features`] names the missing bar.
+pub async fn feature_row(
+    conn: &mut Conn,
+    asset: &str,
+    start_us: i64,
+) -> Result<Vec<f32>, PriceError> {
+    let asset = known_asset(asset)?;
+    let closed_by_us = start_us.saturating_sub(FREEZE_US);
+    let bars = i64::try_from(BARS_NEEDED).unwrap_or(i64::MAX);
+    let from_us = closed_by_us.saturating_sub(bars.saturating_mul(BAR_US));
+    // A bar closes one length after it opens.
+    let to_us = closed_by_us.saturating_sub(BAR_US).saturating_add(1);
+    let own = store::candles(conn, asset.name(), from_us, to_us).await?;
+    let other = store::candles(conn, asset.other().name(), from_us, to_us).await?;
+    Ok(datasets::features::feature_row(&own, &other, start_us)?)
+}
+
+/// Forgets trades before `before_us`; resolutions keep their evidence. Answers how many.
+///
+/// # Errors
+/// Database errors.
+pub async fn forget_ticks_before(conn: &mut Conn, before_us: i64) -> Result<u64, PriceError> {
+    let mut forgotten = 0;
+    for asset in Asset::ALL {
+        forgotten += store::forget_ticks_before(conn, asset.name(), before_us).await?;
+    }
+    Ok(forgotten)
+}
+
+fn known_asset(name: &str) -> Result<Asset, PriceError> {
+    let known = Asset::ALL.into_iter().find(|asset| asset.name() == name);
+    known.ok_or_else(|| PriceError::UnknownAsset(name.to_owned()))
+}
