@@ -1,1 +1,14 @@
-//! placeholder
+//! What Rust needs to speak with the contracts: their ABI and bytecode, the hashes and trees that
+//! both sides compute, the packed `changes` of a batch, and the receipt that the server signs.
+//!
+//! This crate encodes, decodes and hashes. It must never reach a network, read a file or a clock,
+//! or know a database row. Amounts are integers in units of 1e-9 token, probabilities in parts per
+//! million; the formulas are those of the protocol, sections 2 and 6, and of `contracts/src`.
+
+pub mod abi;
+pub mod changes;
+pub mod deploy;
+pub mod ledger;
+pub mod receipt;
+pub mod round;
+pub mod tree;

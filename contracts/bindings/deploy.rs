@@ -1,0 +1,38 @@
+//! Creation code with its constructor arguments: the data of a deploying transaction. Order of a
+//! deployment: token (or an existing one), registry, vaults, then `registerTournament`.
+
+use alloy_primitives::{Address, Bytes, U256};
+use alloy_sol_types::SolConstructor;
+
+use crate::abi::{ForeToken, RoundRegistry, Settings, StakeVault};
+
+/// Creation code of the development token.
+///
+/// `supply` in wei goes to `holder`.
+#[must_use]
+pub fn fore_token(holder: Address, supply: U256) -> Bytes {
+    let arguments = ForeToken::constructorCall { holder, supply }.abi_encode();
+    join(&ForeToken::BYTECODE, &arguments)
+}
+
+/// Creation code of the round registry.
+#[must_use]
+pub fn round_registry(owner: Address, committer: Address) -> Bytes {
+    let arguments = RoundRegistry::constructorCall {
+        owner,
+        committer_: committer,
+    };
+    join(&RoundRegistry::BYTECODE, &arguments.abi_encode())
+}
+
+/// Creation code of a stake vault. The constructor demands
+/// `delay > settleBy + 3 · window + margin`, all seconds.
+#[must_use]
+pub fn stake_vault(settings: Settings) -> Bytes {
+    let arguments = StakeVault::constructorCall { settings };
+    join(&StakeVault::BYTECODE, &arguments.abi_encode())
+}
+
+fn join(bytecode: &Bytes, arguments: &[u8]) -> Bytes {
+    [bytecode.as_ref(), arguments].concat().into()
+}
