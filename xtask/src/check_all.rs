@@ -150,8 +150,14 @@ fn clippy() -> Result<()> {
     ])
 }
 
+/// Runs where the compiler is: forge finds it by a path relative to the working folder.
 fn contracts_build() -> Result<()> {
-    process::run(process::command("node").args(["contracts/build.mjs", "--check"]))
+    let mut build = process::command("node");
+    process::run(
+        build
+            .current_dir(contracts())
+            .args(["build.mjs", "--check"]),
+    )
 }
 
 /// forge succeeds when it finds nothing to test, so it is asked for its list first.
