@@ -14,7 +14,9 @@ pub const SLOPE_RANGE: (f64, f64) = (0.25, 4.0);
 const STEPS: usize = 100;
 const HALVINGS: usize = 30;
 /// A Newton step shorter than this, in b and k, has arrived.
-const ARRIVED: f64 = 1e-12;
+const ARRIVED: f64 = 1e-11;
+/// Losses closer than this share of themselves differ by rounding only.
+const SAME_LOSS: f64 = 1e-12;
 /// Beyond this no probability differs from 0 or 1: the data are separable and have no best fit.
 const DIVERGED: f64 = 1e3;
 
@@ -99,7 +101,7 @@ fn newton(examples: &[Example], start: (f64, f64), free: Free) -> Option<(f64, f
         for _ in 0..HALVINGS {
             let next = (at.0 + size * step_b, at.1 + size * step_k);
             let next_loss = loss_at(examples, next);
-            if next_loss <= loss {
+            if next_loss <= loss + SAME_LOSS * loss.abs() {
                 moved = Some((next, next_loss));
                 break;
             }

@@ -48,7 +48,7 @@ pub struct Settlement {
     pub thin: bool,
 }
 
-/// The tournament's a, the outcome y and the round's totals: what all payouts of a round share.
+/// The tournament's a and the outcome y: what all payouts of a round share.
 #[derive(Clone, Copy, Debug)]
 pub struct Rule {
     a_ppm: u32,
