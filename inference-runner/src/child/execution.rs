@@ -1,0 +1,150 @@
+//! Profile `cpu-v1`: one thread, sequential, deterministic, full optimisation, fixed row blocks.
+
+use std::io;
+
+use ort::environment::Environment;
+use ort::session::Session;
+use ort::session::builder::GraphOptimizationLevel;
+use ort::value::TensorRef;
+
+use super::{Work, contract};
+use crate::limits::ROW_BLOCK;
+use crate::outcome::{Cost, ModelFacts, Outcome, Reason, Status, one_line};
+use crate::process::ending;
+use crate::stopwatch::Stopwatch;
+
+/// Repeated runs stop after this long, so that a check stays quick.
+const REPEATS_US: u64 = 1_000_000;
+
+/// Loads and runs the model; `loaded` is called between the two.
+pub(super) fn execute(
+    environment: &Environment,
+    work: &Work,
+    loaded: &mut dyn FnMut() -> io::Result<()>,
+) -> Outcome {
+    let watch = Stopwatch::start();
+    let session = load(environment, &work.model);
+    let load_us = watch.elapsed_us();
+    let mut session = match session {
+        Ok(session) => session,
+        Err(error) => return with_load(failure(Status::LoadError, &error, work), load_us),
+    };
+    if let Err(error) = loaded() {
+        return Outcome::platform(format!("the reply pipe is closed: {error}"));
+    }
+    let facts = contract::facts(&session);
+    let output = match contract::check(&session, work.header.columns) {
+        Ok(output) => output,
+        Err((status, reasons)) => {
+            return Outcome {
+                status,
+                reasons,
+                p: Vec::new(),
+                cost: Cost {
+                    load_us,
+                    ..Cost::default()
+                },
+                facts: Some(facts),
+            };
+        }
+    };
+    let outcome = repeat(&mut session, work, output, facts);
+    with_load(outcome, load_us)
+}
+
+fn with_load(mut outcome: Outcome, load_us: u64) -> Outcome {
+    outcome.cost.load_us = load_us;
+    outcome
+}
+
+fn load(environment: &Environment, model: &[u8]) -> ort::Result<Session> {
+    Session::builder(environment)?
+        .with_optimization_level(GraphOptimizationLevel::All)?
+        .with_intra_threads(1)?
+        .with_inter_threads(1)?
+        .with_parallel_execution(false)?
+        .with_deterministic_compute(true)?
+        .with_config_entry("session.load_model_format", "ONNX")?
+        .commit_from_memory(model)
+}
+
+/// Runs over all rows as often as asked; the first answer counts and the others must equal it.
+fn repeat(session: &mut Session, work: &Work, output: usize, mut facts: ModelFacts) -> Outcome {
+    let mut first: Option<Vec<f64>> = None;
+    for _ in 0..work.header.repeats {
+        let watch = Stopwatch::start();
+        let answer = all_rows(session, work, output);
+        facts.runs_us.push(watch.elapsed_us());
+        match (answer, &first) {
+            (Err(outcome), _) => {
+                return Outcome {
+                    facts: Some(facts),
+                    ..*outcome
+                };
+            }
+            (Ok(p), None) => first = Some(p),
+            (Ok(p), Some(before)) if *before != p => return differs(facts),
+            (Ok(_), Some(_)) => {}
+        }
+        if facts.runs_us.iter().sum::<u64>() > REPEATS_US && facts.runs_us.len() > 1 {
+            break;
+        }
+    }
+    Outcome {
+        status: Status::Ok,
+        reasons: Vec::new(),
+        p: first.unwrap_or_default(),
+        cost: Cost {
+            run_us: facts.runs_us.first().copied().unwrap_or_default(),
+            ..Cost::default()
+        },
+        facts: Some(facts),
+    }
+}
+
+fn all_rows(session: &mut Session, work: &Work, output: usize) -> Result<Vec<f64>, Box<Outcome>> {
+    let columns = work.header.columns;
+    let mut p = Vec::with_capacity(work.header.rows);
+    for block in work.features.chunks(ROW_BLOCK * columns) {
+        let rows = block.len() / columns;
+        let input = TensorRef::from_array_view(([rows, columns], block))
+            .map_err(|error| Box::new(failure(Status::RunError, &error, work)))?;
+        let outputs = session
+            .run(ort::inputs![input])
+            .map_err(|error| Box::new(failure(Status::RunError, &error, work)))?;
+        let (shape, values) = outputs[output]
+            .try_extract_tensor::<f32>()
+            .map_err(|error| Box::new(failure(Status::BadOutput, &error, work)))?;
+        let up = contract::probabilities(rows, shape, values, p.len())
+            .map_err(|reason| Box::new(Outcome::failed(Status::BadOutput, reason)))?;
+        p.extend(up);
+    }
+    Ok(p)
+}
+
+fn differs(facts: ModelFacts) -> Outcome {
+    let reason = Reason::new(
+        "output-differs",
+        "two runs over the same rows gave different answers",
+        "remove random operators and training-mode Dropout: export after model.eval()",
+    );
+    Outcome {
+        facts: Some(facts),
+        ..Outcome::failed(Status::BadOutput, reason)
+    }
+}
+
+fn failure(status: Status, error: &ort::Error, work: &Work) -> Outcome {
+    let text = error.to_string();
+    if ending::ran_out_of_memory(&text) {
+        return ending::memory(work.header.address_space_bytes);
+    }
+    let (code, what) = match status {
+        Status::LoadError => ("load", "ONNX Runtime cannot load the file"),
+        Status::BadOutput => ("output-type", "the output is not a float32 tensor"),
+        _ => ("run", "ONNX Runtime cannot run the model"),
+    };
+    let message = format!("{what}: {}", one_line(&text, 400));
+    let fix = "the file must load and run with onnxruntime 1.31.1 on float32 rows of this shape";
+    Outcome::failed(status, Reason::new(code, message, fix))
+}

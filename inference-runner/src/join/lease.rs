@@ -1,0 +1,212 @@
+//! One job of the server from its arrival to its last result. Results leave as they come; what is
+//! not done shortly before the deadline is killed and reported.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+
+use super::Shared;
+use super::server::ServerError;
+use super::wire::{Kind, Lease, ModelRef, ModelResult};
+use crate::limits::{COLUMNS_MAX, ROWS_MAX};
+use crate::outcome::{Outcome, Status};
+use crate::process::{Features, Job, Task};
+use crate::stopwatch::{Stopwatch, pause};
+
+/// Kept of the budget for sending the last results; a tenth when the budget is short.
+const SENDING: Duration = Duration::from_millis(500);
+
+/// Results in one request.
+const BATCH_MAX: usize = 64;
+
+/// Attempts to send one batch, and the pause between two.
+const ATTEMPTS: u32 = 4;
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// Models may take until `deadline`, counted from the arrival.
+#[derive(Clone, Copy)]
+struct Budget {
+    watch: Stopwatch,
+    deadline: Duration,
+}
+
+impl Budget {
+    fn left(&self) -> Duration {
+        self.watch.left_of(self.deadline)
+    }
+}
+
+pub(super) async fn work(shared: Arc<Shared>, lease: Lease) {
+    let whole = Duration::from_millis(lease.wall_budget_ms);
+    let budget = Budget {
+        watch: Stopwatch::start(),
+        deadline: whole.saturating_sub(SENDING.min(whole / 10)),
+    };
+    let (results, arriving) = mpsc::channel(BATCH_MAX);
+    let sending = send_results(&shared, &lease.lease, arriving, whole, budget.watch);
+    let (ok, ()) = tokio::join!(sending, run_models(&shared, &lease, budget, results));
+    tracing::info!(
+        lease = lease.lease,
+        kind = ?lease.kind,
+        round = lease.round.as_deref().unwrap_or("-"),
+        models = lease.models.len(),
+        ok,
+        wall_ms = budget.watch.elapsed().as_millis(),
+        "job done"
+    );
+}
+
+async fn run_models(
+    shared: &Arc<Shared>,
+    lease: &Lease,
+    budget: Budget,
+    results: mpsc::Sender<ModelResult>,
+) {
+    let features = match features(shared, lease, budget).await {
+        Ok(features) => features,
+        Err(what) => {
+            tracing::error!(lease = lease.lease, what, "no features for a job");
+            for model in &lease.models {
+                let result = ModelResult::new(model.model.clone(), Outcome::platform(&what));
+                drop(results.send(result).await);
+            }
+            return;
+        }
+    };
+    let mut running = JoinSet::new();
+    for model in &lease.models {
+        let shared = Arc::clone(shared);
+        let model = model.clone();
+        let features = features.clone();
+        let kind = lease.kind;
+        let results = results.clone();
+        running.spawn(async move {
+            let outcome = one_model(&shared, &model, features, kind, budget).await;
+            if outcome.status == Status::PlatformError {
+                tracing::error!(
+                    model = model.model,
+                    what = outcome.detail(),
+                    "model not run"
+                );
+            }
+            // The receiver lives until every sender is gone.
+            drop(results.send(ModelResult::new(model.model, outcome)).await);
+        });
+    }
+    drop(results);
+    while running.join_next().await.is_some() {}
+}
+
+async fn features(shared: &Shared, lease: &Lease, budget: Budget) -> Result<Features, String> {
+    let wanted = lease.features;
+    if !(1..=ROWS_MAX).contains(&wanted.rows) || !(1..=COLUMNS_MAX).contains(&wanted.columns) {
+        return Err(format!(
+            "{} rows of {} columns are beyond the runner's {ROWS_MAX} by {COLUMNS_MAX}",
+            wanted.rows, wanted.columns
+        ));
+    }
+    let length = wanted.rows * wanted.columns * size_of::<f32>();
+    let fetching = shared.server.blob(wanted.digest, length as u64);
+    match tokio::time::timeout(budget.left(), fetching).await {
+        Ok(Ok(bytes)) if bytes.len() == length => Ok(Features {
+            rows: wanted.rows,
+            columns: wanted.columns,
+            bytes: bytes.into(),
+        }),
+        Ok(Ok(bytes)) => Err(format!(
+            "the features are {} bytes; {} rows of {} columns have {length}",
+            bytes.len(),
+            wanted.rows,
+            wanted.columns
+        )),
+        Ok(Err(error)) => Err(format!("the features could not be fetched: {error}")),
+        Err(_) => Err("the features did not arrive before the deadline".to_owned()),
+    }
+}
+
+async fn one_model(
+    shared: &Shared,
+    model: &ModelRef,
+    features: Features,
+    kind: Kind,
+    budget: Budget,
+) -> Outcome {
+    let (workers, task): (&Semaphore, Task) = match kind {
+        Kind::Run => (&shared.round_workers, Task::Run),
+        Kind::Check => (&shared.check_workers, Task::Check { repeats: 2 }),
+    };
+    let Ok(Ok(_worker)) = tokio::time::timeout(budget.left(), workers.acquire()).await else {
+        return Outcome::platform("the runner had no free worker before the deadline");
+    };
+    let fetching = tokio::time::timeout(budget.left(), artifact(shared, model)).await;
+    let bytes = match fetching {
+        Ok(Ok(bytes)) => bytes,
+        Ok(Err(error)) => return Outcome::platform(format!("no artifact: {error}")),
+        Err(_) => return Outcome::platform("the artifact did not arrive before the deadline"),
+    };
+    let job = Job {
+        task,
+        model: bytes.into(),
+        features,
+        limits: shared.limits,
+    };
+    shared.runner.run(&job, budget.left()).await
+}
+
+async fn artifact(shared: &Shared, model: &ModelRef) -> Result<Vec<u8>, ServerError> {
+    if let Some(bytes) = shared.cache.get(model.artifact, &shared.clock) {
+        return Ok(bytes);
+    }
+    let most = shared.limits.model_bytes;
+    let bytes = shared.server.blob(model.artifact, most).await?;
+    shared.cache.put(model.artifact, &bytes, &shared.clock);
+    Ok(bytes)
+}
+
+/// Sends results as they arrive, several in a request when they come faster than requests return.
+/// Answers how many models answered.
+async fn send_results(
+    shared: &Shared,
+    lease: &str,
+    mut arriving: mpsc::Receiver<ModelResult>,
+    whole: Duration,
+    watch: Stopwatch,
+) -> usize {
+    let mut ok = 0;
+    let mut batch = Vec::new();
+    while arriving.recv_many(&mut batch, BATCH_MAX).await > 0 {
+        ok += batch
+            .iter()
+            .filter(|result| result.status == Status::Ok)
+            .count();
+        send_batch(shared, lease, &batch, whole, watch).await;
+        batch.clear();
+    }
+    ok
+}
+
+async fn send_batch(
+    shared: &Shared,
+    lease: &str,
+    batch: &[ModelResult],
+    whole: Duration,
+    watch: Stopwatch,
+) {
+    for attempt in 1..=ATTEMPTS {
+        let Err(error) = shared.server.post_results(lease, batch).await else {
+            return;
+        };
+        let hopeless = match &error {
+            ServerError::Refused { status, .. } => status.is_client_error(),
+            ServerError::KeyRefused { .. } => true,
+            _ => false,
+        };
+        if hopeless || attempt == ATTEMPTS || watch.left_of(whole).is_zero() {
+            tracing::error!(lease, results = batch.len(), %error, "results were not delivered");
+            return;
+        }
+        pause(PAUSE).await;
+    }
+}

@@ -1,0 +1,231 @@
+//! HTTP with the server. Every answer has a size limit and every request a time limit.
+
+use std::time::Duration;
+
+use reqwest::{Client, Response, StatusCode, Url};
+
+use super::wire::{Lease, ModelResult, NextRequest, ResultsRequest};
+use crate::confine::SandboxLevel;
+use crate::digest::Digest;
+use crate::outcome::one_line;
+use crate::runtime::Runtime;
+
+/// How long the server may hold a request for a job. Short, because a stopping runner waits for
+/// it: a job that arrives in the last moment is still done.
+const WAIT: Duration = Duration::from_secs(1);
+
+/// For the answer itself, on top of the wait.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// Largest description of a job.
+const LEASE_BYTES_MAX: usize = 4 << 20;
+
+/// The server, as a runner with its key sees it.
+#[derive(Debug)]
+pub struct Server {
+    client: Client,
+    base: Url,
+    key: String,
+    hello: NextRequest,
+}
+
+/// What can go wrong with the server.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    #[error("{0:?} is no server address: write http://HOST:PORT or https://HOST")]
+    Address(String),
+    #[error(
+        "the server {server} refused the key (401): make a runner key on its runner page, or with \
+         `foretoken admin`, and give it with --key"
+    )]
+    KeyRefused { server: String },
+    #[error("the server {server} cannot be reached ({reason})")]
+    Unreachable { server: String, reason: String },
+    #[error("the server {server} answered {status} to {what}: {body}")]
+    Refused {
+        server: String,
+        status: StatusCode,
+        what: String,
+        body: String,
+    },
+    #[error("the server {server} answered something unknown to {what} ({reason})")]
+    Unreadable {
+        server: String,
+        what: String,
+        reason: String,
+    },
+    #[error("blob {expected} has the digest {found}: the server's copy is damaged")]
+    WrongDigest { expected: Digest, found: Digest },
+    #[error("blob {digest} is larger than {most} bytes")]
+    TooLarge { digest: Digest, most: u64 },
+}
+
+impl Server {
+    /// # Errors
+    /// When `server` is no http or https address.
+    pub fn new(
+        server: &str,
+        key: String,
+        name: String,
+        runtime: &Runtime,
+    ) -> Result<Self, ServerError> {
+        let wrong = || ServerError::Address(server.to_owned());
+        let base = Url::parse(server).map_err(|_| wrong())?;
+        if !matches!(base.scheme(), "http" | "https") {
+            return Err(wrong());
+        }
+        // One runner talks to one server: no redirect may carry the key elsewhere.
+        let client = Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(Duration::from_secs(5))
+            .timeout(WAIT + ANSWER)
+            .build()
+            .map_err(|_| wrong())?;
+        let hello = NextRequest {
+            runner: name,
+            wait_ms: u64::try_from(WAIT.as_millis()).unwrap_or_default(),
+            version: env!("CARGO_PKG_VERSION"),
+            runtime: runtime.description(),
+            sandbox: SandboxLevel::REACHED.name(),
+        };
+        Ok(Self {
+            client,
+            base,
+            key,
+            hello,
+        })
+    }
+
+    pub(super) fn base(&self) -> &str {
+        self.base.as_str()
+    }
+
+    /// The next job; `None` when there was none for a while.
+    pub(super) async fn next(&self) -> Result<Option<Lease>, ServerError> {
+        let what = "the request for a job";
+        let request = self.client.post(self.url(&["runner", "jobs", "next"])?);
+        let response = self.send(request.json(&self.hello), what).await?;
+        if response.status() == StatusCode::NO_CONTENT {
+            return Ok(None);
+        }
+        let body = self.body(response, LEASE_BYTES_MAX, what).await?;
+        let Some(body) = body else {
+            return Err(self.unreadable(what, "too long"));
+        };
+        let lease = serde_json::from_slice(&body);
+        lease
+            .map(Some)
+            .map_err(|error| self.unreadable(what, &error.to_string()))
+    }
+
+    /// The bytes with this digest, `most` at most.
+    pub(super) async fn blob(&self, digest: Digest, most: u64) -> Result<Vec<u8>, ServerError> {
+        let what = "the request for a blob";
+        let name = digest.to_string();
+        let request = self.client.get(self.url(&["runner", "blobs", &name])?);
+        let response = self.send(request, what).await?;
+        let most_here = usize::try_from(most).unwrap_or(usize::MAX);
+        let bytes = self.body(response, most_here, what).await?;
+        let bytes = bytes.ok_or(ServerError::TooLarge { digest, most })?;
+        let found = Digest::of(&bytes);
+        if found != digest {
+            return Err(ServerError::WrongDigest {
+                expected: digest,
+                found,
+            });
+        }
+        Ok(bytes)
+    }
+
+    pub(super) async fn post_results(
+        &self,
+        lease: &str,
+        results: &[ModelResult],
+    ) -> Result<(), ServerError> {
+        let body = ResultsRequest {
+            runner: &self.hello.runner,
+            results,
+        };
+        let url = self.url(&["runner", "jobs", lease, "results"])?;
+        self.send(self.client.post(url).json(&body), "the results")
+            .await?;
+        Ok(())
+    }
+
+    fn url(&self, parts: &[&str]) -> Result<Url, ServerError> {
+        let mut url = self.base.clone();
+        url.path_segments_mut()
+            .map_err(|()| ServerError::Address(self.base.to_string()))?
+            .pop_if_empty()
+            .extend(["api", "v1"])
+            .extend(parts);
+        Ok(url)
+    }
+
+    async fn send(
+        &self,
+        request: reqwest::RequestBuilder,
+        what: &str,
+    ) -> Result<Response, ServerError> {
+        let sent = request.bearer_auth(&self.key).send().await;
+        let response = sent.map_err(|error| self.unreachable(&error))?;
+        let status = response.status();
+        if status == StatusCode::UNAUTHORIZED {
+            return Err(ServerError::KeyRefused {
+                server: self.base.to_string(),
+            });
+        }
+        if status.is_success() {
+            return Ok(response);
+        }
+        let body = self.body(response, 4_096, what).await?.unwrap_or_default();
+        Err(ServerError::Refused {
+            server: self.base.to_string(),
+            status,
+            what: what.to_owned(),
+            body: one_line(&String::from_utf8_lossy(&body), 300),
+        })
+    }
+
+    /// The whole body, or `None` when it is longer than `most`.
+    async fn body(
+        &self,
+        mut response: Response,
+        most: usize,
+        what: &str,
+    ) -> Result<Option<Vec<u8>>, ServerError> {
+        let mut body = Vec::new();
+        loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) if body.len() + chunk.len() > most => return Ok(None),
+                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                Ok(None) => return Ok(Some(body)),
+                Err(error) => return Err(self.unreadable(what, &root_cause(&error))),
+            }
+        }
+    }
+
+    fn unreachable(&self, error: &reqwest::Error) -> ServerError {
+        ServerError::Unreachable {
+            server: self.base.to_string(),
+            reason: root_cause(error),
+        }
+    }
+
+    fn unreadable(&self, what: &str, reason: &str) -> ServerError {
+        ServerError::Unreadable {
+            server: self.base.to_string(),
+            what: what.to_owned(),
+            reason: one_line(reason, 300),
+        }
+    }
+}
+
+/// The innermost reason: "connection refused" says more than "error sending request".
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut inner = error;
+    while let Some(cause) = inner.source() {
+        inner = cause;
+    }
+    one_line(&inner.to_string(), 300)
+}

@@ -1,0 +1,87 @@
+//! The requests and answers of the runner's part of the HTTP API, as they are on the wire.
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+use crate::outcome::{Outcome, Status};
+
+/// `POST runner/jobs/next`.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct NextRequest {
+    pub(super) runner: String,
+    /// How long the server may hold the request when it has no job.
+    pub(super) wait_ms: u64,
+    pub(super) version: &'static str,
+    pub(super) runtime: String,
+    pub(super) sandbox: &'static str,
+}
+
+/// The answer, when there is a job.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Lease {
+    pub(super) lease: String,
+    pub(super) kind: Kind,
+    #[serde(default)]
+    pub(super) round: Option<String>,
+    /// Left until the answer must have arrived.
+    pub(super) wall_budget_ms: u64,
+    pub(super) features: FeaturesRef,
+    pub(super) models: Vec<ModelRef>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Kind {
+    /// Predictions of a round.
+    Run,
+    /// Trial of newly uploaded models.
+    Check,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(super) struct FeaturesRef {
+    pub(super) digest: Digest,
+    pub(super) rows: usize,
+    pub(super) columns: usize,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct ModelRef {
+    pub(super) model: String,
+    pub(super) artifact: Digest,
+}
+
+/// `POST runner/jobs/{lease}/results`.
+#[derive(Debug, Serialize)]
+pub(super) struct ResultsRequest<'a> {
+    pub(super) runner: &'a str,
+    pub(super) results: &'a [ModelResult],
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct ModelResult {
+    pub(super) model: String,
+    pub(super) status: Status,
+    pub(super) detail: String,
+    pub(super) p: Vec<f64>,
+    pub(super) cpu_ms: u64,
+    pub(super) wall_ms: u64,
+    pub(super) load_ms: u64,
+    pub(super) run_ms: u64,
+}
+
+impl ModelResult {
+    pub(super) fn new(model: String, outcome: Outcome) -> Self {
+        let cost = outcome.cost;
+        Self {
+            model,
+            status: outcome.status,
+            detail: outcome.detail(),
+            p: outcome.p,
+            cpu_ms: cost.cpu_us.div_ceil(1_000),
+            wall_ms: cost.wall_us.div_ceil(1_000),
+            load_ms: cost.load_us.div_ceil(1_000),
+            run_ms: cost.run_us.div_ceil(1_000),
+        }
+    }
+}

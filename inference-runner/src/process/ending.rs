@@ -1,0 +1,90 @@
+//! Names the outcome of a child that ended without its last frame.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use crate::limits::Limits;
+use crate::outcome::{Outcome, Reason, Status, one_line};
+
+/// What was seen of a child that did not answer.
+pub(super) struct Silence<'a> {
+    pub(super) status: Option<ExitStatus>,
+    /// Whether it had said that the model was loaded.
+    pub(super) loaded: bool,
+    pub(super) cpu: Duration,
+    pub(super) stderr: &'a str,
+    pub(super) limits: Limits,
+}
+
+/// The wall-clock limit: the parent killed the child.
+pub(super) fn wall(limit: Duration, loaded: bool) -> Outcome {
+    let phase = if loaded { "running" } else { "loading" };
+    let message = format!(
+        "the model was still {phase} after {} ms, which is its limit on the wall",
+        limit.as_millis()
+    );
+    let fix = "make the model smaller, or remove the loop that does not end";
+    Outcome::failed(Status::LimitWall, Reason::new("limit-wall", message, fix))
+}
+
+pub(crate) fn memory(limits_bytes: u64) -> Outcome {
+    let message = format!(
+        "the model needs more than its address space of {} MiB",
+        limits_bytes >> 20
+    );
+    let fix = "use smaller layers, fewer trees or fewer rows per operator";
+    Outcome::failed(Status::LimitMem, Reason::new("limit-mem", message, fix))
+}
+
+fn processor(limits: Limits) -> Outcome {
+    let message = format!(
+        "the model used its {} s of processor time",
+        limits.cpu_seconds
+    );
+    let fix = "make the model smaller, or remove the loop that does not end";
+    Outcome::failed(Status::LimitCpu, Reason::new("limit-cpu", message, fix))
+}
+
+/// Any other end without an answer.
+pub(super) fn silent(silence: &Silence<'_>) -> Outcome {
+    let limits = silence.limits;
+    let signal = silence.status.and_then(|status| status.signal());
+    if signal == Some(libc::SIGXCPU) || silence.cpu >= Duration::from_secs(limits.cpu_seconds) {
+        return processor(limits);
+    }
+    if ran_out_of_memory(silence.stderr) {
+        return memory(limits.address_space_bytes);
+    }
+    if signal == Some(libc::SIGKILL) {
+        return Outcome::platform(
+            "the process was killed from outside, perhaps because the machine ran out of memory",
+        );
+    }
+    let how = match (signal, silence.status) {
+        (Some(signal), _) => format!("signal {signal}"),
+        (None, Some(status)) => status.to_string(),
+        (None, None) => "unknown end".to_owned(),
+    };
+    let last = silence.stderr.lines().last().unwrap_or_default();
+    let message = one_line(&format!("the model's process crashed ({how}) {last}"), 300);
+    let (status, code) = if silence.loaded {
+        (Status::RunError, "run-crash")
+    } else {
+        (Status::LoadError, "load-crash")
+    };
+    let fix = "the same file must run in Python with onnxruntime 1.31.1; export it again";
+    Outcome::failed(status, Reason::new(code, message, fix))
+}
+
+/// Whether `text` is what an allocator says when the address space is spent: ours, C++'s or ONNX
+/// Runtime's.
+pub(crate) fn ran_out_of_memory(text: &str) -> bool {
+    const SIGNS: [&str; 4] = [
+        "bad_alloc",
+        "memory allocation of",
+        "Failed to allocate memory",
+        "cannot allocate memory",
+    ];
+    SIGNS.iter().any(|sign| text.contains(sign))
+}
