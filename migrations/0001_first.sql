@@ -348,6 +348,8 @@ CREATE TABLE reconciliations (
 -- aggregates
 CREATE TABLE aggregates (
     round_id TEXT PRIMARY KEY REFERENCES rounds (id),
+    tournament_id TEXT NOT NULL,
+    start_us BIGINT NOT NULL,
     model_count BIGINT NOT NULL,
     stake BIGINT NOT NULL,
     pool_ppm BIGINT NOT NULL,
@@ -356,8 +358,12 @@ CREATE TABLE aggregates (
     high_ppm BIGINT NOT NULL,
     effective_n_milli BIGINT NOT NULL,
     disagreement_ppm BIGINT NOT NULL,
+    pooled_logit_e9 BIGINT NOT NULL,
+    intercept_e9 BIGINT NOT NULL,
+    slope_e9 BIGINT NOT NULL,
     generated_us BIGINT NOT NULL
 );
+CREATE INDEX aggregates_by_tournament ON aggregates (tournament_id, start_us);
 
 -- chain
 CREATE TABLE chain_blocks (

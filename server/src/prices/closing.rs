@@ -33,17 +33,23 @@ pub(super) fn closing(
     let (all_us, quorum_us, last_us) = (end_us + ALL_US, end_us + QUORUM_US, end_us + LAST_US);
     let witnesses_by = |limit_us| witnessed.iter().filter(|at| **at <= limit_us).count();
     if now_us < all_us {
-        return Closing::NotYet { look_again_us: all_us };
+        return Closing::NotYet {
+            look_again_us: all_us,
+        };
     }
     if witnesses_by(all_us) >= venues {
         return Closing::At { closed_us: all_us };
     }
     let soon_us = now_us + LOOK_AGAIN_US;
     if now_us < quorum_us {
-        return Closing::NotYet { look_again_us: soon_us.min(quorum_us) };
+        return Closing::NotYet {
+            look_again_us: soon_us.min(quorum_us),
+        };
     }
     if witnesses_by(quorum_us) >= quorum {
-        return Closing::At { closed_us: quorum_us };
+        return Closing::At {
+            closed_us: quorum_us,
+        };
     }
     let mut sorted = witnessed.to_vec();
     sorted.sort_unstable();
@@ -54,7 +60,9 @@ pub(super) fn closing(
     if now_us >= last_us {
         return Closing::At { closed_us: last_us };
     }
-    Closing::NotYet { look_again_us: soon_us.min(last_us) }
+    Closing::NotYet {
+        look_again_us: soon_us.min(last_us),
+    }
 }
 
 #[cfg(test)]

@@ -49,7 +49,10 @@ pub struct RecordedRule {
 impl RecordedRule {
     /// The rule as the record writes it.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "a dead band is a few hundredths")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a dead band is a few hundredths"
+    )]
     pub fn new(rule: &OutcomeRule) -> Self {
         Self {
             quorum: rule.quorum,
@@ -110,7 +113,13 @@ impl Record {
             .iter()
             .flat_map(|venue| useful(of_venue(&trades, *venue), rule, [t0_us, t1_us]))
             .collect();
-        Self { rule: RecordedRule::new(rule), t0_us, t1_us, ticks, left_out }
+        Self {
+            rule: RecordedRule::new(rule),
+            t0_us,
+            t1_us,
+            ticks,
+            left_out,
+        }
     }
 
     /// The bytes that are stored and hashed.
@@ -140,7 +149,15 @@ pub fn hash(json: &str) -> String {
 pub(super) fn in_order(mut trades: Vec<Trade>) -> Vec<Trade> {
     // Prices and receive times take part only so that a venue that contradicts itself still gives
     // one answer whatever the order of arrival.
-    trades.sort_by_key(|t| (t.venue, t.venue_time_us, t.trade_id, t.price, t.receive_time_us));
+    trades.sort_by_key(|t| {
+        (
+            t.venue,
+            t.venue_time_us,
+            t.trade_id,
+            t.price,
+            t.receive_time_us,
+        )
+    });
     let mut seen = std::collections::HashSet::new();
     trades.retain(|trade| seen.insert((trade.venue, trade.trade_id)));
     trades
@@ -156,7 +173,9 @@ pub(super) fn of_venue(ordered: &[Trade], venue: Venue) -> &[Trade] {
 /// How long before a boundary a trade can still be a sample, microseconds.
 pub(super) fn reach_us(rule: &OutcomeRule) -> i64 {
     let before = i64::try_from(rule.samples.saturating_sub(1)).unwrap_or(i64::MAX);
-    before.saturating_add(rule.max_age_s).saturating_mul(SECOND_US)
+    before
+        .saturating_add(rule.max_age_s)
+        .saturating_mul(SECOND_US)
 }
 
 /// The trades that samples and witnesses are taken from, one venue's, in order.

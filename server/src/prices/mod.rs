@@ -9,16 +9,16 @@ pub mod feeds;
 pub mod rule;
 
 mod closing;
-mod store;
 #[cfg(test)]
 mod rule_tests;
+mod store;
 #[cfg(test)]
 mod tests;
 
 use datasets::candle::BAR_US;
 use datasets::features::{BARS_NEEDED, FREEZE_US};
 use datasets::{Asset, Candle, DatasetError};
-use domain::{Outcome, Price, RoundId, Tournament, TournamentId, Venue};
+use domain::{Direction, Outcome, Price, RoundId, Tournament, TournamentId, Venue};
 use thiserror::Error;
 
 use crate::db::Conn;
@@ -170,7 +170,11 @@ pub async fn close_evidence(
         }
     }
     let counts = |tick: &Tick| tournament.venues.contains(&tick.venue);
-    let trades = trades.into_iter().filter(counts).map(Tick::into_trade).collect();
+    let trades = trades
+        .into_iter()
+        .filter(counts)
+        .map(Tick::into_trade)
+        .collect();
     // Live feeds will name here the venues whose connection had a gap or whose clock was off.
     let record = Record::new(&tournament.outcome, (t0_us, t1_us), trades, Vec::new());
     Ok(Evidence::Closed(Box::new(resolve(&record, now_us)?)))
@@ -185,7 +189,10 @@ pub fn resolve(record: &Record, now_us: i64) -> Result<Resolution, PriceError> {
     let evidence = record.json()?;
     Ok(Resolution {
         outcome: decision.outcome,
-        reason: decision.void.map(|void| void.to_string()).unwrap_or_default(),
+        reason: decision
+            .void
+            .map(|void| void.to_string())
+            .unwrap_or_default(),
         p0: decision.prices.map(|(p0, _)| p0),
         p1: decision.prices.map(|(_, p1)| p1),
         return_e12: decision.return_e12.unwrap_or(0),
@@ -208,7 +215,10 @@ pub async fn write_resolution(
         return Ok(());
     }
     let written = store::resolution(conn, round).await?;
-    let timeless = |r: &Resolution| Resolution { resolved_us: 0, ..r.clone() };
+    let timeless = |r: &Resolution| Resolution {
+        resolved_us: 0,
+        ..r.clone()
+    };
     if written.as_ref().map(timeless) == Some(timeless(resolution)) {
         return Ok(());
     }
@@ -237,6 +247,20 @@ pub async fn outcomes(
     limit: i64,
 ) -> Result<Vec<(RoundId, Outcome)>, PriceError> {
     store::outcomes(conn, tournament, before_start_us, limit).await
+}
+
+/// The last `limit` directions of rounds that start before `before_start_us`, oldest first; void
+/// rounds have none.
+///
+/// # Errors
+/// Database errors, broken rows.
+pub async fn directions(
+    conn: &mut Conn,
+    tournament: &TournamentId,
+    before_start_us: i64,
+    limit: i64,
+) -> Result<Vec<Direction>, PriceError> {
+    store::directions(conn, tournament, before_start_us, limit).await
 }
 
 /// Closed candles that open in `[from_us, to_us)`, oldest first.

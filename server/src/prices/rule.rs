@@ -2,7 +2,12 @@
 //!
 //! Owns the whole decision, in integers. Must never look at anything but the record, so that
 //! whoever has the record comes to the same outcome.
-#![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+#![deny(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
 
 use std::fmt;
 
@@ -149,8 +154,16 @@ pub enum Void {
 impl fmt::Display for Void {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Quorum { counted, quorum, others } => {
-                write!(f, "quorum: {counted} of {quorum} venues count ({})", others.join("; "))
+            Self::Quorum {
+                counted,
+                quorum,
+                others,
+            } => {
+                write!(
+                    f,
+                    "quorum: {counted} of {quorum} venues count ({})",
+                    others.join("; ")
+                )
             }
             Self::Disagreement => f.write_str("disagreement: two venues left, not the same way"),
             Self::DeadBand { return_e12 } => {
@@ -179,9 +192,18 @@ pub fn decide(record: &Record) -> Decision {
         venues: venues.clone(),
     };
     let Some(twice_median) = twice_median(&used).filter(|_| used.len() >= rule.quorum) else {
-        let others = venues.iter().filter_map(|v| Some(format!("{}: {}", v.venue.name(), v.why_not.as_ref()?)));
+        let others = venues
+            .iter()
+            .filter_map(|v| Some(format!("{}: {}", v.venue.name(), v.why_not.as_ref()?)));
         let others = others.collect();
-        return void(Void::Quorum { counted: used.len(), quorum: rule.quorum, others }, None);
+        return void(
+            Void::Quorum {
+                counted: used.len(),
+                quorum: rule.quorum,
+                others,
+            },
+            None,
+        );
     };
     // The median of returns that fit is one that fits.
     let return_e12 = i64::try_from(twice_median.div_euclid(2)).unwrap_or(0);
@@ -193,7 +215,11 @@ pub fn decide(record: &Record) -> Decision {
     if twice_median == 0 || twice_median.abs() < twice_dead_band {
         return void(Void::DeadBand { return_e12 }, Some(return_e12));
     }
-    let direction = if twice_median > 0 { Direction::Up } else { Direction::Down };
+    let direction = if twice_median > 0 {
+        Direction::Up
+    } else {
+        Direction::Down
+    };
     Decision {
         outcome: Outcome::Direction(direction),
         void: None,
@@ -209,14 +235,26 @@ fn verdict(record: &Record, rule: &OutcomeRule, venue: Venue, trades: &[Trade]) 
         .map(|(boundary, t_us)| price_at(trades, t_us, boundary, rule));
     let [p0, p1] = &prices;
     let (p0, p1) = (p0.as_ref().ok().copied(), p1.as_ref().ok().copied());
-    let return_e12 = p0.zip(p1).and_then(|(p0, p1)| return_floor(p0.0, p1.0)).map(|r| r.units());
-    let left_out = record.left_out.iter().find(|left_out| left_out.venue == venue);
+    let return_e12 = p0
+        .zip(p1)
+        .and_then(|(p0, p1)| return_floor(p0.0, p1.0))
+        .map(|r| r.units());
+    let left_out = record
+        .left_out
+        .iter()
+        .find(|left_out| left_out.venue == venue);
     let why_not = match (left_out, prices) {
         (Some(left_out), _) => Some(WhyNot::LeftOut(left_out.reason.clone())),
         (None, [Err(why_not), _] | [_, Err(why_not)]) => Some(why_not),
         (None, _) => return_e12.is_none().then_some(WhyNot::OutOfRange),
     };
-    VenueVerdict { venue, p0, p1, return_e12, why_not }
+    VenueVerdict {
+        venue,
+        p0,
+        p1,
+        return_e12,
+        why_not,
+    }
 }
 
 /// The median of the samples before `t_us`, when there are enough and a later trade.
@@ -230,10 +268,14 @@ fn price_at(
         let before_us = i64::try_from(back).ok()?.checked_mul(SECOND_US)?;
         t_us.checked_sub(before_us)
     });
-    let mut samples: Vec<Price> =
-        instants.filter_map(|instant| last_until(trades, instant, rule.max_age_s)).collect();
+    let mut samples: Vec<Price> = instants
+        .filter_map(|instant| last_until(trades, instant, rule.max_age_s))
+        .collect();
     if samples.is_empty() || samples.len() < rule.min_samples {
-        return Err(WhyNot::NoPrice { boundary, samples: samples.len() });
+        return Err(WhyNot::NoPrice {
+            boundary,
+            samples: samples.len(),
+        });
     }
     if trades.last().is_none_or(|last| last.venue_time_us <= t_us) {
         return Err(WhyNot::NoWitness { boundary });
@@ -273,9 +315,13 @@ fn twice_median(sorted: &[i64]) -> Option<i128> {
 
 /// Drops, once, the venues too far from the median return of all that count.
 fn drop_outliers(venues: &mut [VenueVerdict], outlier_bp: i64) {
-    let Some(twice_median) = twice_median(&counted(venues)) else { return };
+    let Some(twice_median) = twice_median(&counted(venues)) else {
+        return;
+    };
     for verdict in venues.iter_mut().filter(|verdict| verdict.is_used()) {
-        let distance = verdict.return_e12.map(|r| (2 * i128::from(r) - twice_median).abs());
+        let distance = verdict
+            .return_e12
+            .map(|r| (2 * i128::from(r) - twice_median).abs());
         if distance.is_some_and(|twice| twice > 2 * i128::from(outlier_bp) * BASIS_POINT) {
             verdict.why_not = Some(WhyNot::Outlier);
         }
@@ -286,7 +332,9 @@ fn drop_outliers(venues: &mut [VenueVerdict], outlier_bp: i64) {
 fn published(venues: &[VenueVerdict], used: &[i64]) -> Option<(Price, Price)> {
     let (low, high) = middle(used)?;
     let is_median = |r: i64| r == low || r == high;
-    let venue = venues.iter().find(|v| v.is_used() && v.return_e12.is_some_and(is_median))?;
+    let venue = venues
+        .iter()
+        .find(|v| v.is_used() && v.return_e12.is_some_and(is_median))?;
     let (p0, p1) = venue.p0.zip(venue.p1)?;
     p0.published(p1).zip(p1.published(p0))
 }

@@ -35,7 +35,9 @@ fn steady(venue: Venue, p0: &str, p1: &str) -> Vec<Trade> {
 
 fn three(prices: [(&str, &str); 3]) -> Vec<Trade> {
     let venues = Venue::ALL.into_iter().zip(prices);
-    venues.flat_map(|(venue, (p0, p1))| steady(venue, p0, p1)).collect()
+    venues
+        .flat_map(|(venue, (p0, p1))| steady(venue, p0, p1))
+        .collect()
 }
 
 fn decided(trades: Vec<Trade>) -> Decision {
@@ -43,11 +45,21 @@ fn decided(trades: Vec<Trade>) -> Decision {
 }
 
 fn decided_without(trades: Vec<Trade>, left_out: Vec<LeftOut>) -> Decision {
-    decide(&Record::new(&OutcomeRule::default(), (T0, T1), trades, left_out))
+    decide(&Record::new(
+        &OutcomeRule::default(),
+        (T0, T1),
+        trades,
+        left_out,
+    ))
 }
 
 fn why_not(decision: &Decision, venue: Venue) -> Option<&WhyNot> {
-    decision.venues.iter().find(|v| v.venue == venue)?.why_not.as_ref()
+    decision
+        .venues
+        .iter()
+        .find(|v| v.venue == venue)?
+        .why_not
+        .as_ref()
 }
 
 fn same(p0: &'static str, p1: &'static str) -> [(&'static str, &'static str); 3] {
@@ -81,9 +93,18 @@ fn the_median_venue_decides_and_is_published() {
 
 #[test]
 fn one_of_three_may_disagree() {
-    let decision = decided(three([("100", "100.1"), ("100", "99.95"), ("100", "100.05")]));
+    let decision = decided(three([
+        ("100", "100.1"),
+        ("100", "99.95"),
+        ("100", "100.05"),
+    ]));
     assert_eq!(decision.outcome, Outcome::Direction(Direction::Up));
-    assert!(decision.venues.iter().all(super::rule::VenueVerdict::is_used));
+    assert!(
+        decision
+            .venues
+            .iter()
+            .all(super::rule::VenueVerdict::is_used)
+    );
 }
 
 #[test]
@@ -97,7 +118,10 @@ fn of_two_the_mean_decides_and_the_first_by_name_is_published() {
     assert_eq!(decision.prices, Some((price("60010"), price("60016.001"))));
     assert_eq!(
         why_not(&decision, Venue::Binance),
-        Some(&WhyNot::NoPrice { boundary: "start", samples: 0 })
+        Some(&WhyNot::NoPrice {
+            boundary: "start",
+            samples: 0
+        })
     );
 }
 
@@ -117,11 +141,21 @@ fn two_that_disagree_are_void() {
 #[test]
 fn one_venue_is_no_quorum() {
     let decision = decided(steady(Venue::Kraken, "60000", "60030"));
-    let Some(Void::Quorum { counted: 1, quorum: 2, others }) = &decision.void else {
+    let Some(Void::Quorum {
+        counted: 1,
+        quorum: 2,
+        others,
+    }) = &decision.void
+    else {
         panic!("{:?}", decision.void);
     };
     assert_eq!(others.len(), 2);
-    assert!(decision.void.as_ref().is_some_and(|void| void.to_string().starts_with("quorum: 1 of 2")));
+    assert!(
+        decision
+            .void
+            .as_ref()
+            .is_some_and(|void| void.to_string().starts_with("quorum: 1 of 2"))
+    );
     assert_eq!(decision.return_e12, None);
     assert_eq!(decided(Vec::new()).outcome, Outcome::Void);
 }
@@ -129,21 +163,38 @@ fn one_venue_is_no_quorum() {
 #[test]
 fn a_venue_left_out_does_not_count() {
     let prices = [("60000", "60030"), ("60000", "59970"), ("60000", "59975")];
-    assert_eq!(decided(three(prices)).outcome, Outcome::Direction(Direction::Down));
+    assert_eq!(
+        decided(three(prices)).outcome,
+        Outcome::Direction(Direction::Down)
+    );
     let reason = String::from("its clock was 5 s off");
-    let left_out = vec![LeftOut { venue: Venue::Coinbase, reason: reason.clone() }];
+    let left_out = vec![LeftOut {
+        venue: Venue::Coinbase,
+        reason: reason.clone(),
+    }];
     let decision = decided_without(three(prices), left_out);
-    assert_eq!(why_not(&decision, Venue::Coinbase), Some(&WhyNot::LeftOut(reason)));
+    assert_eq!(
+        why_not(&decision, Venue::Coinbase),
+        Some(&WhyNot::LeftOut(reason))
+    );
     assert_eq!(decision.void, Some(Void::Disagreement));
 }
 
 #[test]
 fn an_outlier_is_dropped_once() {
     // 31 bp from the median is too far, 30 bp is not.
-    let far = decided(three([("10000", "10001"), ("10000", "10001"), ("10000", "10032.01")]));
+    let far = decided(three([
+        ("10000", "10001"),
+        ("10000", "10001"),
+        ("10000", "10032.01"),
+    ]));
     assert_eq!(why_not(&far, Venue::Kraken), Some(&WhyNot::Outlier));
     assert_eq!(far.outcome, Outcome::Direction(Direction::Up));
-    let near = decided(three([("10000", "10001"), ("10000", "10001"), ("10000", "10031")]));
+    let near = decided(three([
+        ("10000", "10001"),
+        ("10000", "10001"),
+        ("10000", "10031"),
+    ]));
     assert_eq!(why_not(&near, Venue::Kraken), None);
     // Two that are far from each other are both far from their mean.
     let mut trades = steady(Venue::Kraken, "10000", "10000.5");
@@ -155,8 +206,18 @@ fn an_outlier_is_dropped_once() {
 #[test]
 fn the_dead_band_is_void_below_and_decided_at_its_edge() {
     let at = |p1| decided(three(same("100000", p1)));
-    assert_eq!(at("100000.99999").void, Some(Void::DeadBand { return_e12: 9_999_900 }));
-    assert_eq!(at("99999.00001").void, Some(Void::DeadBand { return_e12: -9_999_900 }));
+    assert_eq!(
+        at("100000.99999").void,
+        Some(Void::DeadBand {
+            return_e12: 9_999_900
+        })
+    );
+    assert_eq!(
+        at("99999.00001").void,
+        Some(Void::DeadBand {
+            return_e12: -9_999_900
+        })
+    );
     assert_eq!(at("100000").void, Some(Void::DeadBand { return_e12: 0 }));
     assert_eq!(at("100001").outcome, Outcome::Direction(Direction::Up));
     assert_eq!(at("99999").outcome, Outcome::Direction(Direction::Down));
@@ -179,7 +240,10 @@ fn stale_samples_do_not_count() {
     assert_eq!(why_not(&fresh_until(17), Venue::Binance), None);
     assert_eq!(
         why_not(&fresh_until(18), Venue::Binance),
-        Some(&WhyNot::NoPrice { boundary: "end", samples: 7 })
+        Some(&WhyNot::NoPrice {
+            boundary: "end",
+            samples: 7
+        })
     );
 }
 
@@ -188,11 +252,17 @@ fn a_price_needs_a_later_trade_as_witness() {
     let mut trades = three(same("60000", "60030"));
     trades.retain(|t| t.venue != Venue::Binance || t.venue_time_us <= T1);
     let decision = decided(trades);
-    assert_eq!(why_not(&decision, Venue::Binance), Some(&WhyNot::NoWitness { boundary: "end" }));
+    assert_eq!(
+        why_not(&decision, Venue::Binance),
+        Some(&WhyNot::NoWitness { boundary: "end" })
+    );
     // A trade at the boundary itself belongs to the samples and witnesses nothing.
     let mut trades = three(same("60000", "60030"));
     trades.retain(|t| t.venue_time_us <= T1);
-    assert!(matches!(decided(trades).void, Some(Void::Quorum { counted: 0, .. })));
+    assert!(matches!(
+        decided(trades).void,
+        Some(Void::Quorum { counted: 0, .. })
+    ));
 }
 
 #[test]
@@ -223,23 +293,38 @@ fn the_mean_of_the_middle_two_stays_exact() {
     }
     let decision = decided(trades);
     let verdict = &decision.venues[0];
-    assert_eq!(verdict.p0.map(|p| p.to_string()).as_deref(), Some("1.000000015"));
-    assert_eq!(verdict.p1.map(|p| p.to_string()).as_deref(), Some("1.100000005"));
+    assert_eq!(
+        verdict.p0.map(|p| p.to_string()).as_deref(),
+        Some("1.000000015")
+    );
+    assert_eq!(
+        verdict.p1.map(|p| p.to_string()).as_deref(),
+        Some("1.100000005")
+    );
     // Published in whole 1e-8, each half away from the other price.
-    assert_eq!(decision.prices, Some((price("1.00000001"), price("1.10000001"))));
+    assert_eq!(
+        decision.prices,
+        Some((price("1.00000001"), price("1.10000001")))
+    );
 }
 
 #[test]
 fn prices_beyond_exact_arithmetic_do_not_count() {
     let huge = "92233720368";
     let decision = decided(three([(huge, huge), ("100", "101"), ("100", "101")]));
-    assert_eq!(why_not(&decision, Venue::Binance), Some(&WhyNot::OutOfRange));
+    assert_eq!(
+        why_not(&decision, Venue::Binance),
+        Some(&WhyNot::OutOfRange)
+    );
     assert_eq!(decision.outcome, Outcome::Direction(Direction::Up));
 }
 
 #[test]
 fn the_record_is_the_published_form_and_reads_back() {
-    let left_out = vec![LeftOut { venue: Venue::Kraken, reason: "gap".into() }];
+    let left_out = vec![LeftOut {
+        venue: Venue::Kraken,
+        reason: "gap".into(),
+    }];
     let trades = steady(Venue::Binance, "60000.5", "60030");
     let record = Record::new(&OutcomeRule::default(), (T0, T1), trades, left_out);
     let json = record.json().expect("JSON");
@@ -254,7 +339,10 @@ fn the_record_is_the_published_form_and_reads_back() {
     let read = Record::parse(&json).expect("a record");
     assert_eq!(read, record);
     assert_eq!(read.rule.exact(), OutcomeRule::default());
-    assert_eq!(hash("").as_str(), "0xc5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470");
+    assert_eq!(
+        hash("").as_str(),
+        "0xc5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470"
+    );
 }
 
 fn any_trade() -> impl Strategy<Value = Trade> {

@@ -3,7 +3,7 @@
 use std::ops::{Range, RangeInclusive};
 
 use datasets::Candle;
-use domain::{Outcome, Price, RoundId, TournamentId, Venue};
+use domain::{Direction, Outcome, Price, RoundId, TournamentId, Venue};
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row};
 
@@ -17,8 +17,9 @@ const TICK: &str = "asset, venue, trade_id, price, venue_time_us, receive_time_u
 /// `($1, $2), ($3, $4)`: placeholders of a multi-row insert, numbered as PostgreSQL wants them.
 fn placeholders(rows: usize, columns: usize) -> String {
     let row = |row: usize| {
-        let numbers: Vec<String> =
-            (1..=columns).map(|column| format!("${}", row * columns + column)).collect();
+        let numbers: Vec<String> = (1..=columns)
+            .map(|column| format!("${}", row * columns + column))
+            .collect();
         format!("({})", numbers.join(", "))
     };
     (0..rows).map(row).collect::<Vec<_>>().join(", ")
@@ -73,12 +74,18 @@ pub(super) async fn insert_candles(
 }
 
 /// Venues state at most eight digits, so this loses nothing and [`volume`] returns the same bits.
-#[expect(clippy::cast_possible_truncation, reason = "a float to integer cast saturates")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a float to integer cast saturates"
+)]
 fn volume_units(volume: f64) -> i64 {
     (volume * 1e8).round_ties_even() as i64
 }
 
-#[expect(clippy::cast_precision_loss, reason = "volumes are far below 2^53 units")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "volumes are far below 2^53 units"
+)]
 fn volume(units: i64) -> f64 {
     units as f64 / 1e8
 }
@@ -243,7 +250,13 @@ pub(super) async fn resolution(
     .fetch_optional(conn)
     .await?;
     let Some(row) = row else { return Ok(None) };
-    let published = |units: i64| if units == 0 { Ok(None) } else { price(units).map(Some) };
+    let published = |units: i64| {
+        if units == 0 {
+            Ok(None)
+        } else {
+            price(units).map(Some)
+        }
+    };
     Ok(Some(Resolution {
         outcome: outcome(&row.try_get::<String, _>(0)?)?,
         reason: row.try_get(1)?,
@@ -278,6 +291,32 @@ pub(super) async fn outcomes(
         Ok((round, outcome(&row.try_get::<String, _>(1)?)?))
     };
     rows.iter().map(entry).collect()
+}
+
+pub(super) async fn directions(
+    conn: &mut Conn,
+    tournament: &TournamentId,
+    before_start_us: i64,
+    limit: i64,
+) -> Result<Vec<Direction>, PriceError> {
+    let rows = sqlx::query(
+        "SELECT outcome FROM resolutions \
+         WHERE tournament_id = $1 AND start_us < $2 AND outcome <> 'void' \
+         ORDER BY start_us DESC LIMIT $3",
+    )
+    .bind(tournament.as_str())
+    .bind(before_start_us)
+    .bind(limit)
+    .fetch_all(conn)
+    .await?;
+    let direction = |row: &AnyRow| {
+        let name: String = row.try_get(0)?;
+        match outcome(&name)? {
+            Outcome::Direction(direction) => Ok(direction),
+            Outcome::Void => Err(broken("outcome", name)),
+        }
+    };
+    rows.iter().rev().map(direction).collect()
 }
 
 fn tick(row: &AnyRow) -> Result<Tick, PriceError> {

@@ -8,8 +8,8 @@
 
 use std::time::Duration;
 
-use datasets::candle::{BAR_US, CandleSeries};
 use datasets::Candle;
+use datasets::candle::{BAR_US, CandleSeries};
 use domain::timestamp::{SECOND_US, rfc3339};
 use domain::{MarketClock, Price, Venue};
 
@@ -47,15 +47,26 @@ impl Replay {
     /// When the recording begins.
     #[must_use]
     pub fn start_us(&self) -> i64 {
-        let firsts = self.series.iter().filter_map(|series| series.as_slice().first());
+        let firsts = self
+            .series
+            .iter()
+            .filter_map(|series| series.as_slice().first());
         firsts.map(|candle| candle.open_time_us).max().unwrap_or(0)
     }
 
-    /// When the recording ends. A round needs the bar after its own as witness: the last one that
-    /// resolves ends one bar before.
+    /// The latest end of a round that can resolve: one bar before the recording ends, since the
+    /// bar after a round holds its witnesses.
     #[must_use]
     pub fn end_us(&self) -> i64 {
-        let lasts = self.series.iter().filter_map(|series| series.as_slice().last());
+        self.last_us().saturating_sub(BAR_US)
+    }
+
+    /// When the recording ends.
+    fn last_us(&self) -> i64 {
+        let lasts = self
+            .series
+            .iter()
+            .filter_map(|series| series.as_slice().last());
         lasts.map(Candle::close_time_us).min().unwrap_or(0)
     }
 
@@ -87,10 +98,17 @@ impl Replay {
         let known = |series: &CandleSeries| {
             let closed = series.closed_by(now_us).to_vec();
             let asset = series.asset().name().to_owned();
-            let recent = closed.into_iter().filter(move |candle| candle.open_time_us >= from_us);
-            recent.map(|candle| (asset.clone(), candle)).collect::<Vec<_>>()
+            let recent = closed
+                .into_iter()
+                .filter(move |candle| candle.open_time_us >= from_us);
+            recent
+                .map(|candle| (asset.clone(), candle))
+                .collect::<Vec<_>>()
         };
-        Batch { ticks: Vec::new(), candles: self.series.iter().flat_map(known).collect() }
+        Batch {
+            ticks: Vec::new(),
+            candles: self.series.iter().flat_map(known).collect(),
+        }
     }
 }
 
@@ -111,7 +129,12 @@ fn bar_ticks(asset: &str, venue: Venue, candle: &Candle) -> Vec<Tick> {
         (candle.high, candle.low)
     };
     let closing = (0..CLOSING_SECONDS).map(|second| (280 + second, candle.close));
-    let path = [(0, candle.open), (70, first), (140, second), (210, candle.close)];
+    let path = [
+        (0, candle.open),
+        (70, first),
+        (140, second),
+        (210, candle.close),
+    ];
     let first_id = candle.open_time_us.div_euclid(BAR_US) * IDS_PER_BAR;
     let ticks = path.into_iter().chain(closing).zip(first_id..);
     ticks
@@ -141,7 +164,10 @@ fn venue_traits(venue: Venue) -> (i64, i64) {
 /// The price at a venue's level, floored to 1e-8: far finer than any move that counts.
 fn at_basis(price: Price, basis_e4: i64) -> Price {
     let units = i128::from(price.units()) * i128::from(basis_e4) / 10_000;
-    i64::try_from(units).ok().and_then(|units| Price::from_units(units).ok()).unwrap_or(price)
+    i64::try_from(units)
+        .ok()
+        .and_then(|units| Price::from_units(units).ok())
+        .unwrap_or(price)
 }
 
 /// Records everything until `now_us` that is not there yet: history before the first start, and
@@ -152,7 +178,7 @@ fn at_basis(price: Price, basis_e4: i64) -> Price {
 pub async fn catch_up(db: &Db, replay: &Replay, now_us: i64) -> Result<(), PriceError> {
     record(db, &replay.history(now_us)).await?;
     let mut from_us = resume_us(db, replay, now_us).await?;
-    let to_us = now_us.min(replay.end_us().saturating_add(BAR_US));
+    let to_us = now_us.min(replay.last_us());
     while from_us < to_us {
         let next_us = to_us.min(from_us.saturating_add(CATCH_UP_US));
         record(db, &replay.between(from_us, next_us)).await?;
@@ -189,10 +215,12 @@ pub async fn run(
 ) -> Result<(), PriceError> {
     let mut recorded_us = market.now_us();
     catch_up(db, replay, recorded_us).await?;
-    let end_us = replay.end_us();
+    let end_us = replay.last_us();
     let stop_us = until_us.min(end_us);
     while recorded_us < stop_us {
-        let pause = market.wall_until(recorded_us.saturating_add(SECOND_US)).max(LEAST_PAUSE);
+        let pause = market
+            .wall_until(recorded_us.saturating_add(SECOND_US))
+            .max(LEAST_PAUSE);
         crate::app::pause(pause).await;
         let now_us = market.now_us().min(stop_us);
         match record(db, &replay.between(recorded_us, now_us)).await {
@@ -201,7 +229,10 @@ pub async fn run(
         }
     }
     if stop_us == end_us {
-        tracing::info!(end = rfc3339(end_us), "replay: the recording has ended, no more prices");
+        tracing::info!(
+            end = rfc3339(end_us),
+            "replay: the recording has ended, no more prices"
+        );
     }
     Ok(())
 }

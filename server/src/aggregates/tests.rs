@@ -1,0 +1,1 @@
+//! Aggregates on both databases.

@@ -1,0 +1,109 @@
+//! From scores to standings. Pure.
+
+use domain::ModelId;
+use scorer::summary::summarise;
+
+use super::Row;
+
+/// Rounds of a tournament that the leaderboard looks at: a week of five-minute rounds.
+pub(super) const ROUNDS: i64 = 2_016;
+
+/// A mean with its 95 % interval (block bootstrap, scoring.md).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Estimate {
+    /// The mean.
+    pub mean: f64,
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+/// One line of the leaderboard.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Standing {
+    /// The model.
+    pub model: ModelId,
+    /// Scored rounds behind the numbers.
+    pub rounds: i64,
+    /// Mean Brier score.
+    pub brier_mean: f64,
+    /// Mean log score.
+    pub log_mean: f64,
+    /// Brier skill against one half: the order of the leaderboard.
+    pub skill_half: Estimate,
+    /// Brier skill against persistence.
+    pub skill_persistence: Estimate,
+    /// Brier skill against the crowd without the model, over the rounds that had one.
+    pub skill_crowd: Option<Estimate>,
+    /// Share of rounds on the right side; one half counts half.
+    pub accuracy: f64,
+    /// From 1. Models of one group cannot be told apart from its best one: the intervals of their
+    /// skill against one half overlap.
+    pub rank_group: i64,
+}
+
+/// Standings of `rows`, which are grouped by model and in time order within a model.
+pub(super) fn standings(rows: &[Row]) -> Vec<Standing> {
+    let mut standings: Vec<Standing> = rows
+        .chunk_by(|a, b| a.model == b.model)
+        .filter_map(standing)
+        .collect();
+    standings.sort_by(|a, b| {
+        b.skill_half
+            .mean
+            .total_cmp(&a.skill_half.mean)
+            .then_with(|| a.model.cmp(&b.model))
+    });
+    let (mut group, mut best_low) = (0, f64::INFINITY);
+    for standing in &mut standings {
+        if standing.skill_half.high < best_low {
+            group += 1;
+            best_low = standing.skill_half.low;
+        }
+        standing.rank_group = group;
+    }
+    standings
+}
+
+fn standing(rows: &[Row]) -> Option<Standing> {
+    let model = rows.first()?.model.clone();
+    let half: Vec<f64> = rows.iter().map(|row| row.skill_half.to_f64()).collect();
+    let persistence: Vec<f64> = rows
+        .iter()
+        .map(|row| row.skill_persistence.to_f64())
+        .collect();
+    let crowd: Vec<f64> = rows
+        .iter()
+        .filter_map(|row| row.skill_crowd)
+        .map(domain::Score::to_f64)
+        .collect();
+    Some(Standing {
+        model,
+        rounds: i64::try_from(rows.len()).ok()?,
+        brier_mean: mean(rows, |row| row.brier.to_f64()),
+        log_mean: mean(rows, |row| row.log.to_f64()),
+        skill_half: estimate(&half)?,
+        skill_persistence: estimate(&persistence)?,
+        skill_crowd: estimate(&crowd),
+        accuracy: mean(rows, Row::hit),
+        rank_group: 0,
+    })
+}
+
+fn estimate(values: &[f64]) -> Option<Estimate> {
+    let summary = summarise(values)?;
+    Some(Estimate {
+        mean: summary.mean,
+        low: summary.interval.low,
+        high: summary.interval.high,
+    })
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of rounds stay far below 2^53"
+)]
+fn mean(rows: &[Row], value: impl Fn(&Row) -> f64) -> f64 {
+    rows.iter().map(value).sum::<f64>() / rows.len() as f64
+}
