@@ -1,0 +1,135 @@
+//! What goes to the chain and comes back: constructor data, calldata, events, errors, the receipt.
+
+use alloy_primitives::{Address, B256, Bytes, U256, b256, keccak256};
+use alloy_sol_types::{
+    SolCall, SolError, SolEvent, SolEventInterface, SolInterface, SolStruct, SolValue,
+};
+use contracts::abi::{
+    ForeToken, Kind, Outcome, Reveal, RoundRegistry, Settings, StakeVault, UnknownValue,
+};
+use contracts::receipt::{self, PredictionReceipt};
+use contracts::{deploy, round};
+
+const ADDRESS: Address = Address::repeat_byte(0x11);
+
+fn settings() -> Settings {
+    Settings {
+        token: ADDRESS,
+        registry: ADDRESS,
+        kind: Kind::Direction as u8,
+        window: 120,
+        settleBy: 900,
+        delay: 1_400,
+        margin: 60,
+        idleLimit: 604_800,
+        bond: 1_000_000_000,
+        minimumDeposit: 1_000_000_000,
+        owner: ADDRESS,
+        operator: ADDRESS,
+        guardian: ADDRESS,
+    }
+}
+
+#[test]
+fn creation_data_is_the_bytecode_and_the_arguments() {
+    let data = deploy::fore_token(ADDRESS, U256::from(5));
+    let arguments = (ADDRESS, U256::from(5)).abi_encode_params();
+    assert_eq!(data, [ForeToken::BYTECODE.as_ref(), &arguments].concat());
+    let data = deploy::stake_vault(settings());
+    assert_eq!(data.len(), StakeVault::BYTECODE.len() + 13 * 32);
+    let data = deploy::round_registry(ADDRESS, ADDRESS);
+    assert_eq!(data.len(), RoundRegistry::BYTECODE.len() + 2 * 32);
+}
+
+#[test]
+fn a_proposal_is_read_back_from_its_calldata() {
+    let reveal = Reveal {
+        tournament: B256::repeat_byte(1),
+        startsAt: 1_709_251_200,
+        top: B256::repeat_byte(2),
+        totalStake: 600_000_000_000,
+        totalWeighted: 322_000_000_000_000_000,
+        outcome: Outcome::One as u8,
+        salt: B256::repeat_byte(7),
+        evidence: B256::repeat_byte(8),
+    };
+    assert_eq!(reveal.abi_encode().len(), 256);
+    assert_eq!(round::reveals_hash(&[]), keccak256([]));
+    assert_eq!(
+        round::reveals_hash(std::slice::from_ref(&reveal)),
+        keccak256(reveal.abi_encode())
+    );
+    let call = StakeVault::proposeBatchCall {
+        seq: 1,
+        prevRoot: B256::ZERO,
+        newTop: B256::repeat_byte(3),
+        burned: 4,
+        poolUsed: 5,
+        reveals: vec![reveal],
+        changes: Bytes::from(vec![0; 20]),
+        recordHash: B256::repeat_byte(6),
+    };
+    let read = StakeVault::StakeVaultCalls::abi_decode(&call.abi_encode()).expect("a known call");
+    assert_eq!(read, StakeVault::StakeVaultCalls::proposeBatch(call));
+}
+
+#[test]
+fn events_and_errors_are_read_back() {
+    let event = StakeVault::Withdrawn {
+        index: 3,
+        owner: ADDRESS,
+        amount: 7,
+        requestedLeft: alloy_primitives::Uint::from(2_u8),
+    };
+    let log = event.encode_log_data();
+    let read = StakeVault::StakeVaultEvents::decode_raw_log(log.topics(), &log.data);
+    assert_eq!(read, Ok(StakeVault::StakeVaultEvents::Withdrawn(event)));
+    let error = StakeVault::WrongSeq {
+        seq: 3,
+        expected: 2,
+    };
+    let read = StakeVault::StakeVaultErrors::abi_decode(&error.abi_encode());
+    assert_eq!(read, Ok(StakeVault::StakeVaultErrors::WrongSeq(error)));
+}
+
+#[test]
+fn enums_have_the_numbers_of_the_contract() {
+    assert_eq!(Kind::try_from(2), Ok(Kind::Ranking));
+    assert_eq!(Kind::try_from(0), Err(UnknownValue(0)));
+    assert_eq!(Outcome::try_from(2), Ok(Outcome::Void));
+    assert_eq!(Outcome::try_from(3), Err(UnknownValue(3)));
+}
+
+#[test]
+fn a_receipt_is_bound_to_chain_registry_and_every_field() {
+    let receipt = PredictionReceipt {
+        roundId: B256::repeat_byte(1),
+        model: "swift-otter".into(),
+        countedPpm: 650_000,
+        postedPpm: 900_000,
+        stakeUnits: 1_500_000_000,
+        sequence: 9,
+        receivedAtUs: 1_709_251_185_000_000,
+    };
+    let kind = "PredictionReceipt(bytes32 roundId,string model,uint32 countedPpm,uint32 postedPpm,\
+                uint64 stakeUnits,uint64 sequence,uint64 receivedAtUs)";
+    assert_eq!(receipt.eip712_type_hash(), keccak256(kind));
+    let hash = receipt::signing_hash(&receipt, 31337, ADDRESS);
+    let domain = receipt::domain(31337, ADDRESS).hash_struct();
+    let packed = [
+        &[0x19, 0x01],
+        domain.as_slice(),
+        receipt.eip712_hash_struct().as_slice(),
+    ]
+    .concat();
+    assert_eq!(hash, keccak256(packed));
+    assert_ne!(hash, receipt::signing_hash(&receipt, 1, ADDRESS));
+    assert_ne!(hash, receipt::signing_hash(&receipt, 31337, Address::ZERO));
+    let later = PredictionReceipt {
+        sequence: 10,
+        ..receipt
+    };
+    assert_ne!(hash, receipt::signing_hash(&later, 31337, ADDRESS));
+    let domain_kind = b256!("8b73c3c69bb8fe3d512ecc4cf759cc79239f7b179b0ffacaa9a75d522b39400f");
+    assert_eq!(receipt::domain(31337, ADDRESS).type_hash(), domain_kind);
+}
