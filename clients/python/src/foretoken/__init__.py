@@ -1,0 +1,34 @@
+"""Client of the Foretoken prediction tournaments.
+
+Ask for the open rounds, post a probability, keep the receipt::
+
+    from foretoken import Client
+
+    with Client("http://127.0.0.1:8000", key="ftk_...") as client:
+        model = client.ensure_model("btc-usd-5m", "my first bot")
+        for round in client.open_rounds("btc-usd-5m"):
+            print(client.submit(round, model.id, 0.53, stake="10.5"))
+"""
+
+from .client import Client
+from .clock import ServerClock
+from .errors import ForetokenError, LateError, ProblemError, UnexpectedAnswer, Unreachable
+from .transport import Retry
+from .types import Model, Outcome, Receipt, Round, Tournament
+
+__all__ = [
+    "Client",
+    "ForetokenError",
+    "LateError",
+    "Model",
+    "Outcome",
+    "ProblemError",
+    "Receipt",
+    "Retry",
+    "Round",
+    "ServerClock",
+    "Tournament",
+    "UnexpectedAnswer",
+    "Unreachable",
+]
+__version__ = "0.1.0"
