@@ -1,0 +1,202 @@
+//! What handlers take from a request, with refusals as problems.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use axum::{Json, RequestPartsExt};
+use domain::timestamp::parse_rfc3339;
+use domain::{ModelId, RoundId, TournamentId};
+use serde::de::DeserializeOwned;
+
+use super::problem::Problem;
+use crate::accounts::{self, Account, Scope};
+use crate::app::App;
+
+/// A JSON body.
+pub(super) struct ApiJson<T>(pub(super) T);
+
+/// A query string.
+pub(super) struct ApiQuery<T>(pub(super) T);
+
+/// Whoever the request's key belongs to.
+pub(super) struct Caller {
+    pub(super) account: Account,
+    scopes: Vec<Scope>,
+}
+
+/// As [`Caller`], for an endpoint that also answers without a key. A key that came must be right.
+pub(super) struct MaybeCaller(pub(super) Option<Caller>);
+
+impl Caller {
+    /// Refuses a key that may not do this. `admin` may do everything.
+    pub(super) fn require(&self, scope: Scope) -> Result<(), Problem> {
+        if self.scopes.contains(&scope) || self.scopes.contains(&Scope::Admin) {
+            return Ok(());
+        }
+        let (needed, account) = (scope.name(), &self.account.name);
+        Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "scope-missing",
+            "The API key does not allow this",
+            format!("The key of account {account:?} lacks the scope `{needed}`."),
+            format!(
+                "Use a key with the scope `{needed}`: `foretoken admin key create --scopes {needed}`."
+            ),
+        ))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Caller {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let MaybeCaller(caller) = parts.extract_with_state(app).await?;
+        caller.ok_or_else(Problem::key_missing)
+    }
+}
+
+impl FromRequestParts<Arc<App>> for MaybeCaller {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let Some(value) = parts.headers.get(header::AUTHORIZATION) else {
+            return Ok(Self(None));
+        };
+        let text = value.to_str().unwrap_or_default();
+        let Some((scheme, key)) = text.split_once(' ') else {
+            return Err(Problem::key_missing());
+        };
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return Err(Problem::key_missing());
+        }
+        let mut conn = app.db.read().await?;
+        let (account, scopes) = accounts::by_key(&mut conn, key.trim()).await?;
+        Ok(Self(Some(Caller { account, scopes })))
+    }
+}
+
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for ApiJson<T> {
+    type Rejection = Problem;
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+        match Json::<T>::from_request(request, app).await {
+            Ok(Json(body)) => Ok(Self(body)),
+            Err(rejection) => Err(json_problem(&rejection)),
+        }
+    }
+}
+
+impl<T: DeserializeOwned> FromRequestParts<Arc<App>> for ApiQuery<T> {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        match Query::<T>::from_request_parts(parts, app).await {
+            Ok(Query(query)) => Ok(Self(query)),
+            Err(rejection) => Err(query_problem(&rejection)),
+        }
+    }
+}
+
+/// The round of a path; what is no round id names no round.
+pub(super) fn round_id(text: &str) -> Result<RoundId, Problem> {
+    text.parse()
+        .map_err(|error| crate::rounds::RoundError::Id(error).into())
+}
+
+/// The model of a path.
+pub(super) fn model_id(text: &str) -> Result<ModelId, Problem> {
+    text.parse().map_err(|error: domain::IdError| {
+        Problem::new(
+            StatusCode::NOT_FOUND,
+            "unknown-model",
+            "There is no such model",
+            error.to_string(),
+            "`GET /api/v1/models` lists the models.",
+        )
+    })
+}
+
+/// The tournament of a path, query or body.
+pub(super) fn tournament_id(text: &str) -> Result<TournamentId, Problem> {
+    text.parse().map_err(|_| {
+        let shown: String = text.chars().take(80).collect();
+        crate::rounds::RoundError::UnknownTournament(shown).into()
+    })
+}
+
+/// A page's length: `limit` or `usual`, within 1 to `most`.
+pub(super) fn page_length(limit: Option<i64>, usual: i64, most: i64) -> Result<i64, Problem> {
+    let limit = limit.unwrap_or(usual);
+    if (1..=most).contains(&limit) {
+        return Ok(limit);
+    }
+    Err(bad_query(
+        format!("`limit` is {limit}."),
+        format!("Send a `limit` from 1 to {most}."),
+    ))
+}
+
+/// A moment of a query: RFC 3339, or microseconds as a page's `next_before` gives them.
+pub(super) fn moment(text: &str) -> Result<i64, Problem> {
+    let us = text.parse().ok().or_else(|| parse_rfc3339(text));
+    us.ok_or_else(|| {
+        bad_query(
+            format!(
+                "`before` is {:?}.",
+                text.chars().take(40).collect::<String>()
+            ),
+            "Send RFC 3339, `2024-03-05T12:00:00Z`, or the `next_before` of a page.".to_owned(),
+        )
+    })
+}
+
+/// A query that parses and still makes no sense.
+pub(super) fn bad_query(detail: String, remedy: String) -> Problem {
+    Problem::new(
+        StatusCode::BAD_REQUEST,
+        "query-invalid",
+        "The query cannot be read",
+        detail,
+        remedy,
+    )
+}
+
+fn json_problem(rejection: &JsonRejection) -> Problem {
+    let detail = rejection.body_text();
+    match rejection {
+        JsonRejection::JsonDataError(_) => Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "body-invalid",
+            "A field of the body breaks its rule",
+            detail,
+            "Correct the field that `detail` names; the fields are in `/api/v1/openapi.json`.",
+        ),
+        JsonRejection::MissingJsonContentType(_) => Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "content-type-wrong",
+            "The body is not declared as JSON",
+            detail,
+            "Send the header `Content-Type: application/json`.",
+        ),
+        other if other.status() == StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body-too-large",
+            "The body is too large",
+            "The body has more than 1048576 bytes.",
+            "Send less at once. Artifacts go to `POST /api/v1/models/upload`.",
+        ),
+        _ => Problem::new(
+            StatusCode::BAD_REQUEST,
+            "body-not-json",
+            "The body is not JSON",
+            detail,
+            "Send one JSON object.",
+        ),
+    }
+}
+
+fn query_problem(rejection: &QueryRejection) -> Problem {
+    bad_query(
+        rejection.body_text(),
+        "Correct the parameter that `detail` names; they are in `/api/v1/openapi.json`.".to_owned(),
+    )
+}

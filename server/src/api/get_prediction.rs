@@ -1,0 +1,70 @@
+//! `GET /rounds/{round}/predictions/{model}`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+
+use super::extract::{MaybeCaller, model_id, round_id};
+use super::problem::{NotYetResolved, Problem, UnknownRound};
+use super::receipt_body::ReceiptBody;
+use super::round_body::is_revealed;
+use crate::app::App;
+use crate::{models, predictions, rounds};
+
+/// The receipt of a model's latest prediction: its owner's at any time, anybody's once the round is
+/// resolved.
+#[utoipa::path(
+    get,
+    path = "/rounds/{round}/predictions/{model}",
+    tag = "predictions",
+    params(
+        ("round" = String, Path, description = "Round id"),
+        ("model" = String, Path, description = "Model id")
+    ),
+    responses(
+        (status = 200, body = ReceiptBody),
+        UnknownRound,
+        NotYetResolved
+    ),
+    security((), ("key" = []))
+)]
+pub(super) async fn get_prediction(
+    State(app): State<Arc<App>>,
+    Path((round, model)): Path<(String, String)>,
+    MaybeCaller(caller): MaybeCaller,
+) -> Result<Json<ReceiptBody>, Problem> {
+    let (round_id, model_id) = (round_id(&round)?, model_id(&model)?);
+    let mut conn = app.db.read().await?;
+    let round = rounds::get(&mut conn, &round_id).await?;
+    let model = models::get(&mut conn, &model_id).await?;
+    let is_owner = caller.is_some_and(|caller| caller.account.id == model.account);
+    // Whether there is a prediction is a secret too, so this comes before looking.
+    if !is_owner && !is_revealed(&round, app.market.now_us()) {
+        return Err(not_yet_resolved(&round_id.to_string(), "A prediction"));
+    }
+    let receipt = predictions::received(&mut conn, &round_id, &model_id).await?;
+    let receipt = receipt.ok_or_else(|| {
+        Problem::new(
+            StatusCode::NOT_FOUND,
+            "no-prediction",
+            "The model has no prediction in this round",
+            format!("Model {model_id} has no prediction in round {round_id}."),
+            "Post one with PUT while the round is open.",
+        )
+    })?;
+    Ok(Json(receipt.into()))
+}
+
+/// What is secret until the outcome.
+pub(super) fn not_yet_resolved(round: &str, what: &str) -> Problem {
+    Problem::new(
+        StatusCode::FORBIDDEN,
+        "not-yet-resolved",
+        "The round is not resolved yet",
+        format!("{what} of round {round} is shown once the round is resolved."),
+        "Ask again after the round's `ends_at`; the owner of a model sees its own receipt with its \
+         API key at any time.",
+    )
+}

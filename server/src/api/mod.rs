@@ -1,0 +1,175 @@
+//! The HTTP API under `/api/v1`: one endpoint per file. Handlers parse, call verbs, answer.
+//!
+//! Never writes SQL and never decides about money. Errors become responses in `problem` alone; the
+//! OpenAPI document is made from the handlers.
+
+mod extract;
+pub mod metrics;
+mod problem;
+mod trace;
+
+mod aggregate_body;
+mod amount;
+mod model_body;
+mod receipt_body;
+mod round_body;
+mod tournament_body;
+
+mod delete_model;
+mod get_evidence;
+mod get_health;
+mod get_leaderboard;
+mod get_model;
+mod get_model_history;
+mod get_prediction;
+mod get_round;
+mod get_round_aggregate;
+mod get_runner_blob;
+mod get_time;
+mod get_tournament;
+mod list_aggregates;
+mod list_batches;
+mod list_models;
+mod list_outcomes;
+mod list_rounds;
+mod list_tournaments;
+mod post_model;
+mod post_model_upload;
+mod post_runner_next;
+mod post_runner_results;
+mod put_prediction;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::DefaultBodyLimit;
+use axum::routing::get;
+use axum::{Json, Router, middleware};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::trace::TraceLayer;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+
+const PREFIX: &str = "/api/v1";
+/// Most bytes of a body that is no upload.
+const BODY_LIMIT: usize = 1 << 20;
+/// Longer than a runner may wait for a job.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
+/// For 64 MB over a slow line.
+const UPLOAD_TIME_LIMIT: Duration = Duration::from_secs(300);
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Foretoken",
+        description = "Prediction tournaments with stakes. Every refusal is a problem (RFC 9457) \
+                       with a stable `code` and a `remedy`.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    components(schemas(problem::ProblemBody)),
+    tags(
+        (name = "service", description = "Clock and state of the server"),
+        (name = "tournaments", description = "Rules and outcomes"),
+        (name = "rounds", description = "Rounds, their evidence and their results"),
+        (name = "predictions", description = "Posting predictions"),
+        (name = "models", description = "Entering tournaments; scores and payouts"),
+        (name = "runner", description = "For processes that execute hosted models")
+    )
+)]
+struct Document;
+
+/// The API under `/api/v1`, and `/metrics`. Its answers carry no security headers: the server sets
+/// them for the API and the pages together.
+pub fn router() -> Router<Arc<App>> {
+    let (quick, mut document) = quick().split_for_parts();
+    let (slow, slow_document) = slow().split_for_parts();
+    document.merge(slow_document);
+    let document = finished(Document::openapi().nest(PREFIX, document));
+    let quick = quick
+        .route("/openapi.json", get(async move || Json(document)))
+        .layer(CompressionLayer::new())
+        .layer(middleware::from_fn(|request, next| {
+            trace::within(TIME_LIMIT, request, next)
+        }));
+    let slow = slow.layer(middleware::from_fn(|request, next| {
+        trace::within(UPLOAD_TIME_LIMIT, request, next)
+    }));
+    let api = quick
+        .merge(slow)
+        .fallback(trace::unknown_route)
+        .method_not_allowed_fallback(trace::wrong_method)
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(CatchPanicLayer::custom(trace::panicked))
+        .layer(
+            TraceLayer::new_for_http()
+                .make_span_with(trace::span)
+                .on_response(trace::note_response),
+        )
+        .layer(middleware::from_fn(trace::with_request_id));
+    Router::new()
+        .nest(PREFIX, api)
+        .route("/metrics", get(metrics::get_metrics))
+}
+
+fn quick() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(get_time::get_time))
+        .routes(routes!(get_health::get_health))
+        .routes(routes!(metrics::get_metrics))
+        .routes(routes!(list_tournaments::list_tournaments))
+        .routes(routes!(get_tournament::get_tournament))
+        .routes(routes!(list_outcomes::list_outcomes))
+        .routes(routes!(list_rounds::list_rounds))
+        .routes(routes!(get_round::get_round))
+        .routes(routes!(get_evidence::get_evidence))
+        .routes(routes!(get_round_aggregate::get_round_aggregate))
+        .routes(routes!(list_aggregates::list_aggregates))
+        .routes(routes!(list_batches::list_batches))
+        .routes(routes!(get_leaderboard::get_leaderboard))
+        .routes(routes!(
+            put_prediction::put_prediction,
+            get_prediction::get_prediction
+        ))
+        .routes(routes!(list_models::list_models, post_model::post_model))
+        .routes(routes!(get_model::get_model, delete_model::delete_model))
+        .routes(routes!(get_model_history::get_model_history))
+        .routes(routes!(post_runner_next::post_runner_next))
+        .routes(routes!(post_runner_results::post_runner_results))
+}
+
+/// Large bodies: more time, and no compression of what does not compress.
+fn slow() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(post_model_upload::post_model_upload))
+        .routes(routes!(get_runner_blob::get_runner_blob))
+}
+
+/// Adds what no handler says: how keys are sent, and the problems that any endpoint may answer.
+fn finished(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
+    let key = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .bearer_format("ftk_<id>_<secret>_<checksum>")
+        .build();
+    let components = document.components.get_or_insert_default();
+    components.add_security_scheme("key", SecurityScheme::Http(key));
+    for item in document.paths.paths.values_mut() {
+        let operations = [
+            &mut item.get,
+            &mut item.put,
+            &mut item.post,
+            &mut item.delete,
+        ];
+        for operation in operations.into_iter().flatten() {
+            problem::add_common(&mut operation.responses);
+        }
+    }
+    document
+}

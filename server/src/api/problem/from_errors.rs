@@ -1,0 +1,252 @@
+//! What each slice's errors say to a caller.
+
+use axum::http::StatusCode;
+use domain::timestamp::rfc3339;
+
+use super::Problem;
+use crate::accounts::AccountError;
+use crate::models::ModelError;
+use crate::predictions::PredictionError;
+use crate::rounds::RoundError;
+use crate::runners::RunnerError;
+
+const KEY_REMEDY: &str = "Send the header `Authorization: Bearer ftk_…`. The operator of this \
+                          server makes a key with `foretoken admin key create`.";
+
+impl Problem {
+    /// No key came.
+    pub(in crate::api) fn key_missing() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "key-missing",
+            "An API key is needed",
+            "The request has no API key.",
+            KEY_REMEDY,
+        )
+    }
+}
+
+/// Errors of verbs that read what is stored: none of them is the caller's to mend.
+macro_rules! internal {
+    ($($error:ty),+ $(,)?) => {$(
+        impl From<$error> for Problem {
+            fn from(error: $error) -> Self {
+                Self::internal(&error)
+            }
+        }
+    )+};
+}
+
+internal!(
+    sqlx::Error,
+    crate::aggregates::AggregateError,
+    crate::prices::PriceError,
+    crate::scores::ScoreError,
+    crate::settlement::SettlementError,
+    crate::stakes::StakeError,
+);
+
+impl From<AccountError> for Problem {
+    fn from(error: AccountError) -> Self {
+        let title = "The API key is not accepted";
+        let refused = |code, remedy: &str| {
+            Self::new(
+                StatusCode::UNAUTHORIZED,
+                code,
+                title,
+                error.to_string(),
+                remedy,
+            )
+        };
+        match &error {
+            AccountError::KeyForm => refused(
+                "key-malformed",
+                "Copy the whole key again: `ftk_<id>_<secret>_<checksum>`, without spaces.",
+            ),
+            AccountError::KeyUnknown => refused("key-unknown", KEY_REMEDY),
+            AccountError::KeyRevoked { .. } => refused("key-revoked", KEY_REMEDY),
+            _ => Self::internal(&error),
+        }
+    }
+}
+
+impl From<ModelError> for Problem {
+    fn from(error: ModelError) -> Self {
+        let said = error.to_string();
+        let conflict = StatusCode::CONFLICT;
+        match &error {
+            ModelError::Name(_) => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "model-name-invalid",
+                "The model name breaks the rule",
+                said,
+                "Send a name of 1 to 40 letters, digits, spaces and . _ - + ( ) #.",
+            ),
+            ModelError::NameTaken { .. } => Self::new(
+                conflict,
+                "model-name-taken",
+                "The model name is taken",
+                said,
+                "Choose another name. If the model is yours, use it: `GET /api/v1/models?mine=true`.",
+            ),
+            ModelError::TooMany { .. } => Self::new(
+                conflict,
+                "too-many-models",
+                "The account has as many models as it may",
+                said,
+                "Retire a model that you no longer need, or enter another tournament.",
+            ),
+            ModelError::UnknownModel(_) => Self::new(
+                StatusCode::NOT_FOUND,
+                "unknown-model",
+                "There is no such model",
+                said,
+                "`GET /api/v1/models?mine=true` lists your models.",
+            ),
+            ModelError::NotOwner(_) => not_owner(said),
+            ModelError::EmptyArtifact => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "artifact-empty",
+                "The upload has no bytes",
+                said,
+                "Send the ONNX file itself as the request's body: `curl --data-binary @model.onnx`.",
+            ),
+            ModelError::ArtifactTooLarge => Self::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "body-too-large",
+                "The body is too large",
+                said,
+                "An artifact has at most 64000000 bytes: prune or quantise the model.",
+            ),
+            ModelError::Storage(_) | ModelError::Database(_) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<RoundError> for Problem {
+    fn from(error: RoundError) -> Self {
+        let said = error.to_string();
+        match &error {
+            RoundError::UnknownTournament(_) => Self::new(
+                StatusCode::NOT_FOUND,
+                "unknown-tournament",
+                "There is no such tournament",
+                said,
+                "`GET /api/v1/tournaments` lists the tournaments.",
+            ),
+            RoundError::UnknownRound(_) | RoundError::Id(_) => Self::new(
+                StatusCode::NOT_FOUND,
+                "unknown-round",
+                "There is no such round",
+                said,
+                "`GET /api/v1/rounds?state=open` lists the rounds that take predictions.",
+            ),
+            _ => Self::internal(&error),
+        }
+    }
+}
+
+impl From<PredictionError> for Problem {
+    fn from(error: PredictionError) -> Self {
+        let said = error.to_string();
+        let conflict = |code, title, detail: String, remedy: &str| {
+            Self::new(StatusCode::CONFLICT, code, title, detail, remedy)
+        };
+        match error {
+            PredictionError::Round(error) => error.into(),
+            PredictionError::Model(error) => error.into(),
+            PredictionError::NotOwner(_) => not_owner(said),
+            PredictionError::WrongTournament { .. } => conflict(
+                "wrong-tournament",
+                "The model enters another tournament",
+                said,
+                "Post to a round of the model's own tournament, or register a model in this one.",
+            ),
+            PredictionError::ModelInactive { .. } => conflict(
+                "model-inactive",
+                "The model takes no part",
+                said,
+                "`GET /api/v1/models/{id}` names its state and the reason.",
+            ),
+            PredictionError::NotOpenYet { round, opens_us } => conflict(
+                "round-not-open",
+                "The round does not take predictions yet",
+                format!("Round {round} opens at {}.", rfc3339(opens_us)),
+                "Post again at `opens_at` by the clock of `GET /api/v1/time`.",
+            )
+            .with("opens_at", rfc3339(opens_us))
+            .with("opens_us", opens_us),
+            PredictionError::Late { round, missed_us } => late(&round.to_string(), missed_us),
+            PredictionError::Stopped(_) => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "stopping",
+                "The server is stopping",
+                "The prediction was not stored: the server is stopping.",
+                "Post again in a few seconds.",
+            ),
+            error => Self::internal(&error),
+        }
+    }
+}
+
+impl From<RunnerError> for Problem {
+    fn from(error: RunnerError) -> Self {
+        let said = error.to_string();
+        let conflict = StatusCode::CONFLICT;
+        match &error {
+            RunnerError::NameTaken(_) => Self::new(
+                conflict,
+                "runner-name-taken",
+                "The runner name belongs to another account",
+                said,
+                "Start the runner with another `--name`.",
+            ),
+            RunnerError::UnknownLease(_) => Self::new(
+                StatusCode::NOT_FOUND,
+                "unknown-lease",
+                "There is no such lease",
+                said,
+                "Send the `lease` of a job that `POST /api/v1/runner/jobs/next` gave.",
+            ),
+            RunnerError::LeaseLost { .. } => Self::new(
+                conflict,
+                "lease-lost",
+                "The lease is not yours any more",
+                said,
+                "Drop the results and ask for the next job.",
+            ),
+            RunnerError::NotInJob { .. } => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "model-not-in-job",
+                "The job has no such model",
+                said,
+                "Answer for each model of the job once, under the `model` that the job named.",
+            ),
+            _ => Self::internal(&error),
+        }
+    }
+}
+
+fn not_owner(said: String) -> Problem {
+    Problem::new(
+        StatusCode::FORBIDDEN,
+        "not-owner",
+        "The model belongs to another account",
+        said,
+        "Use the key of the account that registered the model.",
+    )
+}
+
+fn late(round: &str, missed_us: i64) -> Problem {
+    // Rounded up: a prediction that is late by less than a millisecond missed by 1, not by 0.
+    let missed_ms = missed_us.saturating_add(999).div_euclid(1_000);
+    Problem::new(
+        StatusCode::CONFLICT,
+        "late",
+        "The deadline has passed",
+        format!("Round {round} closed {missed_ms} ms before the request had been read whole."),
+        "Post to the next round: `GET /api/v1/rounds?state=open`. Compare your clock with \
+         `GET /api/v1/time`.",
+    )
+    .with("missed_ms", missed_ms)
+}

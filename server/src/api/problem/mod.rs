@@ -1,0 +1,135 @@
+//! Problem details (RFC 9457): the one place where errors become responses.
+//!
+//! Every refusal has a stable `code`, says what happened to which thing, and what to do next.
+//! What went wrong inside is logged here, once, and never shown.
+
+mod documented;
+mod from_errors;
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+pub(super) use documented::{
+    BodyProblems, KeyProblems, LeaseProblems, ModelNameProblems, NotYetResolved,
+    PredictionProblems, QueryProblems, UnknownModel, UnknownRound, UnknownTournament, add_common,
+};
+
+/// A refusal on its way out. Boxed, so that a `Result` stays small.
+#[derive(Debug)]
+pub(super) struct Problem(Box<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    status: StatusCode,
+    code: &'static str,
+    title: &'static str,
+    detail: String,
+    remedy: String,
+    more: Map<String, Value>,
+    cause: Option<String>,
+}
+
+/// Problem details (RFC 9457) with two more members: a stable `code` and a `remedy`.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct ProblemBody {
+    /// `urn:foretoken:problem:<code>`.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The same for every problem of this code.
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// What happened to which thing.
+    detail: String,
+    /// Stable; made for programs.
+    code: &'static str,
+    /// What to do next.
+    remedy: String,
+    /// Further members of some codes, such as `missed_ms` of `late`.
+    #[serde(flatten)]
+    more: Map<String, Value>,
+}
+
+impl Problem {
+    /// A refusal that is the caller's to mend.
+    pub(super) fn new(
+        status: StatusCode,
+        code: &'static str,
+        title: &'static str,
+        detail: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self(Box::new(Parts {
+            status,
+            code,
+            title,
+            detail: detail.into(),
+            remedy: remedy.into(),
+            more: Map::new(),
+            cause: None,
+        }))
+    }
+
+    /// A failure of ours; `cause` goes to the log only.
+    pub(super) fn internal(cause: &dyn std::error::Error) -> Self {
+        let mut problem = Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "The server failed",
+            "Something failed on our side; nothing that this answer does not confirm was done.",
+            "Try again in a moment. If it stays, tell the operator the `x-request-id` of this answer.",
+        );
+        problem.0.cause = Some(cause.to_string());
+        problem
+    }
+
+    /// With a further member.
+    pub(super) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.0.more.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Whether the failure is ours, so that the same request may succeed later.
+    pub(super) fn is_ours(&self) -> bool {
+        self.0.status.is_server_error()
+    }
+
+    /// What happened, for a note about one of many.
+    pub(super) fn detail(&self) -> &str {
+        &self.0.detail
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let parts = *self.0;
+        if let Some(cause) = parts.cause {
+            tracing::error!(code = parts.code, cause, "a request failed");
+        }
+        let status = parts.status;
+        let body = ProblemBody {
+            kind: format!("urn:foretoken:problem:{}", parts.code),
+            title: parts.title,
+            status: status.as_u16(),
+            detail: parts.detail,
+            code: parts.code,
+            remedy: parts.remedy,
+            more: parts.more,
+        };
+        let mut response = (status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        let problem_json = HeaderValue::from_static("application/problem+json");
+        headers.insert(header::CONTENT_TYPE, problem_json);
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if status == StatusCode::UNAUTHORIZED {
+            let scheme = HeaderValue::from_static("Bearer realm=\"foretoken\"");
+            headers.insert(header::WWW_AUTHENTICATE, scheme);
+        }
+        response
+    }
+}
