@@ -107,6 +107,12 @@ pub async fn store_artifact(artifacts_dir: &Path, bytes: &[u8]) -> Result<Artifa
     incoming.finish().await
 }
 
+/// The folder of artifacts in a data directory.
+#[must_use]
+pub fn artifacts_dir(data_dir: &Path) -> PathBuf {
+    data_dir.join("artifacts")
+}
+
 /// Where the artifact of a digest lies. `digest` must be a stored digest, never a text of a
 /// request.
 #[must_use]

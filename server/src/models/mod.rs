@@ -16,7 +16,7 @@ use thiserror::Error;
 
 use crate::accounts::{is_name, slug, slug_with_hash};
 use crate::db::Conn;
-pub use artifact::{Artifact, Incoming, artifact_path, store_artifact};
+pub use artifact::{Artifact, Incoming, artifact_path, artifacts_dir, store_artifact};
 
 /// Most bytes of an artifact: 64 MB.
 pub const ARTIFACT_LIMIT: u64 = 64_000_000;
