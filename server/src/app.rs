@@ -1,9 +1,10 @@
 //! What every request and job of the serving process shares.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use domain::{MarketClock, WallClock};
+use domain::{MarketClock, ModelId, WallClock};
 use rand::Rng;
 use rand::rngs::StdRng;
 use tokio::sync::Notify;
@@ -38,6 +39,7 @@ pub struct App {
     /// Cancelled when the process is ending.
     pub stop: CancellationToken,
     entropy: Mutex<StdRng>,
+    trials: Mutex<HashSet<ModelId>>,
 }
 
 impl App {
@@ -65,7 +67,14 @@ impl App {
             deployment,
             stop: CancellationToken::new(),
             entropy: Mutex::new(entropy),
+            trials: Mutex::new(HashSet::new()),
         })
+    }
+
+    /// Notes that a trial of `model` was published; `false` when it had been noted before.
+    #[must_use]
+    pub fn remember_trial(&self, model: &ModelId) -> bool {
+        self.trials.lock().unwrap_or_else(PoisonError::into_inner).insert(model.clone())
     }
 
     /// Returns when the process is ending.
@@ -83,12 +92,27 @@ impl App {
     }
 }
 
-/// Waits `duration` on the wall. The only place that sleeps: callers wait for moments of a clock
-/// they were given, or poll something outside that cannot call back.
-pub async fn pause(duration: Duration) {
-    #[expect(clippy::disallowed_methods, reason = "the one place that sleeps on the wall")]
-    tokio::time::sleep(duration).await;
+/// A token that SIGINT or SIGTERM cancels.
+///
+/// # Errors
+/// When the signals cannot be listened to.
+pub fn stop_on_signal() -> anyhow::Result<CancellationToken> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let stop = CancellationToken::new();
+    let token = stop.clone();
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        token.cancel();
+    });
+    Ok(stop)
 }
+
+pub use crate::wall::pause;
 
 #[cfg(debug_assertions)]
 pub mod testing {
@@ -99,6 +123,9 @@ pub mod testing {
     use super::{App, Arc, Duration, MarketClock, ReceiptSigner, ServeSettings, StdRng, WallClock};
     use crate::db::testing::sqlite;
     use crate::rounds;
+
+    const TOURNAMENT_FILES: [&str; 2] =
+        [include_str!("demo/btc-usd-5m.toml"), include_str!("demo/eth-usd-5m.toml")];
 
     /// 2024-03-05T11:55:00Z, the clock of a fresh test app, microseconds.
     pub const NOW_US: i64 = 1_709_639_700_000_000;
@@ -111,7 +138,7 @@ pub mod testing {
         let (db, folder) = sqlite().await;
         let wall = WallClock::manual(NOW_US);
         let mut tx = db.begin().await.expect("a transaction");
-        for file in crate::demo::TOURNAMENT_FILES {
+        for file in TOURNAMENT_FILES {
             rounds::enter(&mut tx, NOW_US, file).await.expect("the demo's tournaments are valid");
         }
         tx.commit().await.expect("a commit");
@@ -126,7 +153,7 @@ pub mod testing {
         let receipts = ReceiptSigner::from_secret(&[7; 32], 31_337, alloy::primitives::Address::ZERO);
         let receipts = receipts.expect("a key");
         let entropy = StdRng::from_seed([9; 32]);
-        let app = App::new(db, MarketClock::live(wall.clone()), settings, receipts, None);
+        let app = App::new(db, MarketClock::live(wall.clone()), settings, receipts, None, entropy);
         (app, wall, folder)
     }
 }

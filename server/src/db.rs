@@ -10,6 +10,7 @@ pub mod testing;
 use std::path::Path;
 use std::time::Duration;
 
+use anyhow::Context;
 use sqlx::any::AnyPoolOptions;
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyConnection, AnyPool, Executor, Row, Transaction};
@@ -54,6 +55,21 @@ impl Db {
         let db = Self { pool, is_sqlite };
         sqlx::migrate!("../migrations").run(&db.pool).await?;
         Ok(db)
+    }
+
+    /// Opens the database of a data directory, or the one that `url` names.
+    ///
+    /// # Errors
+    /// Names the folder or database that cannot be had.
+    pub async fn open_in(data: &Path, url: Option<&str>) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(data).with_context(|| {
+            format!("cannot make the data folder {}: name another with --data", data.display())
+        })?;
+        let url = url.map_or_else(|| Self::embedded_url(data), str::to_owned);
+        Self::open(&url).await.with_context(|| {
+            let what = if url.starts_with("sqlite") { &url } else { "the one of DATABASE_URL" };
+            format!("cannot open the database ({what})")
+        })
     }
 
     /// The URL of the embedded database in a data directory.

@@ -5,6 +5,7 @@
 
 pub mod db;
 pub mod settings;
+pub mod wall;
 
 pub mod chain;
 

@@ -1,9 +1,10 @@
 //! Configuration, read once. Each subsystem receives only its own struct.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::Context;
 use domain::{MarketClock, WallClock};
 use serde::{Deserialize, Serialize};
 
@@ -45,11 +46,44 @@ impl ClockFile {
     }
 }
 
+/// The market clock of a data directory: its `clock.json`, or the wall clock.
+///
+/// # Errors
+/// When the file is there and is no clock file.
+pub fn market_clock(data: &Path) -> anyhow::Result<MarketClock> {
+    let path = data.join("clock.json");
+    let wall = WallClock::system();
+    if !path.is_file() {
+        return Ok(MarketClock::live(wall));
+    }
+    let file: ClockFile = serde_json::from_str(&std::fs::read_to_string(&path)?).with_context(|| {
+        format!("{} is not a clock file; remove it to use the wall clock", path.display())
+    })?;
+    Ok(file.clock(wall))
+}
+
+/// The runner's executable: the named one, else the one beside this executable.
+///
+/// # Errors
+/// Says how to build it when it is missing.
+pub fn runner_beside(named: Option<&Path>) -> anyhow::Result<PathBuf> {
+    let path = match named {
+        Some(path) => path.to_path_buf(),
+        None => std::env::current_exe()?.with_file_name("inference-runner"),
+    };
+    anyhow::ensure!(
+        path.is_file(),
+        "{} is missing: build it with `cargo build --release -p inference-runner`, or name it with --runner PATH",
+        path.display()
+    );
+    Ok(path)
+}
+
 /// Writes a secret so that only its owner can read it.
 ///
 /// # Errors
 /// When the file exists or cannot be written.
-pub fn write_secret(path: &std::path::Path, text: &str) -> std::io::Result<()> {
+pub fn write_secret(path: &Path, text: &str) -> std::io::Result<()> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;

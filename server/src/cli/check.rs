@@ -1,11 +1,12 @@
 //! `foretoken check MODEL.onnx`: the runner's own check, so that a laptop and the server agree.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::Context;
 
 use super::Ended;
+use crate::settings::runner_beside;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct CheckArgs {
@@ -33,18 +34,4 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<Ended> {
         Some(2) => Ok(Ended::Refused),
         _ => anyhow::bail!("the check could not be done ({status})"),
     }
-}
-
-/// The runner's executable: the named one, else the one beside this executable.
-pub(crate) fn runner_beside(named: Option<&Path>) -> anyhow::Result<PathBuf> {
-    let path = match named {
-        Some(path) => path.to_path_buf(),
-        None => std::env::current_exe()?.with_file_name("inference-runner"),
-    };
-    anyhow::ensure!(
-        path.is_file(),
-        "{} is missing: build it with `cargo build --release -p inference-runner`, or name it with --runner PATH",
-        path.display()
-    );
-    Ok(path)
 }

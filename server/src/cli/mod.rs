@@ -9,17 +9,13 @@ mod settle;
 mod settler;
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::{Parser, Subcommand};
-use domain::{MarketClock, WallClock};
-use tokio_util::sync::CancellationToken;
 
 use crate::db::Db;
 use crate::demo;
-use crate::settings::ClockFile;
 
 /// How a command ended, when it did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,50 +67,8 @@ pub(crate) struct DataArgs {
 
 impl DataArgs {
     pub(crate) async fn open(&self) -> anyhow::Result<Db> {
-        open_database(&self.data, self.database_url.as_deref()).await
+        Db::open_in(&self.data, self.database_url.as_deref()).await
     }
-}
-
-/// Opens the database of a data directory, or the one that the URL names.
-pub(crate) async fn open_database(data: &Path, url: Option<&str>) -> anyhow::Result<Db> {
-    std::fs::create_dir_all(data).with_context(|| {
-        format!("cannot make the data folder {}: name another with --data", data.display())
-    })?;
-    let url = url.map_or_else(|| Db::embedded_url(data), str::to_owned);
-    Db::open(&url).await.with_context(|| {
-        let what = if url.starts_with("sqlite") { url.as_str() } else { "the one of DATABASE_URL" };
-        format!("cannot open the database ({what})")
-    })
-}
-
-/// The market clock of a data directory: its `clock.json`, or the wall clock.
-pub(crate) fn market_clock(data: &Path) -> anyhow::Result<MarketClock> {
-    let path = data.join("clock.json");
-    let wall = WallClock::system();
-    if !path.is_file() {
-        return Ok(MarketClock::live(wall));
-    }
-    let text = std::fs::read_to_string(&path)?;
-    let file: ClockFile = serde_json::from_str(&text)
-        .with_context(|| format!("{} is not a clock file; remove it to use the wall clock", path.display()))?;
-    Ok(file.clock(wall))
-}
-
-/// Cancelled by SIGINT or SIGTERM.
-pub(crate) fn stop_on_signal() -> anyhow::Result<CancellationToken> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let stop = CancellationToken::new();
-    let token = stop.clone();
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-        token.cancel();
-    });
-    Ok(stop)
 }
 
 /// Runs the command line of this process.

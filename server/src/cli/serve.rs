@@ -12,13 +12,13 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{DataArgs, Ended, market_clock, stop_on_signal};
-use crate::app::App;
+use super::{DataArgs, Ended};
+use crate::app::{App, stop_on_signal};
 use crate::chain::{self, Chain};
 use crate::jobs::{self, apply_chain_events, calendar};
 use crate::predictions::ReceiptSigner;
 use crate::prices::feeds::replay::{self, Replay};
-use crate::settings::ServeSettings;
+use crate::settings::{ServeSettings, market_clock};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ServeArgs {

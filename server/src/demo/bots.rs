@@ -9,10 +9,10 @@ use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::app::pause;
+use crate::wall::pause;
 
 /// What a bot thinks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Strategy {
     /// The last direction repeats.
     Persistence,
@@ -58,8 +58,8 @@ pub(super) fn client() -> anyhow::Result<Client> {
     Ok(Client::builder().timeout(LIMIT).no_proxy().build()?)
 }
 
-/// Registers a model through the API; gives its id. The name of an own model gives that model.
-pub(super) async fn register_model(
+/// The account's model of that name in a tournament; registered through the API when it is new.
+pub(super) async fn own_model(
     client: &Client,
     server: &str,
     key: &str,
@@ -67,6 +67,13 @@ pub(super) async fn register_model(
     name: &str,
 ) -> anyhow::Result<String> {
     let url = format!("{server}/api/v1/models");
+    let own = format!("{url}?tournament={tournament}&mine=true");
+    let known: Value = client.get(own).bearer_auth(key).send().await?.json().await?;
+    let known = known.get("models").and_then(Value::as_array).into_iter().flatten();
+    let is_named = |model: &&Value| model.get("name").and_then(Value::as_str) == Some(name);
+    if let Some(id) = known.into_iter().find(is_named).and_then(|m| m.get("id")?.as_str()) {
+        return Ok(id.to_owned());
+    }
     let body = json!({"tournament": tournament, "name": name});
     let answer = client.post(&url).bearer_auth(key).json(&body).send().await?;
     let status = answer.status();

@@ -1,13 +1,13 @@
 //! What the demo tells: the JSON file, rewritten whole after each accepted batch, and the table.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::Context;
 use domain::timestamp::rfc3339;
-use domain::{Delta, ModelId, Outcome, RoundState, TokenAmount};
-use serde::Serialize;
+use domain::{Delta, ModelId, Outcome, RoundId, RoundState, TokenAmount};
+use serde::{Deserialize, Serialize};
 
 use crate::db::Conn;
 use crate::models::{self, Model};
@@ -57,17 +57,17 @@ struct EntryReport {
 #[derive(Serialize)]
 struct BatchReport {
     vault: String,
-    seq: u64,
+    seq: i64,
     root: String,
     rounds: Vec<String>,
     propose_tx: String,
     accept_tx: String,
-    gas_used: u64,
+    gas_used: i64,
     burned: String,
 }
 
 /// The stake that left with a proof.
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Withdrawal {
     pub(super) model: String,
     pub(super) amount: String,
@@ -83,8 +83,9 @@ pub(super) struct Reconciliation {
 }
 
 /// How many rounds have ended how.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Tally {
+    seen: HashSet<RoundId>,
     /// With outcome up or down, two or more staked models, accepted on chain.
     pub(super) settled: usize,
     /// With a single staked model, accepted on chain.
@@ -94,44 +95,50 @@ pub(super) struct Tally {
 }
 
 /// The ended rounds, oldest first.
-pub(super) async fn ended(conn: &mut Conn) -> anyhow::Result<Vec<Round>> {
-    let mut all = Vec::new();
+async fn ended(conn: &mut Conn) -> anyhow::Result<Vec<Round>> {
+    let mut all = BTreeMap::new();
     let mut before_start_us = None;
     loop {
-        let states = vec![RoundState::Final, RoundState::Void];
-        let filter = RoundFilter { tournament: None, states, before_start_us, limit: 500 };
+        let filter = RoundFilter { before_start_us, ..ended_filter() };
         let page = rounds::list(conn, &filter).await?;
-        let Some(last) = page.last() else { break };
-        // Both tournaments have a round at the same time: the cursor may not split them.
-        let cursor = last.schedule.start_us;
-        before_start_us = Some(if page.len() < 500 { i64::MIN } else { cursor + 1 });
+        // Two tournaments have rounds at the same time: the cursor may not split them.
+        let cursor = page.last().map(|round| round.schedule.start_us + 1);
         let known = all.len();
-        for round in page {
-            if !all.iter().rev().take(4).any(|r: &Round| r.id == round.id) {
-                all.push(round);
-            }
+        all.extend(page.into_iter().map(|round| ((round.schedule.start_us, round.id.clone()), round)));
+        if cursor.is_none() || all.len() == known {
+            return Ok(all.into_values().collect());
         }
-        if before_start_us == Some(i64::MIN) || all.len() == known {
-            break;
-        }
+        before_start_us = cursor;
     }
-    all.reverse();
-    Ok(all)
 }
 
-/// Counts the ended rounds.
-pub(super) async fn tally(conn: &mut Conn) -> anyhow::Result<Tally> {
-    let mut tally = Tally::default();
-    for round in ended(conn).await? {
-        if round.state == RoundState::Void {
-            tally.void += 1;
-        } else if is_thin(&settlement::payouts(conn, &round.id).await?) {
-            tally.thin += 1;
+fn ended_filter() -> RoundFilter {
+    let states = vec![RoundState::Final, RoundState::Void];
+    RoundFilter { tournament: None, states, before_start_us: None, limit: 500 }
+}
+
+impl Tally {
+    /// Counts the rounds that ended since the last call.
+    pub(super) async fn update(&mut self, conn: &mut Conn) -> anyhow::Result<()> {
+        let rounds = if self.seen.is_empty() {
+            ended(conn).await?
         } else {
-            tally.settled += 1;
+            rounds::list(conn, &RoundFilter { limit: 100, ..ended_filter() }).await?
+        };
+        for round in rounds {
+            if !self.seen.insert(round.id.clone()) {
+                continue;
+            }
+            if round.state == RoundState::Void {
+                self.void += 1;
+            } else if is_thin(&settlement::payouts(conn, &round.id).await?) {
+                self.thin += 1;
+            } else {
+                self.settled += 1;
+            }
         }
+        Ok(())
     }
-    Ok(tally)
 }
 
 fn is_thin(payouts: &[Payout]) -> bool {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::app::{App, pause};
+use crate::app::App;
+use crate::wall::pause;
 use crate::{chain, settlement, stakes};
 
 /// Events that share one transaction.

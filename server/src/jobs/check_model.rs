@@ -8,27 +8,28 @@ use datasets::features::FEATURE_COUNT;
 use datasets::split::Part;
 
 use crate::app::App;
-use crate::{models, runners};
+use crate::{models, rounds, runners};
 
 /// Rounds of the validation part that a model answers in its trial.
 const TRIAL_ROWS: usize = 256;
-
 /// Publishes a trial for every model that waits for one; a published one is not published again.
 pub(super) async fn publish(app: &App) -> anyhow::Result<()> {
     let waiting = {
         let mut conn = app.db.read().await?;
         let mut waiting = Vec::new();
-        for model in models::waiting_for_check(&mut conn).await? {
-            if !runners::has_check(&mut conn, &model).await? {
-                waiting.push(model);
-            }
+        for entered in rounds::tournaments(&mut conn).await? {
+            waiting.extend(models::to_check(&mut conn, &entered.tournament.id).await?);
         }
         waiting
     };
     for model in waiting {
+        // Publishing twice changes nothing; remembering it here only saves the write.
+        if !app.remember_trial(&model.id) {
+            continue;
+        }
+        let mut tx = app.db.begin().await?;
         let features = trial_features()?;
         let rows = features.len() / FEATURE_COUNT;
-        let mut tx = app.db.begin().await?;
         let now_us = app.wall.now_us();
         runners::publish_check(&mut tx, now_us, &model, features, rows, FEATURE_COUNT).await?;
         tx.commit().await?;

@@ -18,7 +18,8 @@ use std::time::Duration;
 use domain::RoundState;
 use tokio_util::sync::CancellationToken;
 
-use crate::app::{App, pause};
+use crate::app::App;
+use crate::wall::pause;
 use crate::rounds::{self, Round};
 
 /// The longest nap of the deadline loop on the wall: another process may have added a round.

@@ -15,8 +15,7 @@ use thiserror::Error;
 pub use receipt::{Receipt, ReceiptSigner};
 pub use writer::{Writer, WriterStopped};
 
-use crate::app::App;
-use crate::db::Conn;
+use crate::db::{Conn, Db};
 use crate::models::{self, ModelError};
 use crate::rounds::{self, RoundError};
 
@@ -134,12 +133,16 @@ pub enum PredictionError {
 ///
 /// # Errors
 /// Every reason not to count it; then nothing is stored.
-pub async fn submit(app: &App, submission: Submission) -> Result<Receipt, PredictionError> {
+pub async fn submit(
+    db: &Db,
+    writer: &Writer,
+    submission: Submission,
+) -> Result<Receipt, PredictionError> {
     let accepted = {
-        let mut conn = app.db.read().await?;
+        let mut conn = db.read().await?;
         check(&mut conn, &submission).await?
     };
-    app.writer.write(accepted).await
+    writer.write(accepted).await
 }
 
 /// A prediction that passed every check but the round's state at the moment of writing.

@@ -17,7 +17,7 @@ pub(super) const CRATES: &[(&str, &[&str])] = &[
 
 /// The layers of the server: a module may use every module of the layers above its own line.
 pub(super) const LAYERS: &[(&str, &[&str])] = &[
-    ("foundation", &["settings", "db", "queue", "chain"]),
+    ("foundation", &["settings", "wall", "db", "queue", "chain"]),
     ("slices", SLICES),
     ("shared state", &["app"]),
     ("entries", &["jobs", "settler", "web", "api"]),
@@ -44,7 +44,7 @@ pub(super) const SLICES: &[&str] = &[
 pub(super) const ARROWS: &[(&str, &[&str])] = &[
     ("db", &["settings"]),
     ("queue", &["db"]),
-    ("chain", &["db"]),
+    ("chain", &["db", "wall"]),
     ("models", &["accounts"]),
     ("prices", &["rounds"]),
     ("stakes", &["models", "rounds"]),

@@ -1,0 +1,53 @@
+//! `foretoken settler`: everything that signs for the chain, in a process of its own.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+
+use super::{DataArgs, Ended};
+use crate::app::stop_on_signal;
+use crate::chain::{self, Key};
+use crate::settings::market_clock;
+use crate::settler::{self, SettlerKeys, SettlerSettings};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct SettlerArgs {
+    #[command(flatten)]
+    data: DataArgs,
+    /// JSON-RPC address of the chain
+    #[arg(long, value_name = "URL", env = "FORETOKEN_RPC")]
+    rpc: String,
+}
+
+pub(super) async fn run(args: SettlerArgs) -> anyhow::Result<Ended> {
+    let stop = stop_on_signal()?;
+    let data = &args.data.data;
+    let keys = SettlerKeys {
+        committer: key(data, "committer", "FORETOKEN_COMMITTER_KEY")?,
+        operator: key(data, "operator", "FORETOKEN_OPERATOR_KEY")?,
+    };
+    let db = args.data.open().await?;
+    let market = market_clock(data)?;
+    let chain = chain::connect(&args.rpc)
+        .await
+        .with_context(|| format!("the chain at {} does not answer", args.rpc))?;
+    // A replay's seconds are short: the commitment must be mined before T.
+    let poll = Duration::from_secs_f64((3.0 / market.speed()).clamp(0.03, 1.0));
+    let settings = SettlerSettings { poll, ..SettlerSettings::default() };
+    settler::run(db, market.clone(), market.wall().clone(), chain, keys, settings, stop).await?;
+    Ok(Ended::Done)
+}
+
+/// A key from the environment, else from a file of the data folder that only its owner can read.
+fn key(data: &Path, role: &str, variable: &str) -> anyhow::Result<Key> {
+    let named = std::env::var(variable).ok().filter(|value| !value.is_empty());
+    let path = data.join("keys").join(format!("{role}.key"));
+    let text = match named {
+        Some(text) => text,
+        None => std::fs::read_to_string(&path).with_context(|| {
+            format!("no {role} key: set {variable} or write it to {}", path.display())
+        })?,
+    };
+    Key::from_hex(text.trim()).with_context(|| format!("the {role} key is no key"))
+}
