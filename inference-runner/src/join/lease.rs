@@ -21,8 +21,7 @@ const SENDING: Duration = Duration::from_millis(500);
 /// Results in one request.
 const BATCH_MAX: usize = 64;
 
-/// Attempts to send one batch, and the pause between two.
-const ATTEMPTS: u32 = 4;
+/// Between two attempts to send.
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// Models may take until `deadline`, counted from the arrival.
@@ -187,6 +186,7 @@ async fn send_results(
     ok
 }
 
+/// Tries again until the budget is over; a server that restarts is back within it.
 async fn send_batch(
     shared: &Shared,
     lease: &str,
@@ -194,16 +194,13 @@ async fn send_batch(
     whole: Duration,
     watch: Stopwatch,
 ) {
-    for attempt in 1..=ATTEMPTS {
-        let Err(error) = shared.server.post_results(lease, batch).await else {
-            return;
-        };
+    while let Err(error) = shared.server.post_results(lease, batch).await {
         let hopeless = match &error {
             ServerError::Refused { status, .. } => status.is_client_error(),
             ServerError::KeyRefused { .. } => true,
             _ => false,
         };
-        if hopeless || attempt == ATTEMPTS || watch.left_of(whole).is_zero() {
+        if hopeless || watch.left_of(whole).is_zero() {
             tracing::error!(lease, results = batch.len(), %error, "results were not delivered");
             return;
         }

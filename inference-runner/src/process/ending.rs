@@ -17,12 +17,18 @@ pub(super) struct Silence<'a> {
     pub(super) limits: Limits,
 }
 
-/// The wall-clock limit: the parent killed the child.
-pub(super) fn wall(limit: Duration, loaded: bool) -> Outcome {
+/// The parent killed the child after `wall`: the model's own limit, or less when the answers of
+/// its job were due before.
+pub(super) fn wall(wall: Duration, limits: Limits, loaded: bool) -> Outcome {
     let phase = if loaded { "running" } else { "loading" };
+    let why = if wall < limits.wall {
+        "when the answers were due"
+    } else {
+        "which is its limit on the wall"
+    };
     let message = format!(
-        "the model was still {phase} after {} ms, which is its limit on the wall",
-        limit.as_millis()
+        "the model was still {phase} after {} ms, {why}",
+        wall.as_millis()
     );
     let fix = "make the model smaller, or remove the loop that does not end";
     Outcome::failed(Status::LimitWall, Reason::new("limit-wall", message, fix))

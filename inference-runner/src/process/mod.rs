@@ -5,6 +5,7 @@
 
 pub(crate) mod frame;
 
+mod conversation;
 pub(crate) mod ending;
 mod model_process;
 mod pool;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 use crate::limits::Limits;
 use crate::runtime::Runtime;
 
-pub use model_process::StartError;
+pub use model_process::{StartCost, StartError};
 pub use pool::ModelRunner;
 
 /// What to do with the model.

@@ -6,16 +6,15 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use nix::unistd::Pid;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
 
+use super::conversation::{believe, converse, keep_start, refuse, talk_while_listening};
 use super::ending::{self, Silence};
-use super::frame::{self, DoneHeader, JobHeader, Message};
+use super::frame::{self, Message};
 use super::spawner::Spawner;
-use super::{Job, RunnerConfig, Task};
+use super::{Job, RunnerConfig};
 use crate::confine;
-use crate::limits::STDERR_BYTES_MAX;
-use crate::outcome::{Outcome, Reason, Status};
+use crate::outcome::Outcome;
 use crate::stopwatch::Stopwatch;
 
 /// Why no child could be started. Always our fault or the machine's.
@@ -30,6 +29,17 @@ pub enum StartError {
     NotReady(String),
     #[error("the child did not get ready: {0}")]
     Silent(String),
+}
+
+/// What a child costs before it has a model.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StartCost {
+    /// From the request to start until it was ready, in microseconds.
+    pub wall_us: u64,
+    /// Of that, loading the runtime and creating its environment.
+    pub runtime_us: u64,
+    /// What the runtime itself takes of the address space.
+    pub address_space_bytes: u64,
 }
 
 /// How long loading the runtime may take; it takes a twentieth of a second on a quiet machine.
@@ -47,7 +57,7 @@ pub(super) struct ModelProcess {
     stdout: ChildStdout,
     stderr: ChildStderr,
     spawner: Spawner,
-    start_us: u64,
+    cost: StartCost,
 }
 
 impl ModelProcess {
@@ -72,12 +82,19 @@ impl ModelProcess {
             stderr: ChildStderr::from_std(stderr).map_err(failed)?,
             child: Some(child),
             spawner: spawner.clone(),
-            start_us: 0,
+            cost: StartCost::default(),
         };
         let first = tokio::time::timeout(START_WALL, frame::receive(&mut process.stdout)).await;
         match first {
-            Ok(Ok(Message::Ready { .. })) => {
-                process.start_us = watch.elapsed_us();
+            Ok(Ok(Message::Ready {
+                start_us,
+                address_space_bytes,
+            })) => {
+                process.cost = StartCost {
+                    wall_us: watch.elapsed_us(),
+                    runtime_us: start_us,
+                    address_space_bytes,
+                };
                 Ok(process)
             }
             Ok(Ok(Message::NotReady { what })) => Err(StartError::NotReady(what)),
@@ -90,9 +107,8 @@ impl ModelProcess {
         }
     }
 
-    /// From the request to start until the child was ready, in microseconds.
-    pub(super) fn start_us(&self) -> u64 {
-        self.start_us
+    pub(super) fn cost(&self) -> StartCost {
+        self.cost
     }
 
     /// Whether it still waits for its job.
@@ -117,7 +133,7 @@ impl ModelProcess {
             Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => refuse(&error),
             Ok(Err(_)) => self.autopsy(job, loaded, said).await,
             Err(_) => {
-                let mut outcome = ending::wall(wall, loaded);
+                let mut outcome = ending::wall(wall, job.limits, loaded);
                 outcome.cost.cpu_us = self.cpu_us();
                 outcome
             }
@@ -182,95 +198,6 @@ fn command(config: &RunnerConfig) -> Command {
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     confine::arm(&mut command, Pid::this(), config.limits);
     command
-}
-
-async fn converse(
-    stdin: &mut ChildStdin,
-    stdout: &mut ChildStdout,
-    job: &Job,
-    loaded: &mut bool,
-) -> io::Result<(DoneHeader, Vec<u8>)> {
-    // A child that dies while it is written to is judged by how it died.
-    drop(send(stdin, job).await);
-    loop {
-        match frame::receive(stdout).await? {
-            Message::Loaded => *loaded = true,
-            Message::Done(header) => {
-                let rows = header.rows.min(job.features.rows);
-                let mut p = vec![0; rows * size_of::<f64>()];
-                stdout.read_exact(&mut p).await?;
-                return Ok((header, p));
-            }
-            Message::Ready { .. } | Message::NotReady { .. } => {
-                return Err(io::ErrorKind::InvalidData.into());
-            }
-        }
-    }
-}
-
-async fn send(stdin: &mut ChildStdin, job: &Job) -> io::Result<()> {
-    let header = JobHeader {
-        address_space_bytes: job.limits.address_space_bytes,
-        cpu_seconds: job.limits.cpu_seconds,
-        rows: job.features.rows,
-        columns: job.features.columns,
-        model_bytes: job.model.len(),
-        repeats: match job.task {
-            Task::Run => 1,
-            Task::Check { repeats } => repeats.max(2),
-        },
-    };
-    stdin.write_all(&frame::encode(&header)?).await?;
-    stdin.write_all(&job.model).await?;
-    stdin.write_all(&job.features.bytes).await?;
-    stdin.flush().await
-}
-
-/// Drives `talk` to its end; `listen` keeps the other pipe from filling up meanwhile.
-async fn talk_while_listening<T>(talk: impl Future<Output = T>, listen: impl Future) -> T {
-    tokio::pin!(talk, listen);
-    tokio::select! {
-        biased;
-        done = &mut talk => done,
-        _ = &mut listen => talk.await,
-    }
-}
-
-/// Reads to the end and keeps the first bytes.
-async fn keep_start(from: &mut ChildStderr, kept: &mut Vec<u8>) {
-    let mut block = [0; 4096];
-    while let Ok(count @ 1..) = from.read(&mut block).await {
-        let room = STDERR_BYTES_MAX.saturating_sub(kept.len());
-        kept.extend_from_slice(&block[..count.min(room)]);
-    }
-}
-
-/// Turns a child's last frame into an outcome; the child may have lied.
-fn believe(header: DoneHeader, bytes: &[u8], job: &Job) -> Outcome {
-    let p: Vec<f64> = bytes
-        .as_chunks::<8>()
-        .0
-        .iter()
-        .map(|chunk| f64::from_le_bytes(*chunk))
-        .collect();
-    let complete = p.len() == job.features.rows && p.iter().all(|p| (0.0..=1.0).contains(p));
-    let claims_ok = header.status == Status::Ok;
-    if claims_ok != complete || claims_ok != header.reasons.is_empty() {
-        return refuse(&io::ErrorKind::InvalidData.into());
-    }
-    Outcome {
-        status: header.status,
-        reasons: header.reasons,
-        p,
-        cost: header.cost,
-        facts: header.facts,
-    }
-}
-
-fn refuse(error: &io::Error) -> Outcome {
-    let message = format!("the model's process answered something that is no answer ({error})");
-    let fix = "export the model again; if this repeats, tell the operator";
-    Outcome::failed(Status::RunError, Reason::new("run-reply", message, fix))
 }
 
 /// User and system time of a process that has not been waited for, from /proc.

@@ -1,5 +1,5 @@
 //! The pool of warm children: each has loaded the runtime and never seen a model. A child does one
-//! job and ends; the place it leaves is filled again at once.
+//! job and ends; then the place that it leaves is filled again.
 
 use std::io;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc};
 
-use super::model_process::{ModelProcess, StartError};
+use super::model_process::{ModelProcess, StartCost, StartError};
 use super::spawner::Spawner;
 use super::{Job, RunnerConfig};
 use crate::limits::{COLUMNS_MAX, Limits, ROWS_MAX};
@@ -29,7 +29,8 @@ struct Inner {
     warm: Option<Mutex<mpsc::Receiver<Warm>>>,
 }
 
-type Warm = (Result<ModelProcess, StartError>, OwnedSemaphorePermit);
+/// A child and the place it holds among the warm ones.
+type Warm = (ModelProcess, OwnedSemaphorePermit);
 
 impl ModelRunner {
     /// Starts the thread of the children and begins to warm some. Must be called inside a tokio
@@ -51,14 +52,13 @@ impl ModelRunner {
         })))
     }
 
-    /// Starts one child and ends it again: shows that the runtime can be loaded here. Answers the
-    /// time it took in microseconds.
+    /// Starts one child and ends it again: shows that the runtime can be loaded here.
     ///
     /// # Errors
     /// When no child gets ready; the message says why.
-    pub async fn try_start(&self) -> Result<u64, StartError> {
+    pub async fn try_start(&self) -> Result<StartCost, StartError> {
         let process = ModelProcess::start(&self.0.spawner, &self.0.config).await?;
-        Ok(process.start_us())
+        Ok(process.cost())
     }
 
     /// Runs one job within `wall` at most, which may be shorter than the job's own limit. Never
@@ -78,7 +78,9 @@ impl ModelRunner {
             ..job.clone()
         };
         match self.child().await {
-            Ok(process) => process.run(&job, wall.min(job.limits.wall)).await,
+            // The place is filled again only when the model is done: starting a child beside it
+            // would take the processor from it.
+            Ok((process, _place)) => process.run(&job, wall.min(job.limits.wall)).await,
             Err(error) => {
                 tracing::error!(%error, "no child for a model");
                 Outcome::platform("the runner could not start a process for the model")
@@ -86,18 +88,17 @@ impl ModelRunner {
         }
     }
 
-    async fn child(&self) -> Result<ModelProcess, StartError> {
+    /// A warm child, or a new one when none is ready: several can start at once.
+    async fn child(&self) -> Result<(ModelProcess, Option<OwnedSemaphorePermit>), StartError> {
         if let Some(warm) = &self.0.warm {
-            // Waiting for one that is on its way is no slower than starting another beside it.
-            while let Some((started, place)) = warm.lock().await.recv().await {
-                drop(place);
-                let mut process = started?;
+            while let Ok((mut process, place)) = warm.lock().await.try_recv() {
                 if process.is_alive() {
-                    return Ok(process);
+                    return Ok((process, Some(place)));
                 }
             }
         }
-        ModelProcess::start(&self.0.spawner, &self.0.config).await
+        let process = ModelProcess::start(&self.0.spawner, &self.0.config).await?;
+        Ok((process, None))
     }
 }
 
@@ -105,16 +106,23 @@ impl ModelRunner {
 async fn fill(spawner: Spawner, config: RunnerConfig, ready: mpsc::Sender<Warm>) {
     let places = Arc::new(Semaphore::new(config.warm));
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-            return;
+        let place = tokio::select! {
+            () = ready.closed() => return,
+            place = Arc::clone(&places).acquire_owned() => place,
         };
-        let started = ModelProcess::start(&spawner, &config).await;
-        let failed = started.is_err();
-        if ready.send((started, place)).await.is_err() {
-            return;
-        }
-        if failed && tokio::time::timeout(RETRY, ready.closed()).await.is_ok() {
-            return;
+        let Ok(place) = place else { return };
+        match ModelProcess::start(&spawner, &config).await {
+            Ok(process) => {
+                if ready.send((process, place)).await.is_err() {
+                    return;
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "no warm child");
+                if tokio::time::timeout(RETRY, ready.closed()).await.is_ok() {
+                    return;
+                }
+            }
         }
     }
 }

@@ -108,6 +108,11 @@ def wrong_outputs():
     write("three_classes", [*LINEAR, wide], [features()], [out("c", ["N", 3])], WEIGHTS)
     mean = h.make_node("ReduceMean", ["p"], ["m"], axes=[0], keepdims=1)
     write("one_row", [*LINEAR, mean], [features()], [out("m", ["M", 1])], WEIGHTS)
+    labels = {"classlabels_int64s": [0, 1]}
+    pairs = h.make_node("ZipMap", ["probabilities"], ["d"], domain="ai.onnx.ml", **labels)
+    of_map = h.make_map_type_proto(T.INT64, h.make_tensor_type_proto(T.FLOAT, []))
+    listed = h.make_value_info("d", h.make_sequence_type_proto(of_map))
+    write("zipmap", [*DENSE, pairs], [features()], [listed], HIDDEN)
     noise = h.make_node("RandomUniformLike", ["p"], ["r"])
     write("random_output", [*LINEAR, noise], [features()], [out("r", ["N", 1])], WEIGHTS)
 

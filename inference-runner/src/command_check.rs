@@ -1,0 +1,60 @@
+//! The command `check`: reads the file, prints the card.
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Args;
+use inference_runner::{Limits, ModelRunner, RunnerConfig, Runtime, Status, check};
+
+use crate::{COULD_NOT, DONE, REFUSED};
+
+#[derive(Args)]
+pub(crate) struct Check {
+    model: PathBuf,
+    /// Feature columns of the tournament.
+    #[arg(long, value_name = "F", default_value_t = datasets::features::FEATURE_COUNT)]
+    columns: usize,
+    /// The ONNX Runtime library [default: $FORETOKEN_ORT, else where `cargo xtask setup` puts it].
+    #[arg(long, value_name = "PATH")]
+    ort: Option<PathBuf>,
+    /// Print the card as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) async fn run(arguments: Check) -> anyhow::Result<u8> {
+    let runtime = Runtime::find(arguments.ort.as_deref(), |name| std::env::var_os(name))?;
+    let model = read_model(&arguments.model)?;
+    let limits = Limits::DEFAULT;
+    let runner = ModelRunner::start(RunnerConfig {
+        runtime: runtime.clone(),
+        executable: RunnerConfig::THIS_PROGRAM.into(),
+        limits,
+        warm: 0,
+    })?;
+    runner.try_start().await?;
+    let card = check::check(&runner, &runtime, model, arguments.columns, limits).await;
+    let text = if arguments.json {
+        serde_json::to_string_pretty(&card)?
+    } else {
+        card.text()
+    };
+    writeln!(std::io::stdout(), "{text}")?;
+    Ok(match card.status {
+        Status::Ok => DONE,
+        Status::PlatformError => COULD_NOT,
+        _ => REFUSED,
+    })
+}
+
+/// Reads a little more than is allowed, so that the check itself refuses what is too large.
+fn read_model(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let named = || format!("the model {} cannot be read", path.display());
+    let file = std::fs::File::open(path).with_context(named)?;
+    let mut model = Vec::new();
+    file.take(Limits::DEFAULT.model_bytes + 1)
+        .read_to_end(&mut model)
+        .with_context(named)?;
+    Ok(model)
+}

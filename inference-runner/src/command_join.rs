@@ -1,0 +1,139 @@
+//! The command `join`: arguments, signals, exit code.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+use domain::WallClock;
+use inference_runner::join::{self, JoinConfig, JoinError, Server, ServerError};
+use inference_runner::{Limits, ModelRunner, RunnerConfig, Runtime, SandboxLevel, runtime};
+use nix::unistd::{Pid, getppid};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::{DONE, REFUSED};
+
+/// Largest sum of cached artifacts.
+const CACHE_BYTES: u64 = 4 << 30;
+
+#[derive(Args)]
+pub(crate) struct Join {
+    /// Address of the server, for instance https://foretoken.example.
+    #[arg(long, value_name = "URL")]
+    server: String,
+    /// The runner's key.
+    #[arg(long, env = "FORETOKEN_RUNNER_KEY", hide_env_values = true)]
+    key: String,
+    /// Name shown to the server's operator [default: host name and process id].
+    #[arg(long)]
+    name: Option<String>,
+    /// The ONNX Runtime library [default: $FORETOKEN_ORT, else where `cargo xtask setup` puts it].
+    #[arg(long, value_name = "PATH")]
+    ort: Option<PathBuf>,
+    /// Models run at once [default: processor cores].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    workers: Option<u16>,
+    /// Processes kept ready with the runtime loaded, about 40 MB each [default: workers + 2].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=256))]
+    warm: Option<u16>,
+    /// Folder for downloaded models [default: ~/.cache/foretoken/artifacts].
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+    /// End when the process that started this one ends.
+    #[arg(long)]
+    parent_dies: bool,
+}
+
+pub(crate) async fn run(arguments: Join) -> anyhow::Result<u8> {
+    // Taken first: what is watched is the parent that started us.
+    let parent = getppid();
+    let runtime = Runtime::find(arguments.ort.as_deref(), |name| std::env::var_os(name))?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let workers = arguments.workers.map_or(cores, usize::from);
+    let limits = Limits::DEFAULT;
+    let runner = ModelRunner::start(RunnerConfig {
+        runtime: runtime.clone(),
+        executable: RunnerConfig::THIS_PROGRAM.into(),
+        limits,
+        warm: arguments.warm.map_or(workers + 2, usize::from),
+    })?;
+    let start = runner.try_start().await?;
+    let name = arguments.name.unwrap_or_else(default_name);
+    let server = Server::new(&arguments.server, arguments.key, name.clone(), &runtime)?;
+    let config = JoinConfig {
+        name,
+        workers,
+        cache_folder: arguments.cache.map_or_else(default_cache, Ok)?,
+        cache_bytes: CACHE_BYTES,
+        limits,
+    };
+    tracing::info!(
+        runner = config.name,
+        server = arguments.server,
+        workers,
+        sandbox = SandboxLevel::REACHED.name(),
+        child_start_ms = start.wall_us / 1_000,
+        child_address_space_mib = start.address_space_bytes >> 20,
+        "starting with {}",
+        runtime.description()
+    );
+    let (stop, stopping) = watch::channel(false);
+    let asked = tokio::spawn(watch_signals(stop));
+    let joined = join::join(server, runner, config, WallClock::system(), stopping);
+    let result = if arguments.parent_dies {
+        tokio::select! {
+            result = joined => result,
+            () = parent_ends(parent) => {
+                tracing::info!("the parent process ended");
+                Ok(())
+            }
+        }
+    } else {
+        joined.await
+    };
+    asked.abort();
+    match result {
+        Ok(()) => Ok(DONE),
+        Err(JoinError::Server(error @ ServerError::KeyRefused { .. })) => {
+            tracing::error!("{error}");
+            Ok(REFUSED)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn watch_signals(stop: watch::Sender<bool>) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping");
+    stop.send_replace(true);
+    // Keeps the channel open until the work is done.
+    std::future::pending().await
+}
+
+/// Ends when `parent` is no longer the parent. The kernel's own death signal is not used here: it
+/// follows the thread that started us, not the process.
+async fn parent_ends(parent: Pid) {
+    let mut tick = tokio::time::interval(Duration::from_millis(200));
+    while getppid() == parent {
+        tick.tick().await;
+    }
+}
+
+fn default_name() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = host.trim();
+    let host = if host.is_empty() { "runner" } else { host };
+    format!("{host}-{}", std::process::id())
+}
+
+fn default_cache() -> anyhow::Result<PathBuf> {
+    runtime::cache_folder(|name| std::env::var_os(name))
+        .map(|folder| folder.join("artifacts"))
+        .context("neither XDG_CACHE_HOME nor HOME is set: name a folder with --cache DIR")
+}

@@ -1,0 +1,13 @@
+//! Tests of the runner through its real parts: the built program, real children and the real ONNX
+//! Runtime. Only the server is a stand-in.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails; helpers are tests too"
+)]
+
+mod double;
+mod join;
+mod models_run;
+mod program;
+mod server_double;
