@@ -197,19 +197,26 @@ contract StakeVault is IStakeVault, Ownable2Step, ReentrancyGuardTransient {
     ) external nonReentrant takesInflow {
         if (msg.sender != operator) revert NotOperator(msg.sender);
         _releaseDead();
-        uint64 expected = _head.seq + 1;
-        if (seq != expected) revert WrongSeq(seq, expected);
-        if (prevRoot != _head.root) revert WrongPrevRoot(prevRoot, _head.root);
+        Head memory current = _head;
+        if (seq != current.seq + 1) revert WrongSeq(seq, current.seq + 1);
+        if (prevRoot != current.root) revert WrongPrevRoot(prevRoot, current.root);
         _checkSums(burned, poolUsed, changes);
-        bytes32 newRoot = SumTree.root(newTop, _newSums(burned, poolUsed));
+        bytes32 newRoot = SumTree.root(newTop, _packedSums(_moved(current, burned, poolUsed)));
         if (changes.length == 0 && newRoot != prevRoot) {
             revert RootChangedWithoutChanges(newRoot, prevRoot);
         }
-        uint32 number = _store(burned, poolUsed, newRoot, Changes.hashReveals(reveals));
-        emit BatchProposed(
-            seq, number, msg.sender, prevRoot, newTop, newRoot, burned, poolUsed, reveals.length, recordHash
-        );
-        registry.hold(reveals, number);
+        Proposal memory pending = Proposal({
+            proposer: msg.sender,
+            proposedAt: uint48(block.timestamp),
+            number: ++_books.proposals,
+            burned: burned,
+            poolUsed: poolUsed,
+            root: newRoot,
+            revealsHash: Changes.hashReveals(reveals)
+        });
+        _proposal = pending;
+        _announce(pending, current, newTop, reveals.length, recordHash);
+        registry.hold(reveals, pending.number);
         _pull(bond);
     }
 
@@ -229,12 +236,9 @@ contract StakeVault is IStakeVault, Ownable2Step, ReentrancyGuardTransient {
         if (block.timestamp < closes) revert WindowOpen(closes);
         if (block.timestamp >= dies) revert ProposalDead(dies);
 
-        _head = Head({
-            root: root,
-            stakeSum: _head.stakeSum - int128(uint128(pending.burned)),
-            poolSum: _head.poolSum + pending.poolUsed,
-            seq: seq
-        });
+        Head memory next = _moved(_head, pending.burned, pending.poolUsed);
+        next.root = root;
+        _head = next;
         Books memory ledger = _books;
         if (pending.burned > ledger.staked) revert Insolvent(pending.burned, ledger.staked);
         ledger.staked = ledger.staked - pending.burned + pending.poolUsed;
@@ -325,20 +329,25 @@ contract StakeVault is IStakeVault, Ownable2Step, ReentrancyGuardTransient {
         _push(pending.proposer, bond);
     }
 
-    function _store(uint64 burned, uint64 poolUsed, bytes32 newRoot, bytes32 revealsHash)
-        private
-        returns (uint32 number)
-    {
-        number = ++_books.proposals;
-        _proposal = Proposal({
-            proposer: msg.sender,
-            proposedAt: uint48(block.timestamp),
-            number: number,
-            burned: burned,
-            poolUsed: poolUsed,
-            root: newRoot,
-            revealsHash: revealsHash
-        });
+    function _announce(
+        Proposal memory pending,
+        Head memory current,
+        bytes32 newTop,
+        uint256 rounds,
+        bytes32 recordHash
+    ) private {
+        emit BatchProposed(
+            current.seq + 1,
+            pending.number,
+            pending.proposer,
+            current.root,
+            newTop,
+            pending.root,
+            pending.burned,
+            pending.poolUsed,
+            rounds,
+            recordHash
+        );
     }
 
     function _checkSums(uint64 burned, uint64 poolUsed, bytes calldata changes) private view {
@@ -351,10 +360,19 @@ contract StakeVault is IStakeVault, Ownable2Step, ReentrancyGuardTransient {
         }
     }
 
-    function _newSums(uint64 burned, uint64 poolUsed) private view returns (uint256) {
-        return SumTree.packLedger(
-            _head.stakeSum - int128(uint128(burned)), _head.poolSum + poolUsed
-        );
+    /// @dev The head after a batch, but for its root.
+    function _moved(Head memory current, uint64 burned, uint64 poolUsed)
+        private
+        pure
+        returns (Head memory next)
+    {
+        next.stakeSum = current.stakeSum - int128(uint128(burned));
+        next.poolSum = current.poolSum + poolUsed;
+        next.seq = current.seq + 1;
+    }
+
+    function _packedSums(Head memory next) private pure returns (uint256) {
+        return SumTree.packLedger(next.stakeSum, next.poolSum);
     }
 
     function _pending(uint64 seq, bytes32 root) private view returns (Proposal memory pending) {
