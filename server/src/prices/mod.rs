@@ -9,9 +9,14 @@ pub mod feeds;
 pub mod rule;
 
 mod closing;
+mod store;
+
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod replay_tests;
 #[cfg(test)]
 mod rule_tests;
-mod store;
 #[cfg(test)]
 mod tests;
 

@@ -221,7 +221,7 @@ pub async fn run(
         let pause = market
             .wall_until(recorded_us.saturating_add(SECOND_US))
             .max(LEAST_PAUSE);
-        crate::app::pause(pause).await;
+        crate::wall::pause(pause).await;
         let now_us = market.now_us().min(stop_us);
         match record(db, &replay.between(recorded_us, now_us)).await {
             Ok(()) => recorded_us = recorded_us.max(now_us),
