@@ -93,7 +93,11 @@ impl Card {
     /// The card for people, one fact a line.
     #[must_use]
     pub fn text(&self) -> String {
-        let verdict = if self.accepted { "accepted" } else { "refused" };
+        let verdict = match self.status {
+            Status::Ok => "accepted",
+            Status::PlatformError => "not checked",
+            _ => "refused",
+        };
         let mut lines = vec![format!("{verdict}  sha256:{}", self.sha256)];
         for reason in &self.reasons {
             lines.push(format!("  {}: {}", reason.code, reason.message));

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use super::Shared;
 use super::server::ServerError;
 use super::wire::{Kind, Lease, ModelRef, ModelResult};
+use crate::digest::Digest;
 use crate::limits::{COLUMNS_MAX, ROWS_MAX};
 use crate::outcome::{Outcome, Status};
 use crate::process::{Features, Job, Task};
@@ -107,7 +108,7 @@ async fn features(shared: &Shared, lease: &Lease, budget: Budget) -> Result<Feat
         ));
     }
     let length = wanted.rows * wanted.columns * size_of::<f32>();
-    let fetching = shared.server.blob(wanted.digest, length as u64);
+    let fetching = fetch(shared, wanted.digest, length as u64);
     match tokio::time::timeout(budget.left(), fetching).await {
         Ok(Ok(bytes)) if bytes.len() == length => Ok(Features {
             rows: wanted.rows,
@@ -159,9 +160,21 @@ async fn artifact(shared: &Shared, model: &ModelRef) -> Result<Vec<u8>, ServerEr
         return Ok(bytes);
     }
     let most = shared.limits.model_bytes;
-    let bytes = shared.server.blob(model.artifact, most).await?;
+    let bytes = fetch(shared, model.artifact, most).await?;
     shared.cache.put(model.artifact, &bytes, &shared.clock);
     Ok(bytes)
+}
+
+/// Tries until the caller's time is over while the server cannot be reached.
+async fn fetch(shared: &Shared, digest: Digest, most: u64) -> Result<Vec<u8>, ServerError> {
+    loop {
+        match shared.server.blob(digest, most).await {
+            Err(ServerError::Unreachable { .. } | ServerError::Unreadable { .. }) => {
+                pause(PAUSE).await;
+            }
+            result => return result,
+        }
+    }
 }
 
 /// Sends results as they arrive, several in a request when they come faster than requests return.

@@ -82,10 +82,14 @@ pub async fn join(
         if *stop.borrow() {
             break Ok(());
         }
-        if leases.len() >= LEASES_MAX {
-            leases.join_next().await;
+        if leases.len() >= LEASES_MAX
+            && let Some(ended) = leases.join_next().await
+        {
+            note_panic(ended);
         }
-        while leases.try_join_next().is_some() {}
+        while let Some(ended) = leases.try_join_next() {
+            note_panic(ended);
+        }
         match shared.server.next().await {
             Ok(answer) => {
                 trouble.over(shared.server.base());
@@ -104,8 +108,17 @@ pub async fn join(
     if !leases.is_empty() {
         tracing::info!(leases = leases.len(), "finishing the jobs at hand");
     }
-    while leases.join_next().await.is_some() {}
+    while let Some(ended) = leases.join_next().await {
+        note_panic(ended);
+    }
     result
+}
+
+/// A lease has no result of its own; one that panicked is late for the server, and known here.
+fn note_panic(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a job was dropped");
+    }
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -17,6 +17,9 @@ const WAIT: Duration = Duration::from_secs(1);
 /// For the answer itself, on top of the wait.
 const ANSWER: Duration = Duration::from_secs(10);
 
+/// For a whole artifact; the job's own budget ends most downloads earlier.
+const DOWNLOAD: Duration = Duration::from_secs(120);
+
 /// Largest description of a job.
 const LEASE_BYTES_MAX: usize = 4 << 20;
 
@@ -34,6 +37,10 @@ pub struct Server {
 pub enum ServerError {
     #[error("{0:?} is no server address: write http://HOST:PORT or https://HOST")]
     Address(String),
+    #[error("the key holds characters that no key has: copy it again, without spaces or quotes")]
+    KeyText,
+    #[error("HTTP cannot be used on this machine ({0})")]
+    Http(String),
     #[error(
         "the server {server} refused the key (401): make a runner key on its runner page, or with \
          `foretoken admin`, and give it with --key"
@@ -62,7 +69,7 @@ pub enum ServerError {
 
 impl Server {
     /// # Errors
-    /// When `server` is no http or https address.
+    /// When `server` is no http or https address, or `key` cannot be a key.
     pub fn new(
         server: &str,
         key: String,
@@ -74,13 +81,16 @@ impl Server {
         if !matches!(base.scheme(), "http" | "https") {
             return Err(wrong());
         }
+        if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(ServerError::KeyText);
+        }
         // One runner talks to one server: no redirect may carry the key elsewhere.
         let client = Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(Duration::from_secs(5))
             .timeout(WAIT + ANSWER)
             .build()
-            .map_err(|_| wrong())?;
+            .map_err(|error| ServerError::Http(root_cause(&error)))?;
         let hello = NextRequest {
             runner: name,
             wait_ms: u64::try_from(WAIT.as_millis()).unwrap_or_default(),
@@ -123,6 +133,7 @@ impl Server {
         let what = "the request for a blob";
         let name = digest.to_string();
         let request = self.client.get(self.url(&["runner", "blobs", &name])?);
+        let request = request.timeout(DOWNLOAD);
         let response = self.send(request, what).await?;
         let most_here = usize::try_from(most).unwrap_or(usize::MAX);
         let bytes = self.body(response, most_here, what).await?;

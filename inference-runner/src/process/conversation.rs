@@ -102,3 +102,46 @@ pub(super) fn refuse(error: &io::Error) -> Outcome {
     let fix = "export the model again; if this repeats, tell the operator";
     Outcome::failed(Status::RunError, Reason::new("run-reply", message, fix))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::known_rows;
+    use crate::limits::Limits;
+    use crate::outcome::Cost;
+
+    fn said(status: Status, p: &[f64]) -> Outcome {
+        let job = Job {
+            task: Task::Run,
+            model: Vec::new().into(),
+            features: known_rows(2, 1),
+            limits: Limits::DEFAULT,
+        };
+        let header = DoneHeader {
+            status,
+            reasons: Vec::new(),
+            rows: p.len(),
+            cost: Cost::default(),
+            facts: None,
+        };
+        let bytes: Vec<u8> = p.iter().flat_map(|p| p.to_le_bytes()).collect();
+        believe(header, &bytes, &job)
+    }
+
+    #[test]
+    fn a_lying_child_is_not_believed() {
+        assert_eq!(said(Status::Ok, &[0.0, 1.0]).p, [0.0, 1.0]);
+        for lie in [
+            said(Status::Ok, &[0.5]),
+            said(Status::Ok, &[0.5, f64::NAN]),
+            said(Status::Ok, &[0.5, 1.000_1]),
+            said(Status::Ok, &[-0.1, 0.5]),
+            said(Status::RunError, &[]),
+            said(Status::BadOutput, &[0.5, 0.5]),
+        ] {
+            assert_eq!(lie.status, Status::RunError);
+            assert_eq!(lie.reasons[0].code, "run-reply");
+            assert!(lie.p.is_empty());
+        }
+    }
+}

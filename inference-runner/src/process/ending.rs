@@ -94,3 +94,47 @@ pub(crate) fn ran_out_of_memory(text: &str) -> bool {
     ];
     SIGNS.iter().any(|sign| text.contains(sign))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn end(signal: i32, loaded: bool, cpu_seconds: u64, stderr: &str) -> Status {
+        let silence = Silence {
+            status: Some(ExitStatus::from_raw(signal)),
+            loaded,
+            cpu: Duration::from_secs(cpu_seconds),
+            stderr,
+            limits: Limits::DEFAULT,
+        };
+        silent(&silence).status
+    }
+
+    #[test]
+    fn each_end_has_its_name() {
+        assert_eq!(end(libc::SIGXCPU, true, 0, ""), Status::LimitCpu);
+        assert_eq!(end(libc::SIGKILL, true, 10, ""), Status::LimitCpu);
+        assert_eq!(end(libc::SIGKILL, true, 1, ""), Status::PlatformError);
+        let thrown = "terminate called after throwing an instance of 'std::bad_alloc'";
+        assert_eq!(end(libc::SIGABRT, false, 0, thrown), Status::LimitMem);
+        let ours = "memory allocation of 68719476736 bytes failed";
+        assert_eq!(end(libc::SIGABRT, true, 0, ours), Status::LimitMem);
+        assert_eq!(end(libc::SIGSEGV, false, 0, ""), Status::LoadError);
+        assert_eq!(end(libc::SIGSEGV, true, 0, ""), Status::RunError);
+    }
+
+    #[test]
+    fn the_wall_limit_says_whose_it_was() {
+        let limits = Limits::DEFAULT;
+        let own = wall(limits.wall, limits, true).detail();
+        assert!(
+            own.contains("running after 15000 ms, which is its limit"),
+            "{own}"
+        );
+        let due = wall(Duration::from_secs(1), limits, false).detail();
+        assert!(
+            due.contains("loading after 1000 ms, when the answers were due"),
+            "{due}"
+        );
+    }
+}
