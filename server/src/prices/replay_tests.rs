@@ -7,7 +7,7 @@ use domain::timestamp::SECOND_US;
 use domain::{Outcome, OutcomeRule, Venue};
 
 use super::Tick;
-use super::evidence::Record;
+use super::evidence::{Record, Trade};
 use super::feeds::replay::Replay;
 use super::rule::{Void, decide};
 
@@ -20,16 +20,17 @@ fn compare(series: &CandleSeries) -> (usize, usize) {
     let replay = Replay::new(vec![series.clone()], Venue::ALL.to_vec());
     let rule = OutcomeRule::default();
     let (mut decided, mut dead) = (0, 0);
+    let around = |t_us: i64| -> Vec<Trade> {
+        let batch = replay.between(t_us - 30 * SECOND_US, t_us + 20 * SECOND_US);
+        batch.ticks.into_iter().map(Tick::into_trade).collect()
+    };
     let mut start_us = replay.start_us() + BAR_US;
+    let mut at_start = around(start_us);
     while start_us + BAR_US <= replay.end_us() {
         let end_us = start_us + BAR_US;
-        let around = |t_us: i64| {
-            replay
-                .between(t_us - 30 * SECOND_US, t_us + 20 * SECOND_US)
-                .ticks
-        };
-        let ticks = around(start_us).into_iter().chain(around(end_us));
-        let trades = ticks.map(Tick::into_trade).collect();
+        let at_end = around(end_us);
+        let trades = [at_start, at_end.clone()].concat();
+        at_start = at_end;
         let decision = decide(&Record::new(&rule, (start_us, end_us), trades, Vec::new()));
         let expected = target(series.as_slice(), start_us).expect("no gaps");
         assert!(

@@ -126,6 +126,17 @@ fn of_two_the_mean_decides_and_the_first_by_name_is_published() {
 }
 
 #[test]
+fn of_equal_returns_the_first_by_name_is_published() {
+    let decision = decided(three([
+        ("6000", "6003"),
+        ("100", "100.01"),
+        ("60000", "60030"),
+    ]));
+    assert_eq!(decision.return_e12, Some(500_000_000));
+    assert_eq!(decision.prices, Some((price("6000"), price("6003"))));
+}
+
+#[test]
 fn two_that_disagree_are_void() {
     let mut trades = steady(Venue::Kraken, "60000", "60030");
     trades.extend(steady(Venue::Coinbase, "60010", "60009"));

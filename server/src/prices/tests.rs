@@ -44,18 +44,28 @@ async fn evidence_at(db: &Db, now_us: i64, round: &Round, tournament: &Tournamen
         .expect("an answer")
 }
 
+/// The first round at START, played until its evidence closes, and what was decided.
+async fn played(db: &Db) -> (Tournament, Vec<Round>, Resolution) {
+    let start_us = at(START);
+    let mut tx = db.begin().await.expect("a transaction");
+    let (tournament, rounds) = rounds_from(&mut tx, start_us, 2).await;
+    tx.commit().await.expect("committed");
+    let closed_us = rounds[0].schedule.end_us + 20 * SECOND_US;
+    replay::catch_up(db, &replay(), closed_us)
+        .await
+        .expect("caught up");
+    let Evidence::Closed(resolution) = evidence_at(db, closed_us, &rounds[0], &tournament).await
+    else {
+        panic!("evidence is still open");
+    };
+    (tournament, rounds, *resolution)
+}
+
 #[tokio::test]
-async fn a_round_resolves_from_replayed_prices_once() {
+async fn a_round_resolves_from_replayed_prices() {
     each_database(|db| async move {
-        let start_us = at(START);
-        let mut tx = db.begin().await.expect("a transaction");
-        let (tournament, rounds) = rounds_from(&mut tx, start_us, 2).await;
-        tx.commit().await.expect("committed");
-        let (round, next) = (&rounds[0], &rounds[1]);
-        let end_us = round.schedule.end_us;
-        replay::catch_up(&db, &replay(), start_us)
-            .await
-            .expect("caught up");
+        let (tournament, rounds, resolution) = played(&db).await;
+        let (round, end_us) = (&rounds[0], rounds[0].schedule.end_us);
         let early = evidence_at(&db, end_us, round, &tournament).await;
         assert_eq!(
             early,
@@ -63,15 +73,7 @@ async fn a_round_resolves_from_replayed_prices_once() {
                 look_again_us: end_us + 20 * SECOND_US
             }
         );
-        replay::catch_up(&db, &replay(), end_us + 20 * SECOND_US)
-            .await
-            .expect("caught up");
-        let Evidence::Closed(resolution) =
-            evidence_at(&db, end_us + 20 * SECOND_US, round, &tournament).await
-        else {
-            panic!("evidence is still open");
-        };
-        let target = datasets::targets::target(history().btc.as_slice(), start_us);
+        let target = datasets::targets::target(history().btc.as_slice(), at(START));
         let target = target.expect("two bars").expect("a direction");
         assert_eq!(resolution.outcome, Outcome::Direction(target));
         assert_eq!(resolution.p1 > resolution.p0, target == Direction::Up);
@@ -79,21 +81,29 @@ async fn a_round_resolves_from_replayed_prices_once() {
             resolution.evidence_hash,
             evidence::hash(&resolution.evidence)
         );
+    })
+    .await;
+}
 
+#[tokio::test]
+async fn a_resolution_is_written_once() {
+    each_database(|db| async move {
+        let (tournament, rounds, resolution) = played(&db).await;
+        let (round, next) = (&rounds[0], &rounds[1]);
         let mut tx = db.begin().await.expect("a transaction");
         write_resolution(&mut tx, &round.id, &resolution)
             .await
             .expect("written");
         let later = Resolution {
-            resolved_us: end_us + 99 * SECOND_US,
-            ..(*resolution).clone()
+            resolved_us: i64::MAX,
+            ..resolution.clone()
         };
         write_resolution(&mut tx, &round.id, &later)
             .await
             .expect("the same fact");
         let other = Resolution {
             return_e12: 1,
-            ..(*resolution).clone()
+            ..resolution.clone()
         };
         let refused = write_resolution(&mut tx, &round.id, &other).await;
         assert!(matches!(refused, Err(PriceError::ResolvedDifferently(_))));
@@ -102,7 +112,7 @@ async fn a_round_resolves_from_replayed_prices_once() {
             reason: "quorum".into(),
             p0: None,
             p1: None,
-            ..(*resolution).clone()
+            ..resolution.clone()
         };
         write_resolution(&mut tx, &next.id, &void)
             .await
@@ -110,8 +120,10 @@ async fn a_round_resolves_from_replayed_prices_once() {
         tx.commit().await.expect("committed");
 
         let mut conn = db.read().await.expect("a connection");
-        let read = resolution_of(&mut conn, &round.id).await;
-        assert_eq!(read.as_ref(), Some(&*resolution));
+        assert_eq!(
+            resolution_of(&mut conn, &round.id).await.as_ref(),
+            Some(&resolution)
+        );
         assert_eq!(resolution_of(&mut conn, &next.id).await, Some(void));
         let tournament = &tournament.id;
         let listed = outcomes(&mut conn, tournament, i64::MAX, 10)
@@ -122,12 +134,16 @@ async fn a_round_resolves_from_replayed_prices_once() {
             (round.id.clone(), resolution.outcome),
         ];
         assert_eq!(listed, expected);
-        let before = outcomes(&mut conn, tournament, start_us, 10)
+        let before = outcomes(&mut conn, tournament, at(START), 10)
             .await
             .expect("outcomes");
         assert_eq!(before, Vec::new());
         let directions = directions(&mut conn, tournament, i64::MAX, 10).await;
-        assert_eq!(directions.expect("directions"), vec![target]);
+        let directions = directions.expect("directions").into_iter();
+        assert_eq!(
+            directions.map(Outcome::Direction).collect::<Vec<_>>(),
+            [resolution.outcome]
+        );
     })
     .await;
 }
