@@ -1,6 +1,6 @@
 """A complete bot: it believes that the last direction repeats as often as it did lately.
 
-    python persistence_bot.py --server http://127.0.0.1:8000 --key ftk_... --model "my bot"
+    python persistence_bot.py --server http://127.0.0.1:8080 --key ftk_... --model "my bot"
 
 It looks at the open rounds every few market seconds, posts a forecast for each, posts again when a
 newer outcome changes its mind, and never acts by any clock but the server's. Ctrl-C ends it.
@@ -116,7 +116,7 @@ class Bot:
 
 def arguments(argv: Optional[List[str]]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--server", default="http://127.0.0.1:8000", help="address of the server")
+    parser.add_argument("--server", default="http://127.0.0.1:8080", help="address of the server")
     parser.add_argument("--key", default=os.environ.get("FORETOKEN_KEY"), help="API key, or FORETOKEN_KEY")
     parser.add_argument("--tournament", default="btc-usd-5m", help="id of the tournament")
     parser.add_argument("--model", default="persistence", help="name of the model; made when it is new")

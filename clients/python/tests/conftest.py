@@ -19,7 +19,8 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 START_LIMIT_S = 120.0
 STOP_LIMIT_S = 20.0
 SPEED = 30
-ROUNDS = 4
+#: More than the tests can live to see: they end the demo themselves.
+ROUNDS = 200
 
 
 @dataclass(frozen=True)

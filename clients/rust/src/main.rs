@@ -29,7 +29,7 @@ const LOOK_EVERY_MARKET_S: f64 = 15.0;
 #[command(name = "example-bot", version)]
 struct Args {
     /// Address of the server
-    #[arg(long, default_value = "http://127.0.0.1:8000")]
+    #[arg(long, default_value = "http://127.0.0.1:8080")]
     server: String,
     /// API key
     #[arg(long, env = "FORETOKEN_KEY", hide_env_values = true)]

@@ -4,7 +4,7 @@ Ask for the open rounds, post a probability, keep the receipt::
 
     from foretoken import Client
 
-    with Client("http://127.0.0.1:8000", key="ftk_...") as client:
+    with Client("http://127.0.0.1:8080", key="ftk_...") as client:
         model = client.ensure_model("btc-usd-5m", "my first bot")
         for round in client.open_rounds("btc-usd-5m"):
             print(client.submit(round, model.id, 0.53, stake="10.5"))
