@@ -1,0 +1,187 @@
+//! What final events of the contracts mean for rounds and batches.
+
+use domain::RoundState;
+use domain::timestamp::SECOND_US;
+
+use super::store::batches::Stored;
+use super::{BatchState, SettlementError, batch, broken, halt, store};
+use crate::chain::{self, B256, Event, Said};
+use crate::db::Conn;
+use crate::rounds::{self, NOT_DUE};
+use crate::stakes::{self, Credit};
+
+/// Evidence may close this long after the interval at the earliest (protocol.md §1).
+const EVIDENCE_AFTER_US: i64 = 20 * SECOND_US;
+/// Events that share one transaction.
+const GROUP: i64 = 200;
+
+/// Applies one final event to rounds and batches. The caller marks it in the same transaction.
+/// Something of the contracts' that is not ours halts settlement rather than fails: the event has
+/// happened, whatever we think of it.
+///
+/// # Errors
+/// Database errors and broken rows.
+pub async fn on_event(conn: &mut Conn, now_us: i64, event: &Event) -> Result<(), SettlementError> {
+    if !event.is_final {
+        return Ok(());
+    }
+    let vault = event.address.to_string();
+    match &event.said {
+        Said::RoundCommitted { round, commitment } => {
+            committed(conn, now_us, event, *round, *commitment).await
+        }
+        Said::CommitmentSkipped { round, reason } => {
+            tracing::warn!(%round, reason, "the registry did not take a commitment");
+            Ok(())
+        }
+        Said::BatchProposed { seq, new_root, .. } => {
+            proposed(conn, now_us, event, &vault, *seq, *new_root).await
+        }
+        Said::BatchAccepted { seq, root, .. } => {
+            accepted(conn, now_us, event, &vault, *seq, *root).await
+        }
+        Said::BatchDied {
+            seq, root, vetoed, ..
+        } => {
+            let Some(live) = ours(conn, &vault, *seq, *root).await? else {
+                return Ok(());
+            };
+            let reason = if *vetoed {
+                "vetoed"
+            } else {
+                "not accepted in time"
+            };
+            batch::abandon(conn, &live.batch.id, live.batch.state, reason).await?;
+            Ok(())
+        }
+        Said::ShutDown {} => halt::halt(conn, now_us, "the vault was shut down").await,
+        _ => Ok(()),
+    }
+}
+
+async fn committed(
+    conn: &mut Conn,
+    now_us: i64,
+    event: &Event,
+    chain_round: B256,
+    commitment: B256,
+) -> Result<(), SettlementError> {
+    let Some(lock) = store::rounds::by_chain_round(conn, chain_round).await? else {
+        return halt::halt(
+            conn,
+            now_us,
+            &format!("round {chain_round} was committed by somebody else"),
+        )
+        .await;
+    };
+    if lock.commitment != commitment {
+        let reason = format!(
+            "{} was committed with another commitment than ours",
+            lock.round
+        );
+        return halt::halt(conn, now_us, &reason).await;
+    }
+    store::rounds::set_commit_tx(conn, &lock.round, &event.tx_hash).await?;
+    let round = rounds::get(conn, &lock.round).await?;
+    if round.state == RoundState::Locked {
+        let due_us = round.schedule.end_us.saturating_add(EVIDENCE_AFTER_US);
+        rounds::advance(conn, &round.id, round.state, RoundState::Committed, due_us).await?;
+    }
+    Ok(())
+}
+
+/// The batch on its way, if it is the one that the event speaks of.
+async fn ours(
+    conn: &mut Conn,
+    vault: &str,
+    seq: u64,
+    root: B256,
+) -> Result<Option<Stored>, SettlementError> {
+    let live = store::batches::live(conn, vault).await?;
+    Ok(live.filter(|live| {
+        u64::try_from(live.batch.seq) == Ok(seq) && live.batch.new_root == root.to_string()
+    }))
+}
+
+async fn proposed(
+    conn: &mut Conn,
+    now_us: i64,
+    event: &Event,
+    vault: &str,
+    seq: u64,
+    new_root: B256,
+) -> Result<(), SettlementError> {
+    let Some(live) = ours(conn, vault, seq, new_root).await? else {
+        let reason = format!("batch {seq} with root {new_root} was proposed by somebody else");
+        return halt::halt(conn, now_us, &reason).await;
+    };
+    let deployment = chain::deployment(conn).await?;
+    let window_s = deployment
+        .ok_or_else(|| broken("there is no deployment"))?
+        .window_s;
+    let mined_us = event.block_time_s.saturating_mul(SECOND_US);
+    let window_us = window_s.saturating_mul(SECOND_US);
+    let accept_after_us = mined_us.saturating_add(window_us);
+    let dies_us = mined_us.saturating_add(window_us.saturating_mul(3));
+    let id = &live.batch.id;
+    store::batches::set_proposed(conn, id, &event.tx_hash, accept_after_us, dies_us).await?;
+    batch::advance(conn, id, BatchState::Proposing, BatchState::Proposed).await
+}
+
+/// The head moved: the batch's changes become stakes, its rounds are over.
+async fn accepted(
+    conn: &mut Conn,
+    now_us: i64,
+    event: &Event,
+    vault: &str,
+    seq: u64,
+    root: B256,
+) -> Result<(), SettlementError> {
+    let Some(live) = ours(conn, vault, seq, root).await? else {
+        let reason = format!("batch {seq} with root {root} was accepted, but is not ours");
+        return halt::halt(conn, now_us, &reason).await;
+    };
+    let id = &live.batch.id;
+    store::batches::set_accepted(conn, id, &event.tx_hash).await?;
+    batch::advance(conn, id, live.batch.state, BatchState::Accepted).await?;
+    let credits = credits(conn, id).await?;
+    stakes::credit(conn, vault, &credits, live.pool_used).await?;
+    for round in &live.batch.rounds {
+        if rounds::get(conn, round).await?.state == RoundState::Batched {
+            let (from, to) = (RoundState::Batched, RoundState::Final);
+            rounds::advance(conn, round, from, to, NOT_DUE).await?;
+        }
+        stakes::release(conn, round).await?;
+    }
+    batch::advance(conn, id, BatchState::Accepted, BatchState::Final).await
+}
+
+async fn credits(conn: &mut Conn, id: &str) -> Result<Vec<Credit>, SettlementError> {
+    let changes = store::batches::changes(conn, id).await?;
+    changes
+        .into_iter()
+        .map(|change| {
+            Ok(Credit {
+                model_index: change.index,
+                stake_delta: change.stake_delta,
+                pool_reward: i64::try_from(change.pool_reward).map_err(|_| broken("a reward"))?,
+            })
+        })
+        .collect()
+}
+
+/// Applies final events that wait, in the caller's transaction; gives how many. Any number of
+/// processes may do this: each event is marked by one of them.
+///
+/// # Errors
+/// Database errors, and [`SettlementError::Stake`] when an event does not fit the stakes.
+pub async fn apply_pending(conn: &mut Conn, now_us: i64) -> Result<usize, SettlementError> {
+    let events = chain::final_events(conn, GROUP).await?;
+    for event in &events {
+        if chain::mark_applied(conn, event).await? {
+            stakes::apply(conn, event).await?;
+            on_event(conn, now_us, event).await?;
+        }
+    }
+    Ok(events.len())
+}
