@@ -342,8 +342,10 @@ CREATE TABLE reconciliations (
     ledger TEXT NOT NULL,
     chain TEXT NOT NULL,
     equal BIGINT NOT NULL,
-    at_us BIGINT NOT NULL
+    at_us BIGINT NOT NULL,
+    payload TEXT NOT NULL
 );
+CREATE INDEX reconciliations_by_time ON reconciliations (at_us);
 
 -- aggregates
 CREATE TABLE aggregates (
