@@ -1,0 +1,77 @@
+//! Pages for people, rendered on the server: one page per file, each with a private view whose
+//! numbers are already text. Handlers read through the slices' verbs and write nothing.
+//!
+//! Never loads anything from elsewhere: style, script and icon are embedded, charts are inline SVG,
+//! and the content security policy forbids the rest.
+
+mod assets;
+mod chart;
+mod error;
+mod frame;
+mod round_row;
+mod standings;
+mod text;
+
+mod batches;
+mod dataset_file;
+mod datasets;
+mod home;
+mod leaderboard;
+mod live;
+mod model;
+mod round;
+mod round_evidence;
+mod round_explained;
+mod tournament;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use axum::http::HeaderValue;
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::response::Response;
+use axum::routing::get;
+use axum::{Extension, Router, middleware};
+
+use crate::app::App;
+use standings::Standings;
+
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+     form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+);
+
+/// The pages, with a page of their own for unknown addresses.
+pub fn router() -> Router<Arc<App>> {
+    Router::new()
+        .route("/", get(home::page))
+        .route("/live", get(live::fragment))
+        .route("/tournaments/{id}", get(tournament::page))
+        .route("/rounds/{id}", get(round::page))
+        .route("/models/{id}", get(model::page))
+        .route("/leaderboard", get(leaderboard::page))
+        .route("/datasets", get(datasets::page))
+        .route("/datasets/files/{*path}", get(dataset_file::file))
+        .route("/batches", get(batches::page))
+        .route("/static/{file}", get(assets::file))
+        .fallback(error::unknown_page)
+        .layer(Extension(Arc::<Standings>::default()))
+        .layer(middleware::map_response(with_headers))
+}
+
+async fn with_headers(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    let nosniff = HeaderValue::from_static("nosniff");
+    let fresh = HeaderValue::from_static("no-cache");
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert(POLICY);
+    headers.entry(X_CONTENT_TYPE_OPTIONS).or_insert(nosniff);
+    headers
+        .entry(REFERRER_POLICY)
+        .or_insert(HeaderValue::from_static("same-origin"));
+    headers.entry(CACHE_CONTROL).or_insert(fresh);
+    response
+}

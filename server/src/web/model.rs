@@ -1,0 +1,360 @@
+//! `GET /models/{id}`: one model's entry, its stake, its scores and its payouts.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::State;
+use axum::response::Html;
+use domain::{Delta, ModelId, RoundId, TokenAmount};
+
+use super::chart::{LineChart, Lines, Series};
+use super::error::{Id, WebError};
+use super::frame::{Frame, show};
+use super::home::seconds;
+use super::standings::{self, Standings};
+use super::text;
+use crate::app::App;
+use crate::models::{self, Model};
+use crate::scores::{self, Row, Skill, Standing};
+use crate::settlement::{self, Payout};
+use crate::stakes::{self, Stake};
+use crate::{accounts, rounds};
+
+/// Rounds behind the charts.
+const ROUNDS: i64 = 2_016;
+/// Rounds in the table.
+const SHOWN: usize = 30;
+/// Points of a chart; more would not be seen.
+const POINTS: usize = 300;
+/// Lines of the report card.
+const CARD_LINES: usize = 24;
+
+#[derive(Template)]
+#[template(path = "model.html")]
+struct ModelView {
+    frame: Frame,
+    here: String,
+    name: String,
+    owner: String,
+    tournament: String,
+    tournament_href: String,
+    hosting: &'static str,
+    state: &'static str,
+    reason: String,
+    is_reference: bool,
+    artifact: String,
+    since: String,
+    card: Vec<(String, String)>,
+    standing: Option<StandingView>,
+    skill: Option<SkillView>,
+    stake: Option<StakeView>,
+    payout: String,
+    payout_class: &'static str,
+    staked_rounds: String,
+    payout_chart: Option<LineChart>,
+    skill_chart: Option<LineChart>,
+    rows: Vec<RoundLine>,
+}
+
+struct StandingView {
+    group: i64,
+    rounds: String,
+    half: String,
+    half_ends: String,
+    crowd: Option<(String, String)>,
+    persistence: String,
+    persistence_ends: String,
+    brier: String,
+    accuracy: String,
+}
+
+struct SkillView {
+    multiplier: String,
+    staked_rounds: String,
+}
+
+struct StakeView {
+    deposited: String,
+    withdrawn: String,
+    at_risk: String,
+    free: String,
+    claimable: String,
+    claimable_exact: String,
+    stake_delta: String,
+    pool_reward: String,
+    requested: Option<(String, String)>,
+    index: u32,
+    owner: String,
+}
+
+struct RoundLine {
+    href: String,
+    label: String,
+    day: String,
+    p: String,
+    crowd: String,
+    brier: String,
+    skill: String,
+    skill_class: &'static str,
+    is_right: &'static str,
+    at_risk: String,
+    payout: String,
+    payout_exact: String,
+    payout_class: &'static str,
+}
+
+/// `GET /models/{id}`.
+pub(super) async fn page(
+    State(app): State<Arc<App>>,
+    Extension(known): Extension<Arc<Standings>>,
+    Id(id): Id<ModelId>,
+) -> Result<Html<String>, WebError> {
+    let mut conn = app.db.read().await?;
+    let model = models::get(&mut conn, &id).await?;
+    let owner = accounts::get(&mut conn, &model.account).await?;
+    let tournament = rounds::tournament(&mut conn, &model.tournament)
+        .await?
+        .tournament;
+    let scored = scores::of_model(&mut conn, &id, ROUNDS).await?;
+    let paid = settlement::payouts_of_model(&mut conn, &id).await?;
+    let stake = stakes::of_model(&mut conn, &id).await?;
+    let skill = scores::skill(&mut conn, &id).await?;
+    let all = known.of(&mut conn, &model.tournament).await?;
+    let total: i64 = paid
+        .iter()
+        .fold(0, |sum, p| sum.saturating_add(p.delta.units()));
+    let by_round: HashMap<RoundId, Payout> = paid
+        .iter()
+        .map(|payout| (payout.round.clone(), payout.clone()))
+        .collect();
+    show(&ModelView {
+        frame: Frame::new(&app, &model.name, ""),
+        here: format!("/models/{id}"),
+        owner: owner.name,
+        tournament: tournament.name,
+        tournament_href: format!("/tournaments/{}", model.tournament),
+        hosting: model.hosting.name(),
+        state: model.state.name(),
+        reason: model.reason.clone(),
+        is_reference: model.is_reference,
+        artifact: model.artifact.clone(),
+        since: text::moment(model.created_us),
+        card: card(&model),
+        standing: all.iter().find(|s| s.model == id).map(standing),
+        skill: skill.as_ref().map(skill_view),
+        stake: stake.as_ref().map(stake_view),
+        payout: text::delta(Delta::from_units(total)),
+        payout_class: text::sign_class(total),
+        staked_rounds: text::count_of(paid.len()),
+        payout_chart: payout_chart(paid),
+        skill_chart: skill_chart(&scored),
+        rows: scored
+            .iter()
+            .rev()
+            .take(SHOWN)
+            .map(|row| line(row, by_round.get(&row.round)))
+            .collect(),
+        name: model.name,
+    })
+}
+
+fn standing(s: &Standing) -> StandingView {
+    StandingView {
+        group: s.rank_group,
+        rounds: text::count(s.rounds),
+        half: text::mean_skill(s.skill_half.mean),
+        half_ends: standings::ends(&s.skill_half),
+        crowd: s
+            .skill_crowd
+            .as_ref()
+            .map(|c| (text::mean_skill(c.mean), standings::ends(c))),
+        persistence: text::mean_skill(s.skill_persistence.mean),
+        persistence_ends: standings::ends(&s.skill_persistence),
+        brier: format!("{:.4}", s.brier_mean),
+        accuracy: text::percent(s.accuracy),
+    }
+}
+
+fn skill_view(skill: &Skill) -> SkillView {
+    SkillView {
+        multiplier: format!("{:.4}", skill.multiplier.to_f64()),
+        staked_rounds: text::count(skill.staked_rounds),
+    }
+}
+
+fn stake_view(stake: &Stake) -> StakeView {
+    let asked = (stake.requested > TokenAmount::ZERO).then(|| {
+        (
+            text::tokens(stake.requested),
+            text::moment(stake.matures_us),
+        )
+    });
+    StakeView {
+        deposited: text::tokens(stake.deposited),
+        withdrawn: text::tokens(stake.withdrawn),
+        at_risk: text::tokens(stake.reserved),
+        free: text::tokens(stake.free),
+        claimable: text::tokens(stake.claimable),
+        claimable_exact: stake.claimable.tokens(),
+        stake_delta: text::delta(Delta::from_units(stake.stake_delta)),
+        pool_reward: text::delta(Delta::from_units(stake.pool_reward)),
+        requested: asked,
+        index: stake.model_index,
+        owner: stake.owner.clone(),
+    }
+}
+
+/// The lines of the report card that are single values, one level deep.
+fn card(model: &Model) -> Vec<(String, String)> {
+    let Ok(serde_json::Value::Object(card)) = serde_json::from_str(&model.card) else {
+        return Vec::new();
+    };
+    let mut lines = Vec::new();
+    for (key, value) in &card {
+        match value {
+            serde_json::Value::Object(inner) => {
+                for (name, value) in inner {
+                    lines
+                        .extend(single(value).map(|text| (words(&format!("{key}, {name}")), text)));
+                }
+            }
+            value => lines.extend(single(value).map(|text| (words(key), text))),
+        }
+    }
+    lines.truncate(CARD_LINES);
+    lines
+}
+
+fn single(value: &serde_json::Value) -> Option<String> {
+    match value {
+        serde_json::Value::String(text) => Some(text.chars().take(200).collect()),
+        serde_json::Value::Number(number) => Some(number.to_string()),
+        serde_json::Value::Bool(yes) => Some(if *yes { "yes" } else { "no" }.to_owned()),
+        _ => None,
+    }
+}
+
+fn words(key: &str) -> String {
+    key.replace('_', " ")
+}
+
+fn payout_chart(mut paid: Vec<Payout>) -> Option<LineChart> {
+    paid.sort_by_key(|payout| payout.round.start_us());
+    let steps = paid
+        .iter()
+        .map(|p| (p.round.start_us(), tokens(p.delta.units())));
+    let points = thinned(cumulative(steps));
+    let last = points.last()?.1;
+    LineChart::draw(&Lines {
+        id: "payout",
+        title: "Cumulative payout",
+        description: format!(
+            "After {} staked rounds the model has won or lost {} tokens in all.",
+            paid.len(),
+            text::plus(last, 4)
+        ),
+        unit: "tokens, cumulative",
+        series: vec![Series {
+            name: "payout",
+            class: "line-a",
+            points,
+        }],
+        has_zero: true,
+        has_area: true,
+        marks: Vec::new(),
+        x_label: &label,
+    })
+}
+
+fn skill_chart(scored: &[Row]) -> Option<LineChart> {
+    let half = scored
+        .iter()
+        .map(|row| (row.start_us, row.skill_half.to_f64() * 1e4));
+    let crowd = scored
+        .iter()
+        .filter_map(|row| Some((row.start_us, row.skill_crowd?.to_f64() * 1e4)));
+    let (half, crowd) = (thinned(cumulative(half)), thinned(cumulative(crowd)));
+    let (last, last_crowd) = (half.last()?.1, crowd.last().map_or(0.0, |point| point.1));
+    LineChart::draw(&Lines {
+        id: "skill",
+        title: "Cumulative skill",
+        description: format!(
+            "Over {} scored rounds the sum of Brier score differences, in ten-thousandths, is {} against \
+             the constant 0.5 and {} against the crowd without the model.",
+            scored.len(),
+            text::plus(last, 1),
+            text::plus(last_crowd, 1)
+        ),
+        unit: "Brier score differences, 10⁻⁴, cumulative",
+        series: vec![
+            Series {
+                name: "against the constant 0.5",
+                class: "line-a",
+                points: half,
+            },
+            Series {
+                name: "against the crowd without it",
+                class: "line-b",
+                points: crowd,
+            },
+        ],
+        has_zero: true,
+        has_area: false,
+        marks: Vec::new(),
+        x_label: &label,
+    })
+}
+
+fn cumulative(steps: impl Iterator<Item = (i64, f64)>) -> Vec<(f64, f64)> {
+    let sums = steps.scan(0.0, |sum, (us, step)| {
+        *sum += step;
+        Some((seconds(us), *sum))
+    });
+    sums.collect()
+}
+
+/// At most [`POINTS`] of them, evenly spread, the last one kept.
+fn thinned(points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
+    let every = points.len().div_ceil(POINTS).max(1);
+    let last = points.len().saturating_sub(1);
+    let kept = points.into_iter().enumerate();
+    kept.filter(|(at, _)| at % every == 0 || *at == last)
+        .map(|(_, point)| point)
+        .collect()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a place on a chart")]
+fn tokens(units: i64) -> f64 {
+    units as f64 / 1e9
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "made from microseconds")]
+fn label(seconds: f64) -> String {
+    let us = (seconds * 1e6) as i64;
+    format!("{} {}", text::day_of(us), text::minute_of_day(us))
+}
+
+fn line(row: &Row, paid: Option<&Payout>) -> RoundLine {
+    let none = || "–".to_owned();
+    RoundLine {
+        href: format!("/rounds/{}", row.round),
+        label: text::minute_of_day(row.start_us),
+        day: text::day_of(row.start_us),
+        p: text::probability(row.counted),
+        crowd: row.crowd.map_or_else(none, text::probability),
+        brier: text::score(row.brier),
+        skill: text::skill(row.skill_half),
+        skill_class: text::sign_class(row.skill_half.units()),
+        is_right: match (row.hit() > 0.6, row.hit() < 0.4) {
+            (true, _) => "right",
+            (_, true) => "wrong",
+            _ => "no side",
+        },
+        at_risk: paid.map_or_else(none, |p| text::tokens(p.at_risk)),
+        payout: paid.map_or_else(none, |p| text::delta(p.delta)),
+        payout_exact: paid.map_or_else(String::new, |p| format!("{} tokens", p.delta.tokens())),
+        payout_class: paid.map_or("even", |p| text::sign_class(p.delta.units())),
+    }
+}

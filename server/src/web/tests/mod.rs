@@ -1,0 +1,227 @@
+//! Every page on a fresh server and on one with rounds behind it.
+
+mod world;
+
+use std::sync::Arc;
+
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, StatusCode};
+use axum::response::Response;
+use tower::ServiceExt;
+
+use crate::app::App;
+use crate::app::testing::app;
+use world::Played;
+
+/// A page must stay under this many bytes.
+const PAGE_LIMIT: usize = 200_000;
+
+async fn get(app: &Arc<App>, path: &str) -> Response {
+    let router = super::router().with_state(Arc::clone(app));
+    let request = Request::get(path).body(Body::empty()).expect("a request");
+    router.oneshot(request).await.expect("an answer")
+}
+
+/// The page at `path`, checked for what every page promises.
+async fn page(app: &Arc<App>, path: &str, status: StatusCode) -> String {
+    let answer = get(app, path).await;
+    assert_eq!(answer.status(), status, "{path}");
+    let policy = answer
+        .headers()
+        .get("content-security-policy")
+        .expect("a policy");
+    assert!(!policy.to_str().expect("text").contains("unsafe"));
+    let bytes = to_bytes(answer.into_body(), PAGE_LIMIT)
+        .await
+        .expect("a page under the limit");
+    let html = String::from_utf8(bytes.to_vec()).expect("UTF-8");
+    for foreign in [
+        "http://",
+        "https://",
+        "href=\"//",
+        "src=\"//",
+        "style=\"",
+        "<style",
+        " onclick",
+        "NaN",
+    ] {
+        assert!(!html.contains(foreign), "{path} has {foreign}");
+    }
+    if let Ok(folder) = std::env::var("FORETOKEN_PAGES") {
+        // For looking at the pages in a browser; style and script beside them.
+        let name = path.trim_matches('/').replace(['/', '?', '='], "_");
+        let name = if name.is_empty() { "home" } else { &name };
+        std::fs::write(format!("{folder}/{name}.html"), &html).expect("written");
+    }
+    html
+}
+
+#[tokio::test]
+async fn every_page_of_a_fresh_server_says_what_is_to_come() {
+    let (app, _wall, _folder) = app().await;
+    for (path, says) in [
+        ("/", "No round is open now"),
+        ("/live", "No trade has been recorded yet"),
+        ("/tournaments/btc-usd-5m", "No round has opened yet"),
+        ("/leaderboard", "No round has been scored yet"),
+        ("/leaderboard?tournament=eth-usd-5m", "Ethereum"),
+        ("/datasets", "have not been exported"),
+        ("/batches", "No batch has been planned yet"),
+    ] {
+        let html = page(&app, path, StatusCode::OK).await;
+        assert!(
+            html.contains(says) || says == "Ethereum",
+            "{path} does not say {says:?}"
+        );
+    }
+    assert!(
+        page(&app, "/", StatusCode::OK)
+            .await
+            .contains("its three venues come from one recording")
+    );
+}
+
+#[tokio::test]
+async fn what_does_not_exist_has_a_page_that_says_so() {
+    let (app, _wall, _folder) = app().await;
+    for path in [
+        "/nothing",
+        "/tournaments/gold",
+        "/tournaments/%FF",
+        "/tournaments/Not%20An%20Id",
+        "/rounds/btc-usd-5m-20240305T1200Z",
+        "/rounds/gold-20240305T1200Z",
+        "/rounds/x",
+        "/models/nobody",
+        "/models/%3Cscript%3E",
+        "/leaderboard?tournament=gold",
+        "/datasets/files/manifest.json",
+        "/datasets/files/..%2f..%2fetc%2fpasswd",
+        "/static/style-000000000000.css",
+    ] {
+        let html = page(&app, path, StatusCode::NOT_FOUND).await;
+        assert!(
+            html.contains("Not found") && !html.contains("<script>"),
+            "{path}"
+        );
+    }
+    page(
+        &app,
+        "/tournaments/btc-usd-5m?before=x&before=y",
+        StatusCode::OK,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn pages_of_a_server_with_rounds_show_their_numbers() {
+    let played = Played::new().await;
+    let app = &played.app;
+    for path in [
+        "/",
+        "/live",
+        "/tournaments/btc-usd-5m",
+        "/leaderboard",
+        "/batches",
+    ] {
+        let html = page(app, path, StatusCode::OK).await;
+        assert!(
+            html.contains("Bitcoin") || html.contains("Settlement"),
+            "{path}"
+        );
+    }
+    let round = page(app, &format!("/rounds/{}", played.scored), StatusCode::OK).await;
+    for says in [
+        "The constant 0.5",
+        "constant-half",
+        "Binance",
+        "Salt",
+        "posted 0.9000",
+        "scored",
+    ] {
+        assert!(round.contains(says), "the round does not say {says:?}");
+    }
+    let model = page(app, "/models/btc-usd-5m-steady", StatusCode::OK).await;
+    for says in [
+        "Cumulative payout",
+        "Cumulative skill",
+        "someone",
+        "95 % interval",
+    ] {
+        assert!(model.contains(says), "the model does not say {says:?}");
+    }
+    let board = page(app, "/leaderboard", StatusCode::OK).await;
+    assert!(board.contains("steady") && board.contains("class=\"interval"));
+    let void = page(app, &format!("/rounds/{}", played.void), StatusCode::OK).await;
+    assert!(void.contains("This round is void") && void.contains("the test says so"));
+}
+
+#[tokio::test]
+async fn nothing_that_others_said_is_seen_before_the_outcome() {
+    let played = Played::new().await;
+    for round in [&played.open, &played.locked] {
+        let html = page(&played.app, &format!("/rounds/{round}"), StatusCode::OK).await;
+        assert!(html.contains("Predictions of others become visible once the round is resolved"));
+        for secret in ["steady", "0.5600", "Salt", "Crowd without", "At risk"] {
+            assert!(!html.contains(secret), "{round} shows {secret:?}");
+        }
+    }
+    let list = page(&played.app, "/tournaments/btc-usd-5m", StatusCode::OK).await;
+    let row = list
+        .split("<tr>")
+        .find(|row| row.contains(&played.locked.to_string()));
+    let row = row.expect("the locked round is listed");
+    assert!(row.matches("<td class=\"n\">–</td>").count() == 2, "{row}");
+}
+
+#[tokio::test]
+async fn datasets_are_served_as_the_manifest_names_them() {
+    let (app, _wall, _folder) = app().await;
+    let folder = app.settings.data_dir.join("datasets");
+    let manifest = datasets::write_datasets(&folder).expect("written");
+    let html = page(&app, "/datasets", StatusCode::OK).await;
+    for file in &manifest.files {
+        assert!(
+            html.contains(&format!("/datasets/files/{}", file.path)),
+            "{}",
+            file.path
+        );
+        let answer = get(&app, &format!("/datasets/files/{}", file.path)).await;
+        let body = to_bytes(answer.into_body(), usize::MAX)
+            .await
+            .expect("a body");
+        assert_eq!(body.len(), file.bytes, "{}", file.path);
+    }
+    assert_eq!(
+        get(&app, "/datasets/files/manifest.json").await.status(),
+        StatusCode::OK
+    );
+    std::fs::write(folder.join("secret"), "x").expect("written");
+    for path in ["secret", "../foretoken.sqlite", "btc/../features.json"] {
+        let answer = get(&app, &format!("/datasets/files/{path}")).await;
+        assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn static_files_are_found_under_their_names_and_kept_for_ever() {
+    let (app, _wall, _folder) = app().await;
+    let html = page(&app, "/", StatusCode::OK).await;
+    let names = html.split('"').filter(|part| part.starts_with("/static/"));
+    let mut seen = 0;
+    for name in names {
+        let answer = get(&app, name).await;
+        assert_eq!(answer.status(), StatusCode::OK, "{name}");
+        let kept = answer.headers().get("cache-control").expect("kept");
+        assert!(kept.to_str().expect("text").contains("immutable"));
+        if let Ok(folder) = std::env::var("FORETOKEN_PAGES") {
+            let body = to_bytes(answer.into_body(), PAGE_LIMIT)
+                .await
+                .expect("a body");
+            std::fs::create_dir_all(format!("{folder}/static")).expect("a folder");
+            std::fs::write(format!("{folder}{name}"), body).expect("written");
+        }
+        seen += 1;
+    }
+    assert_eq!(seen, 3);
+}
