@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::DemoArgs;
 use super::folder::Folder;
-use super::report::{self, Reconciliation, Tally, Withdrawal};
+use super::report::{self, Elapsed, Reconciliation, Tally, Withdrawal};
 use super::withdrawal::Leaving;
 use super::world::World;
 use crate::wall::pause;
@@ -51,12 +51,13 @@ async fn watch(
     began_us: i64,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
+    let mut run = Run { began_us, first_settled: None };
     let mut tally = Tally::default();
     let mut leaving = Leaving::new(world).await?;
     let mut told = Told::default();
     loop {
         tokio::select! {
-            () = stop.cancelled() => return finish(args, world, &leaving, began_us).await,
+            () = stop.cancelled() => return finish(args, world, &leaving, &run).await,
             () = pause(LOOK) => {}
         }
         for child in &mut world.children {
@@ -68,20 +69,36 @@ async fn watch(
         tally.update(&mut conn).await?;
         let accepted = settlement::accepted_count(&mut conn).await?;
         drop(conn);
+        if tally.settled > 0 && run.first_settled.is_none() {
+            run.first_settled = Some(run.elapsed(world).seconds);
+        }
         if accepted != told.accepted {
             told.accepted = accepted;
-            write_json(args, world, &leaving, began_us, None).await?;
+            write_json(args, world, &leaving, &run, None).await?;
         }
         told.say(args, world, &tally);
         let enough = args.wanted_rounds().is_some_and(|wanted| tally.settled >= wanted);
         if enough && leaving.paid().is_some() && !told.done {
             told.done = true;
-            finish(args, world, &leaving, began_us).await?;
+            finish(args, world, &leaving, &run).await?;
             if args.headless {
                 return Ok(());
             }
             say(&format!("the rounds are settled; still serving at {} until Ctrl-C", world.server));
         }
+    }
+}
+
+/// The times of this run.
+struct Run {
+    began_us: i64,
+    first_settled: Option<f64>,
+}
+
+impl Run {
+    fn elapsed(&self, world: &World) -> Elapsed {
+        let seconds = seconds(world.market.wall().now_us() - self.began_us);
+        Elapsed { seconds, first_settled: self.first_settled }
     }
 }
 
@@ -122,11 +139,11 @@ async fn finish(
     args: &DemoArgs,
     world: &World,
     leaving: &Leaving,
-    began_us: i64,
+    run: &Run,
 ) -> anyhow::Result<()> {
     let reconciliation = reconcile(world).await?;
     let is_equal = reconciliation.equal;
-    let report = write_json(args, world, leaving, began_us, Some(reconciliation)).await?;
+    let report = write_json(args, world, leaving, run, Some(reconciliation)).await?;
     let mut conn = world.db.read().await?;
     let times = report::stage_times(&mut conn).await?;
     let mut out = std::io::stdout().lock();
@@ -140,13 +157,12 @@ async fn write_json(
     args: &DemoArgs,
     world: &World,
     leaving: &Leaving,
-    began_us: i64,
+    run: &Run,
     reconciliation: Option<Reconciliation>,
 ) -> anyhow::Result<report::Report> {
     let mut conn = world.db.read().await?;
-    let elapsed_s = seconds(world.market.wall().now_us() - began_us);
     let paid: Option<Withdrawal> = leaving.paid().cloned();
-    let report = report::collect(&mut conn, paid, reconciliation, elapsed_s).await?;
+    let report = report::collect(&mut conn, paid, reconciliation, run.elapsed(world)).await?;
     if let Some(path) = &args.json {
         report::write(path, &report)?;
     }

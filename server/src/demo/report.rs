@@ -23,6 +23,15 @@ pub(super) struct Report {
     withdrawal: Option<Withdrawal>,
     reconciliation: Option<Reconciliation>,
     elapsed_seconds: f64,
+    /// From the start of the command to the first round that was settled on chain (P9).
+    first_settled_seconds: Option<f64>,
+}
+
+/// When this run began and when its first round was settled, seconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Elapsed {
+    pub(super) seconds: f64,
+    pub(super) first_settled: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -150,7 +159,7 @@ pub(super) async fn collect(
     conn: &mut Conn,
     withdrawal: Option<Withdrawal>,
     reconciliation: Option<Reconciliation>,
-    elapsed_seconds: f64,
+    elapsed: Elapsed,
 ) -> anyhow::Result<Report> {
     let models: BTreeMap<ModelId, Model> =
         models::list(conn, None, None).await?.into_iter().map(|m| (m.id.clone(), m)).collect();
@@ -174,7 +183,14 @@ pub(super) async fn collect(
         })
         .collect();
     accepted.sort_by_key(|batch| batch.seq);
-    Ok(Report { rounds: reports, batches: accepted, withdrawal, reconciliation, elapsed_seconds })
+    Ok(Report {
+        rounds: reports,
+        batches: accepted,
+        withdrawal,
+        reconciliation,
+        elapsed_seconds: elapsed.seconds,
+        first_settled_seconds: elapsed.first_settled,
+    })
 }
 
 async fn round_report(
