@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
-from typing import Callable, List
+from typing import Callable, Dict, List
 
 import httpx
 import pytest
@@ -194,6 +194,28 @@ def test_an_own_model_is_found_before_one_is_made() -> None:
     with client(handler) as api:
         assert api.ensure_model("t", "n").id == "m1"
         assert api.ensure_model("t", "n").id == "m1"
+
+
+@pytest.mark.parametrize("is_stored", [True, False])
+def test_a_registration_without_an_answer_is_looked_for_before_it_is_sent_again(is_stored: bool) -> None:
+    own: List[Dict[str, str]] = []
+    posts = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            return httpx.Response(200, json={"models": own})
+        posts.append(request)
+        made = {"id": "m1", **json.loads(request.content)}
+        if is_stored or len(posts) > 1:
+            own.append(made)
+        if len(posts) == 1:
+            raise httpx.ReadTimeout("slow")
+        return httpx.Response(201, json=made)
+
+    with client(handler) as api:
+        assert api.ensure_model("t", "n").id == "m1"
+    assert len(posts) == (1 if is_stored else 2)
+    assert len(own) == 1
 
 
 def test_a_taken_name_of_somebody_else_is_a_problem() -> None:

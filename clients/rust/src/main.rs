@@ -192,16 +192,24 @@ impl Bot {
     }
 }
 
-/// The account's model of this name, registered when it is new.
+/// The account's model of this name, registered when it is new. A registration whose end is not
+/// known is looked for before it is sent again.
 async fn own_model(api: &mut Api, tournament: &str, name: &str) -> anyhow::Result<String> {
-    let own = api.ask(Method::GET, "/models?mine=true", None).await?;
     let is_it = |model: &&Value| model["tournament"] == tournament && model["name"] == name;
-    if let Some(model) = rows(&own, "models")?.iter().find(is_it) {
-        return Ok(text(model, "id")?.to_owned());
-    }
     let body = json!({ "tournament": tournament, "name": name });
-    let model = api.ask(Method::POST, "/models", Some(&body)).await?;
-    Ok(text(&model, "id")?.to_owned())
+    let mut tries = 0;
+    loop {
+        let own = api.ask(Method::GET, "/models?mine=true", None).await?;
+        if let Some(model) = rows(&own, "models")?.iter().find(is_it) {
+            return Ok(text(model, "id")?.to_owned());
+        }
+        tries += 1;
+        match api.ask(Method::POST, "/models", Some(&body)).await {
+            Ok(model) => return Ok(text(&model, "id")?.to_owned()),
+            Err(error) if tries == 3 || refused(&error, |it| it.status < 500) => return Err(error),
+            Err(_) => {}
+        }
+    }
 }
 
 /// The probability that the next round goes up; outcomes are newest first.

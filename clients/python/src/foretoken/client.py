@@ -11,11 +11,12 @@ from urllib.parse import quote
 import httpx
 
 from .clock import ServerClock
-from .errors import ProblemError, UnexpectedAnswer
+from .errors import ForetokenError, ProblemError, UnexpectedAnswer, Unreachable
 from .transport import Retry, Transport
 from .types import Model, Outcome, Receipt, Round, Tournament, field
 
 BASE = "/api/v1"
+REGISTRATIONS = 3
 
 #: Exact amounts of tokens. A float is refused: 0.1 is not a tenth.
 Amount = Union[str, int, Decimal]
@@ -105,20 +106,27 @@ class Client:
         return Model.from_json({**body, **self._transport.ask("POST", "/models", body=body)})
 
     def ensure_model(self, tournament: str, name: str) -> Model:
-        """The account's model of this name in this tournament, registered when it is new."""
-        own = self._own_model(tournament, name)
-        if own is not None:
-            return own
-        try:
-            return self.create_model(tournament, name)
-        except ProblemError as problem:
-            if problem.code != "model-name-taken":
-                raise
-            # Perhaps by this account, a moment ago.
-            own = self._own_model(tournament, name)
-            if own is None:
-                raise
-            return own
+        """The account's model of this name in this tournament, registered when it is new.
+
+        A registration whose end is not known is looked for before it is sent again.
+        """
+        failure: Optional[ForetokenError] = None
+        for _ in range(REGISTRATIONS):
+            own = (model for model in self.my_models() if model.tournament == tournament)
+            found = next((model for model in own if model.name == name), None)
+            if found is not None:
+                return found
+            try:
+                return self.create_model(tournament, name)
+            except Unreachable as error:
+                failure = error
+            except ProblemError as problem:
+                if problem.status < 500 and problem.code != "model-name-taken":
+                    raise
+                # Perhaps taken by this account, a moment ago.
+                failure = problem
+        assert failure is not None
+        raise failure
 
     def submit(
         self,
@@ -158,10 +166,6 @@ class Client:
     def aggregates(self, tournament: str) -> Mapping[str, Any]:
         """The combined forecasts of resolved rounds, as the API answers them."""
         return _object(self._get("/aggregates", {"tournament": tournament}))
-
-    def _own_model(self, tournament: str, name: str) -> Optional[Model]:
-        own = (model for model in self.my_models() if model.tournament == tournament)
-        return next((model for model in own if model.name == name), None)
 
     def _get(self, path: str, params: Optional[Mapping[str, str]] = None) -> Any:
         return self._transport.ask("GET", path, params=params)
