@@ -158,31 +158,34 @@ contract StakeVault is IStakeVault, Ownable2Step, ReentrancyGuardTransient {
         nonReentrant
         returns (uint64 paid)
     {
-        Model memory entry = _models[index];
-        if (entry.owner == address(0)) revert UnknownModel(index);
+        Model storage entry = _models[index];
+        (address owner_, uint96 requested) = (entry.owner, entry.requested);
+        if (owner_ == address(0)) revert UnknownModel(index);
+        (uint104 paidIn, uint104 paidOut, uint48 maturesAt) =
+            (entry.deposited, entry.withdrawn, entry.maturesAt);
         Books memory ledger = _books;
         if (!ledger.shut) {
-            if (entry.requested == 0) revert NoRequest(index);
-            if (block.timestamp < entry.maturesAt) revert NotMatured(index, entry.maturesAt);
+            if (requested == 0) revert NoRequest(index);
+            if (block.timestamp < maturesAt) revert NotMatured(index, maturesAt);
         }
         bytes32 root = SumTree.ledgerRoot(index, stakeDelta, poolReward, proof);
         if (root != _head.root) revert WrongProof(index, root, _head.root);
 
-        int256 claimable = int256(uint256(entry.deposited)) - int256(uint256(entry.withdrawn))
-            + stakeDelta + int256(uint256(poolReward));
+        int256 claimable = int256(uint256(paidIn)) - int256(uint256(paidOut)) + stakeDelta
+            + int256(uint256(poolReward));
         if (claimable <= 0) return 0;
         uint256 amount = uint256(claimable);
-        if (!ledger.shut && amount > entry.requested) amount = entry.requested;
+        if (!ledger.shut && amount > requested) amount = requested;
         // The sums of the head say that all claimable amounts are staked; never pay from the rest.
         if (amount > ledger.staked) revert Insolvent(amount, ledger.staked);
 
         paid = uint64(amount);
-        uint96 requestedLeft = ledger.shut ? 0 : entry.requested - uint96(amount);
+        requested = ledger.shut ? 0 : requested - uint96(amount);
         _books.staked = ledger.staked - paid;
-        _models[index].requested = requestedLeft;
-        _models[index].withdrawn = entry.withdrawn + uint104(amount);
-        emit Withdrawn(index, entry.owner, paid, requestedLeft);
-        _push(entry.owner, amount);
+        entry.requested = requested;
+        entry.withdrawn = paidOut + uint104(amount);
+        emit Withdrawn(index, owner_, paid, requested);
+        _push(owner_, amount);
     }
 
     function proposeBatch(

@@ -90,13 +90,22 @@ library SumTree {
         function(uint256, uint256) pure returns (uint256) add
     ) internal pure returns (bytes32, uint256) {
         if (index >> DEPTH != 0) revert IndexOutOfTree(index);
-        for (uint256 level = 0; level < DEPTH; ++level) {
-            bytes32 siblingHash = proof[2 * level];
-            uint256 siblingSums = uint256(proof[2 * level + 1]);
+        for (uint256 level = 0; level < DEPTH;) {
+            bytes32 siblingHash;
+            uint256 siblingSums;
+            // Twenty pairs at a fixed place: the loop's bound is the array's.
+            assembly ("memory-safe") {
+                let pair := add(proof, shl(6, level))
+                siblingHash := calldataload(pair)
+                siblingSums := calldataload(add(pair, 32))
+            }
             hash = (index >> level) & 1 == 0
                 ? node(hash, sums, siblingHash, siblingSums)
                 : node(siblingHash, siblingSums, hash, sums);
-            sums = add(sums, siblingSums);
+            if (siblingSums != 0) sums = add(sums, siblingSums);
+            unchecked {
+                ++level;
+            }
         }
         return (hash, sums);
     }
