@@ -16,7 +16,7 @@ use crate::runtime::Runtime;
 pub const ROWS: usize = 256;
 
 /// Runs over all rows, at most.
-const REPEATS: usize = 100;
+pub(crate) const REPEATS: usize = 100;
 
 /// What a check found.
 #[derive(Clone, Debug, Serialize)]
@@ -32,6 +32,9 @@ pub struct Card {
     /// Rows and columns of the check's features.
     pub rows: usize,
     pub columns: usize,
+    /// The lowest and the highest answer; absent when there was none.
+    pub lowest_p: Option<f64>,
+    pub highest_p: Option<f64>,
     pub load_ms: f64,
     /// Half of the runs over all rows took at most this long.
     pub run_ms_p50: f64,
@@ -61,30 +64,47 @@ pub async fn check(
         limits,
     };
     let outcome = runner.run(&job, limits.wall).await;
-    card(outcome, runtime, sha256, bytes, columns)
+    let file = File { sha256, bytes };
+    card(&outcome, file, ROWS, columns, runtime.description())
 }
 
-fn card(outcome: Outcome, runtime: &Runtime, sha256: Digest, bytes: usize, columns: usize) -> Card {
-    let facts = outcome.facts.unwrap_or_default();
+/// The model's file.
+#[derive(Clone, Copy)]
+pub(crate) struct File {
+    pub(crate) sha256: Digest,
+    pub(crate) bytes: usize,
+}
+
+/// The card of one outcome over `rows` by `columns` features.
+pub(crate) fn card(
+    outcome: &Outcome,
+    file: File,
+    rows: usize,
+    columns: usize,
+    runtime: String,
+) -> Card {
+    let facts = outcome.facts.clone().unwrap_or_default();
     let mut runs_us = facts.runs_us;
     runs_us.sort_unstable();
     Card {
         accepted: outcome.status == Status::Ok,
         status: outcome.status,
-        reasons: outcome.reasons,
-        sha256,
-        bytes,
+        reasons: outcome.reasons.clone(),
+        sha256: file.sha256,
+        bytes: file.bytes,
         opset: facts.opset,
         inputs: facts.inputs,
         outputs: facts.outputs,
-        rows: ROWS,
+        rows,
         columns,
+        lowest_p: outcome.p.iter().copied().reduce(f64::min),
+        highest_p: outcome.p.iter().copied().reduce(f64::max),
         load_ms: milliseconds(outcome.cost.load_us),
         run_ms_p50: milliseconds(percentile(&runs_us, 50)),
         run_ms_p99: milliseconds(percentile(&runs_us, 99)),
         cpu_ms: milliseconds(outcome.cost.cpu_us),
         peak_bytes: outcome.cost.peak_bytes,
-        runtime: runtime.description(),
+        runtime,
         sandbox: SandboxLevel::REACHED.name(),
     }
 }
@@ -114,6 +134,9 @@ impl Card {
                 "  time      load {:.1} ms, run p50 {:.2} ms, p99 {:.2} ms ({} rows, {} columns)",
                 self.load_ms, self.run_ms_p50, self.run_ms_p99, self.rows, self.columns
             ));
+        }
+        if let (Some(low), Some(high)) = (self.lowest_p, self.highest_p) {
+            lines.push(format!("  answers   {low:.4} to {high:.4}"));
         }
         let peak = self.peak_bytes.div_ceil(1 << 20);
         lines.push(format!(

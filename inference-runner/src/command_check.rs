@@ -48,13 +48,19 @@ pub(crate) async fn run(arguments: Check) -> anyhow::Result<u8> {
     })
 }
 
-/// Reads a little more than is allowed, so that the check itself refuses what is too large.
+/// Largest file that is read at all; the check itself refuses what is above the model's limit.
+const FILE_BYTES_MAX: u64 = 1 << 30;
+
 fn read_model(path: &Path) -> anyhow::Result<Vec<u8>> {
     let named = || format!("the model {} cannot be read", path.display());
     let file = std::fs::File::open(path).with_context(named)?;
     let mut model = Vec::new();
-    file.take(Limits::DEFAULT.model_bytes + 1)
-        .read_to_end(&mut model)
-        .with_context(named)?;
+    let read = file.take(FILE_BYTES_MAX + 1).read_to_end(&mut model);
+    let bytes = read.with_context(named)? as u64;
+    anyhow::ensure!(
+        bytes <= FILE_BYTES_MAX,
+        "{} has more than {FILE_BYTES_MAX} bytes: no model is that large",
+        path.display()
+    );
     Ok(model)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use domain::WallClock;
-use inference_runner::join::{self, JoinConfig, JoinError, Server, ServerError};
+use inference_runner::join::{self, JoinConfig, JoinError, Server};
 use inference_runner::{Limits, ModelRunner, RunnerConfig, Runtime, SandboxLevel, runtime};
 use nix::unistd::{Pid, getppid};
 use tokio::signal::unix::{SignalKind, signal};
@@ -25,7 +25,8 @@ pub(crate) struct Join {
     /// The runner's key.
     #[arg(long, env = "FORETOKEN_RUNNER_KEY", hide_env_values = true)]
     key: String,
-    /// Name shown to the server's operator [default: host name and process id].
+    /// Name shown to the server's operator [default: the host's name]; two runners of one machine
+    /// need two names.
     #[arg(long)]
     name: Option<String>,
     /// The ONNX Runtime library [default: $FORETOKEN_ORT, else where `cargo xtask setup` puts it].
@@ -95,7 +96,7 @@ pub(crate) async fn run(arguments: Join) -> anyhow::Result<u8> {
     asked.abort();
     match result {
         Ok(()) => Ok(DONE),
-        Err(JoinError::Server(error @ ServerError::KeyRefused { .. })) => {
+        Err(JoinError::Server(error)) if error.is_final() => {
             tracing::error!("{error}");
             Ok(REFUSED)
         }
@@ -125,11 +126,15 @@ async fn parent_ends(parent: Pid) {
     }
 }
 
+/// The host's name in the letters that the server takes.
 fn default_name() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let host = host.trim();
-    let host = if host.is_empty() { "runner" } else { host };
-    format!("{host}-{}", std::process::id())
+    let allowed = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let name: String = host.chars().filter(allowed).take(64).collect();
+    if name.is_empty() {
+        return "runner".to_owned();
+    }
+    name
 }
 
 fn default_cache() -> anyhow::Result<PathBuf> {

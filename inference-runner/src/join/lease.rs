@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use super::Shared;
 use super::server::ServerError;
 use super::wire::{Kind, Lease, ModelRef, ModelResult};
+use crate::check::{self, File, REPEATS};
 use crate::digest::Digest;
 use crate::limits::{COLUMNS_MAX, ROWS_MAX};
 use crate::outcome::{Outcome, Status};
@@ -19,8 +20,9 @@ use crate::stopwatch::{Stopwatch, pause};
 /// Kept of the budget for sending the last results; a tenth when the budget is short.
 const SENDING: Duration = Duration::from_millis(500);
 
-/// Results in one request.
-const BATCH_MAX: usize = 64;
+/// Results and probabilities in one request; the server takes a megabyte.
+const BATCH_MAX: usize = 32;
+const BATCH_ROWS_MAX: usize = 20_000;
 
 /// Between two attempts to send.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -45,7 +47,7 @@ pub(super) async fn work(shared: Arc<Shared>, lease: Lease) {
         deadline: whole.saturating_sub(SENDING.min(whole / 10)),
     };
     let (results, arriving) = mpsc::channel(BATCH_MAX);
-    let sending = send_results(&shared, &lease.lease, arriving, whole, budget.watch);
+    let sending = send_results(&shared, &lease, arriving, whole, budget.watch);
     let (ok, ()) = tokio::join!(sending, run_models(&shared, &lease, budget, results));
     tracing::info!(
         lease = lease.lease,
@@ -83,16 +85,12 @@ async fn run_models(
         let kind = lease.kind;
         let results = results.clone();
         running.spawn(async move {
-            let outcome = one_model(&shared, &model, features, kind, budget).await;
-            if outcome.status == Status::PlatformError {
-                tracing::error!(
-                    model = model.model,
-                    what = outcome.detail(),
-                    "model not run"
-                );
+            let result = one_model(&shared, model, features, kind, budget).await;
+            if result.status == Status::PlatformError {
+                tracing::error!(model = result.model, what = result.detail, "model not run");
             }
             // The receiver lives until every sender is gone.
-            drop(results.send(ModelResult::new(model.model, outcome)).await);
+            drop(results.send(result).await);
         });
     }
     drop(results);
@@ -128,31 +126,43 @@ async fn features(shared: &Shared, lease: &Lease, budget: Budget) -> Result<Feat
 
 async fn one_model(
     shared: &Shared,
-    model: &ModelRef,
+    model: ModelRef,
     features: Features,
     kind: Kind,
     budget: Budget,
-) -> Outcome {
+) -> ModelResult {
     let (workers, task): (&Semaphore, Task) = match kind {
         Kind::Run => (&shared.round_workers, Task::Run),
-        Kind::Check => (&shared.check_workers, Task::Check { repeats: 2 }),
+        Kind::Check => (&shared.check_workers, Task::Check { repeats: REPEATS }),
     };
+    let not_run = |what: String| ModelResult::new(model.model.clone(), Outcome::platform(what));
     let Ok(Ok(_worker)) = tokio::time::timeout(budget.left(), workers.acquire()).await else {
-        return Outcome::platform("the runner had no free worker before the deadline");
+        return not_run("the runner had no free worker before the deadline".to_owned());
     };
-    let fetching = tokio::time::timeout(budget.left(), artifact(shared, model)).await;
+    let fetching = tokio::time::timeout(budget.left(), artifact(shared, &model)).await;
     let bytes = match fetching {
         Ok(Ok(bytes)) => bytes,
-        Ok(Err(error)) => return Outcome::platform(format!("no artifact: {error}")),
-        Err(_) => return Outcome::platform("the artifact did not arrive before the deadline"),
+        Ok(Err(error)) => return not_run(format!("no artifact: {error}")),
+        Err(_) => return not_run("the artifact did not arrive before the deadline".to_owned()),
     };
+    let file = File {
+        sha256: model.artifact,
+        bytes: bytes.len(),
+    };
+    let (rows, columns) = (features.rows, features.columns);
     let job = Job {
         task,
         model: bytes.into(),
         features,
         limits: shared.limits,
     };
-    shared.runner.run(&job, budget.left()).await
+    let outcome = shared.runner.run(&job, budget.left()).await;
+    let card = (kind == Kind::Check)
+        .then(|| check::card(&outcome, file, rows, columns, shared.server.runtime()));
+    ModelResult {
+        card,
+        ..ModelResult::new(model.model, outcome)
+    }
 }
 
 async fn artifact(shared: &Shared, model: &ModelRef) -> Result<Vec<u8>, ServerError> {
@@ -181,19 +191,20 @@ async fn fetch(shared: &Shared, digest: Digest, most: u64) -> Result<Vec<u8>, Se
 /// Answers how many models answered.
 async fn send_results(
     shared: &Shared,
-    lease: &str,
+    lease: &Lease,
     mut arriving: mpsc::Receiver<ModelResult>,
     whole: Duration,
     watch: Stopwatch,
 ) -> usize {
     let mut ok = 0;
     let mut batch = Vec::new();
-    while arriving.recv_many(&mut batch, BATCH_MAX).await > 0 {
+    let batch_max = (BATCH_ROWS_MAX / lease.features.rows.max(1)).clamp(1, BATCH_MAX);
+    while arriving.recv_many(&mut batch, batch_max).await > 0 {
         ok += batch
             .iter()
             .filter(|result| result.status == Status::Ok)
             .count();
-        send_batch(shared, lease, &batch, whole, watch).await;
+        send_batch(shared, &lease.lease, &batch, whole, watch).await;
         batch.clear();
     }
     ok

@@ -58,8 +58,8 @@ pub(super) struct Shared {
 /// Runs jobs until `stop` turns true, then finishes what it holds.
 ///
 /// # Errors
-/// [`ServerError::KeyRefused`] when the server refuses the key; every other trouble with the
-/// server is logged once and tried again.
+/// When the server refuses the key or the name ([`ServerError::is_final`]); every other trouble
+/// with the server is logged once and tried again.
 pub async fn join(
     server: Server,
     runner: ModelRunner,
@@ -97,7 +97,7 @@ pub async fn join(
                     leases.spawn(lease::work(Arc::clone(&shared), lease));
                 }
             }
-            Err(error @ ServerError::KeyRefused { .. }) => break Err(error.into()),
+            Err(error) if error.is_final() => break Err(error.into()),
             Err(error) => {
                 let pause = trouble.pause(&error.to_string(), shared.clock.now_us());
                 // The pause ends early when the runner is asked to stop.

@@ -67,6 +67,38 @@ pub enum ServerError {
     TooLarge { digest: Digest, most: u64 },
 }
 
+impl ServerError {
+    /// Whether asking again with the same key and name cannot help.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        match self {
+            Self::KeyRefused { .. } => true,
+            Self::Refused { status, .. } => matches!(
+                *status,
+                StatusCode::BAD_REQUEST
+                    | StatusCode::FORBIDDEN
+                    | StatusCode::CONFLICT
+                    | StatusCode::UNPROCESSABLE_ENTITY
+            ),
+            _ => false,
+        }
+    }
+}
+
+/// What an error answer says: its own words when it is a problem document, else its start.
+fn explanation(body: &[u8]) -> String {
+    #[derive(serde::Deserialize)]
+    struct Problem {
+        detail: String,
+        #[serde(default)]
+        remedy: String,
+    }
+    match serde_json::from_slice(body) {
+        Ok(Problem { detail, remedy }) => one_line(&format!("{detail} {remedy}"), 600),
+        Err(_) => one_line(&String::from_utf8_lossy(body), 300),
+    }
+}
+
 impl Server {
     /// # Errors
     /// When `server` is no http or https address, or `key` cannot be a key.
@@ -108,6 +140,10 @@ impl Server {
 
     pub(super) fn base(&self) -> &str {
         self.base.as_str()
+    }
+
+    pub(super) fn runtime(&self) -> String {
+        self.hello.runtime.clone()
     }
 
     /// The next job; `None` when there was none for a while.
@@ -194,7 +230,7 @@ impl Server {
             server: self.base.to_string(),
             status,
             what: what.to_owned(),
-            body: one_line(&String::from_utf8_lossy(&body), 300),
+            body: explanation(&body),
         })
     }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::check::Card;
 use crate::digest::Digest;
 use crate::outcome::{Outcome, Status};
 
@@ -68,6 +69,9 @@ pub(super) struct ModelResult {
     pub(super) wall_ms: u64,
     pub(super) load_ms: u64,
     pub(super) run_ms: u64,
+    /// For the owner, after a check.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) card: Option<Card>,
 }
 
 impl ModelResult {
@@ -82,6 +86,7 @@ impl ModelResult {
             wall_ms: cost.wall_us.div_ceil(1_000),
             load_ms: cost.load_us.div_ceil(1_000),
             run_ms: cost.run_us.div_ceil(1_000),
+            card: None,
         }
     }
 }

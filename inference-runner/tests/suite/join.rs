@@ -94,6 +94,7 @@ async fn a_round_is_run_and_answered() {
     assert_eq!(good["status"], "ok");
     assert_eq!(good["p"].as_array().unwrap().len(), 3);
     assert_eq!(good["detail"], "");
+    assert_eq!(good["card"], Value::Null);
     assert!(good["wall_ms"].as_u64().unwrap() > 0);
     let bad = of(&results, "bad");
     assert_eq!(bad["status"], "bad-output");
@@ -163,8 +164,11 @@ async fn what_is_not_done_in_time_is_killed_and_reported() {
         "{results:?}"
     );
     // One check at a time: the other either ran first or found no worker, which is our fault.
-    let good = &of(&results, "good")["status"];
-    assert!(good == "ok" || good == "platform-error", "{good}");
+    let good = of(&results, "good");
+    let status = &good["status"];
+    assert!(status == "ok" || status == "platform-error", "{good}");
+    assert_eq!(status == "ok", good["card"]["accepted"] == true, "{good}");
+    assert_eq!(of(&results, "endless")["card"]["status"], "limit-wall");
     assert_eq!(stopped(child).await.0, Some(0));
 }
 
@@ -194,6 +198,18 @@ async fn a_wrong_key_ends_the_runner_with_a_remedy() {
         "{log}"
     );
     assert!(!log.contains("wrong"), "the key is not logged: {log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_name_ends_the_runner_in_the_servers_words() {
+    let cache = tempfile::tempdir().unwrap();
+    let mut refusing = state(&[], "run", 1_000);
+    let problem = json!({"detail": "r1 is taken.", "remedy": "Use another --name."});
+    refusing.refusal = Some((409, problem.to_string()));
+    let double = Double::start(refusing).await;
+    let (code, log) = ended(join(&double.url, "secret", cache.path())).await;
+    assert_eq!(code, Some(2), "{log}");
+    assert!(log.contains("r1 is taken. Use another --name."), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

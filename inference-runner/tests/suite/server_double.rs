@@ -16,6 +16,8 @@ pub(crate) struct State {
     pub(crate) jobs: Vec<Value>,
     /// Bytes by the name under which they are asked for.
     pub(crate) blobs: HashMap<String, Vec<u8>>,
+    /// The answer to every request for a job, when set.
+    pub(crate) refusal: Option<(u16, String)>,
     pub(crate) registrations: Vec<Value>,
     pub(crate) blob_requests: Vec<String>,
     pub(crate) results: Vec<Value>,
@@ -90,6 +92,9 @@ impl Double {
                 state
                     .registrations
                     .push(serde_json::from_slice(body).unwrap());
+                if let Some((status, problem)) = &state.refusal {
+                    return (*status, problem.clone().into_bytes());
+                }
                 if state.jobs.is_empty() {
                     return (204, Vec::new());
                 }
