@@ -3,7 +3,6 @@
 use std::io::Write;
 use std::time::Duration;
 
-use anyhow::Context;
 use domain::TokenAmount;
 use domain::timestamp::{SECOND_US, rfc3339};
 use tokio_util::sync::CancellationToken;
@@ -14,12 +13,14 @@ use super::report::{self, Elapsed, Reconciliation, Tally, Withdrawal};
 use super::withdrawal::Leaving;
 use super::world::World;
 use crate::wall::pause;
-use crate::settlement;
+use crate::settlement::{self, SettlementError};
 
 /// Between two looks, wall time.
 const LOOK: Duration = Duration::from_millis(200);
 /// After the last round the ledger and the chain agree by then, wall time.
 const RECONCILE_PATIENCE: Duration = Duration::from_secs(20);
+/// Between two comparisons, wall time.
+const RECONCILE_LOOK: Duration = Duration::from_millis(40);
 
 /// Tells people something; results go to standard output.
 pub(super) fn say(text: &str) {
@@ -169,20 +170,26 @@ async fn write_json(
     Ok(report)
 }
 
-/// The follower may be a few blocks behind a payment, so a difference is looked at again.
+/// Blocks come while the two are read, and the follower may be a few behind a payment: a comparison
+/// that was overtaken, or a difference, is looked at again.
 async fn reconcile(world: &World) -> anyhow::Result<Reconciliation> {
-    let tries = RECONCILE_PATIENCE.as_millis() / LOOK.as_millis();
-    let mut last = None;
-    for _ in 0..tries {
-        let seen = settlement::compare(&world.db, &world.chain, &world.deployment).await?;
-        let found = Reconciliation { ledger: seen.ledger, chain: seen.chain, equal: seen.equal };
-        if found.equal {
-            return Ok(found);
+    let mut last = Err(anyhow::anyhow!("ledger and chain could not be compared"));
+    for _ in 0..RECONCILE_PATIENCE.as_millis() / RECONCILE_LOOK.as_millis() {
+        match settlement::compare(&world.db, &world.chain, &world.deployment).await {
+            Ok(seen) => {
+                let (ledger, chain) = (seen.ledger.to_string(), seen.chain.to_string());
+                let found = Reconciliation { ledger, chain, equal: seen.equal };
+                if found.equal {
+                    return Ok(found);
+                }
+                last = Ok(found);
+            }
+            Err(error @ SettlementError::Differs(_)) => last = Err(error.into()),
+            Err(error) => return Err(error.into()),
         }
-        last = Some(found);
-        pause(LOOK).await;
+        pause(RECONCILE_LOOK).await;
     }
-    last.context("ledger and chain could not be compared")
+    last
 }
 
 #[expect(clippy::cast_precision_loss, reason = "seconds for people")]
