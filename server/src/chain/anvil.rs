@@ -241,11 +241,11 @@ fn command(settings: &AnvilSettings, port: u16) -> Command {
         command.arg("--state").arg(state);
     }
     let parent = std::process::id();
-    // SAFETY: prctl, getppid and _exit are async-signal-safe and touch no memory of the parent.
     #[expect(
         unsafe_code,
         reason = "pre_exec is how a child learns to die with its parent"
     )]
+    // SAFETY: prctl, getppid and _exit are async-signal-safe and touch no memory of the parent.
     unsafe {
         command.pre_exec(move || {
             libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM);

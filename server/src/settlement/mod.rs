@@ -22,6 +22,8 @@ mod reconcile;
 mod record;
 mod store;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 mod tree;
 

@@ -210,7 +210,12 @@ impl Settler {
         Ok(estimate.saturating_mul(5) / 4)
     }
 
-    fn signed(&self, intent: &Intent, nonce: u64, offer: Offer) -> Result<Signed, ChainError> {
+    pub(super) fn signed(
+        &self,
+        intent: &Intent,
+        nonce: u64,
+        offer: Offer,
+    ) -> Result<Signed, ChainError> {
         let key = self.key_of(intent)?;
         let (to, input) = if offer.is_cancel {
             (key.address(), Bytes::new())

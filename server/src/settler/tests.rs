@@ -1,1 +1,444 @@
+//! The settler against a real development chain: from a deposit to a withdrawal with a proof, with
+//! two settlers at once, and through a crash between storing and sending.
 
+use std::time::Duration;
+
+use alloy::primitives::Address;
+use domain::timestamp::SECOND_US;
+use domain::{ModelId, RoundState};
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::chain::anvil::{self, Anvil, AnvilSettings};
+use crate::chain::wallet::Wallet;
+use crate::chain::{DeployKeys, DeploySettings, NewTournament, deploy};
+use crate::db::testing;
+use crate::settlement::BatchState;
+use crate::settlement::testing::{
+    START_US, in_transaction, lock, model, open_round, score, tokens, tournament,
+};
+use crate::{rounds, stakes};
+
+const SPEED: f64 = 60.0;
+const LIMIT: Duration = Duration::from_secs(60);
+
+struct World {
+    db: Db,
+    _folder: tempfile::TempDir,
+    wall: WallClock,
+    market: MarketClock,
+    anvil: Anvil,
+    chain: Chain,
+    deployment: Deployment,
+    keys: DeployKeys,
+    miner: (CancellationToken, JoinHandle<anyhow::Result<()>>),
+}
+
+fn key(byte: u8) -> Key {
+    Key::from_bytes([byte; 32]).expect("a key")
+}
+
+impl World {
+    /// A chain that mines at sixty-fold speed and shows `market_us` now, with our contracts.
+    async fn new(market_us: i64) -> Self {
+        let (db, folder) = testing::sqlite().await;
+        let wall = WallClock::system();
+        let market = MarketClock::replay(wall.clone(), wall.now_us(), market_us, SPEED);
+        let program = anvil::locate(None).expect("anvil");
+        let settings = AnvilSettings {
+            program,
+            state: None,
+            timestamp_s: market_us / SECOND_US - 100,
+            port: None,
+        };
+        let (anvil, chain) = Anvil::start(settings).await.expect("anvil starts");
+        let stop = CancellationToken::new();
+        let mining = tokio::spawn(anvil::mine(chain.clone(), market.clone(), stop.clone()));
+        let keys = DeployKeys {
+            owner: key(0x41),
+            committer: key(0x42),
+            operator: key(0x43),
+            guardian: key(0x44),
+        };
+        for key in [&keys.owner, &keys.committer, &keys.operator] {
+            anvil::give_gas(&chain, key.address()).await.expect("gas");
+        }
+        let entered = in_transaction(&db, async |conn| tournament(conn).await).await;
+        let tournaments = [NewTournament {
+            key: entered.chain_key.parse().expect("a key"),
+            rule_hash: entered.rule_hash.parse().expect("a hash"),
+            a_ppm: entered.tournament.stake.a_ppm,
+        }];
+        let short = DeploySettings {
+            window_s: 30,
+            delay_s: 1_060,
+            ..DeploySettings::demo()
+        };
+        let deployment = deploy(&db, &chain, &keys, &short, &tournaments)
+            .await
+            .expect("deploys");
+        let again = deploy(&db, &chain, &keys, &short, &tournaments)
+            .await
+            .expect("deploys");
+        assert_eq!(deployment, again, "a second deployment is the first");
+        Self {
+            db,
+            _folder: folder,
+            wall,
+            market,
+            anvil,
+            chain,
+            deployment,
+            keys,
+            miner: (stop, mining),
+        }
+    }
+
+    fn settler_keys(&self) -> SettlerKeys {
+        SettlerKeys {
+            committer: self.keys.committer.clone(),
+            operator: self.keys.operator.clone(),
+        }
+    }
+
+    fn settings() -> SettlerSettings {
+        SettlerSettings {
+            poll: Duration::from_millis(50),
+            reconcile_every: Duration::from_millis(500),
+            ..SettlerSettings::default()
+        }
+    }
+
+    async fn settler(&self) -> Settler {
+        let (db, market, wall) = (self.db.clone(), self.market.clone(), self.wall.clone());
+        let keys = self.settler_keys();
+        Settler::new(db, market, wall, self.chain.clone(), keys, Self::settings())
+            .await
+            .expect("a settler")
+    }
+
+    fn run_settler(&self, stop: &CancellationToken) -> JoinHandle<anyhow::Result<()>> {
+        tokio::spawn(run(
+            self.db.clone(),
+            self.market.clone(),
+            self.wall.clone(),
+            self.chain.clone(),
+            self.settler_keys(),
+            Self::settings(),
+            stop.clone(),
+        ))
+    }
+
+    /// A model with a wallet of its own and this stake, registered on chain and linked.
+    async fn staked_model(&self, name: &str, byte: u8) -> (ModelId, Wallet) {
+        let key = key(byte);
+        anvil::give_gas(&self.chain, key.address())
+            .await
+            .expect("gas");
+        let wallet: Address = key.address();
+        let model = in_transaction(&self.db, async |conn| model(conn, name, wallet).await).await;
+        let mut owner = Wallet::new(&self.chain, &self.deployment, self.keys.owner.clone())
+            .await
+            .expect("owner");
+        let given = owner.give(wallet, tokens(20_000)).await.expect("gives");
+        owner.wait(given).await.expect("given");
+        let mut wallet = Wallet::new(&self.chain, &self.deployment, key)
+            .await
+            .expect("a wallet");
+        wallet.approve(tokens(20_000)).await.expect("approves");
+        let entered = in_transaction(&self.db, async |conn| tournament(conn).await).await;
+        let tournament = entered.chain_key.parse().expect("a key");
+        let key = stakes::model_key(&model);
+        let sent = wallet
+            .register_model(tournament, key, tokens(10_000))
+            .await
+            .expect("registers");
+        wallet.wait(sent).await.expect("registered");
+        (model, wallet)
+    }
+
+    async fn until(&self, what: &str, mut check: impl AsyncFnMut(&mut crate::db::Conn) -> bool) {
+        let end_us = self.wall.now_us() + i64::try_from(LIMIT.as_micros()).expect("short");
+        loop {
+            if check(&mut self.db.read().await.expect("reads")).await {
+                return;
+            }
+            let halted = settlement::halted(&mut self.db.read().await.expect("reads")).await;
+            assert!(
+                self.wall.now_us() < end_us,
+                "waited too long for {what}; {halted:?}"
+            );
+            pause(Duration::from_millis(5)).await;
+        }
+    }
+
+    async fn until_state(&self, round: &domain::RoundId, state: RoundState) {
+        self.until(state.name(), async |conn| {
+            rounds::get(conn, round).await.expect("a round").state == state
+        })
+        .await;
+    }
+
+    async fn until_market(&self, market_us: i64) {
+        self.until("the market's time", async |_| {
+            self.market.now_us() >= market_us
+        })
+        .await;
+    }
+
+    async fn end(self) {
+        self.miner.0.cancel();
+        self.miner.1.await.expect("joins").expect("mined");
+        self.anvil.stop().await.expect("anvil ends");
+    }
+}
+
+/// Milliseconds of wall from `began_us` until now.
+fn ms_since(world: &World, began_us: i64) -> i64 {
+    (world.wall.now_us() - began_us) / 1_000
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn from_a_deposit_to_a_withdrawal_with_two_settlers_at_once() {
+    let world = World::new(START_US - 600 * SECOND_US).await;
+    let stop = CancellationToken::new();
+    let settlers = [world.run_settler(&stop), world.run_settler(&stop)];
+    let (ada, mut wallet) = world.staked_model("ada", 0x51).await;
+    let (bob, _) = world.staked_model("bob", 0x52).await;
+    let (cleo, _) = world.staked_model("cleo", 0x53).await;
+    for model in [&ada, &bob, &cleo] {
+        world
+            .until("a stake", async |conn| {
+                stakes::of_model(conn, model)
+                    .await
+                    .expect("reads")
+                    .is_some()
+            })
+            .await;
+    }
+    let asked = wallet
+        .request_withdrawal(0, tokens(2_000))
+        .await
+        .expect("asks");
+    wallet.wait(asked).await.expect("asked");
+    let round = in_transaction(&world.db, async |conn| open_round(conn, START_US).await).await;
+    world.until_market(START_US - 50 * SECOND_US).await;
+    let reports = [
+        (ada.clone(), 620_000),
+        (bob.clone(), 400_000),
+        (cleo.clone(), 550_000),
+    ];
+    let now_us = world.market.now_us();
+    let began_us = world.wall.now_us();
+    in_transaction(&world.db, async |conn| {
+        lock(conn, now_us, &round, &world.deployment, &reports).await
+    })
+    .await;
+    world
+        .until("a mined commitment", async |_| {
+            world
+                .chain
+                .nonce(world.keys.committer.address(), false)
+                .await
+                .expect("a nonce")
+                == 1
+        })
+        .await;
+    let mined_ms = ms_since(&world, began_us);
+    world.until_state(&round.id, RoundState::Committed).await;
+    println!(
+        "lock → mined {mined_ms} ms, → final {} ms of wall",
+        ms_since(&world, began_us)
+    );
+    world.until_market(round.schedule.end_us).await;
+    let began_us = world.wall.now_us();
+    let settled = in_transaction(&world.db, async |conn| score(conn, &round).await).await;
+    world.until_state(&round.id, RoundState::Final).await;
+    println!(
+        "score → final batch {} ms of wall, window 30 s of market",
+        ms_since(&world, began_us)
+    );
+    let delta = settled
+        .payouts
+        .iter()
+        .find(|(model, _)| *model == ada)
+        .expect("paid")
+        .1;
+    let stake = stakes::of_model(&mut world.db.read().await.expect("reads"), &ada).await;
+    let stake = stake.expect("reads").expect("a stake");
+    assert_eq!(stake.stake_delta, delta.units());
+    assert_eq!(stake.reserved.units(), 0);
+    let compared = agree(&world).await;
+    assert_eq!(compared.ledger, compared.chain);
+    withdraw(&world, &ada, &mut wallet, stake.matures_us).await;
+    exactly_once(&world).await;
+    a_difference_halts_until_resumed(&world, &ada).await;
+    stop.cancel();
+    for settler in settlers {
+        settler.await.expect("joins").expect("settled");
+    }
+    world.end().await;
+}
+
+async fn agree(world: &World) -> settlement::Comparison {
+    for _ in 0..200 {
+        if let Ok(one) = settlement::compare(&world.db, &world.chain, &world.deployment).await {
+            assert!(one.equal, "{}", one.differs);
+            return one;
+        }
+        pause(Duration::from_millis(10)).await;
+    }
+    panic!("ledger and chain could not be compared");
+}
+
+async fn withdraw(world: &World, model: &ModelId, wallet: &mut Wallet, matures_us: i64) {
+    assert!(matures_us > 0, "the request is seen");
+    world.until_market(matures_us + 15 * SECOND_US).await;
+    let before = wallet.tokens().await.expect("a balance");
+    let proof =
+        settlement::withdrawal_proof(&mut world.db.read().await.expect("reads"), model).await;
+    let (leaf, proof) = proof.expect("a proof");
+    let sent = wallet.withdraw(&leaf, &proof).await.expect("sends");
+    wallet.wait(sent).await.expect("withdraws");
+    let paid = wallet.tokens().await.expect("a balance") - before;
+    assert_eq!(paid.to_string(), format!("{}000000000", tokens(2_000)));
+    world
+        .until("the payment in the ledger", async |conn| {
+            let stake = stakes::of_model(conn, model)
+                .await
+                .expect("reads")
+                .expect("a stake");
+            stake.withdrawn == tokens(2_000) && stake.requested.units() == 0
+        })
+        .await;
+    agree(world).await;
+}
+
+/// Two settlers ran all the time: one commitment, one proposal, one acceptance, one batch.
+async fn exactly_once(world: &World) {
+    let batches = settlement::batches(&mut world.db.read().await.expect("reads"), 100).await;
+    let batches = batches.expect("reads");
+    let places: Vec<_> = batches
+        .iter()
+        .map(|b| (b.seq, b.attempt, b.state))
+        .collect();
+    assert_eq!(places, vec![(1, 1, BatchState::Final)]);
+    let sent = world
+        .chain
+        .nonce(world.keys.committer.address(), false)
+        .await
+        .expect("a nonce");
+    assert_eq!(sent, 1, "one commitment");
+    let sent = world
+        .chain
+        .nonce(world.keys.operator.address(), false)
+        .await
+        .expect("a nonce");
+    assert_eq!(sent, 3, "allowance, proposal, acceptance");
+}
+
+async fn a_difference_halts_until_resumed(world: &World, model: &ModelId) {
+    let off_by_one = async |units: i64| {
+        in_transaction(&world.db, async |conn| {
+            sqlx::query("UPDATE stake_accounts SET deposited = deposited + $1 WHERE model_id = $2")
+                .bind(units)
+                .bind(model.as_str())
+                .execute(conn)
+                .await
+                .expect("updates");
+        })
+        .await;
+    };
+    off_by_one(1).await;
+    world
+        .until("a halt", async |conn| {
+            settlement::halted(conn).await.expect("reads").is_some()
+        })
+        .await;
+    let resume = async || {
+        in_transaction(&world.db, async |conn| {
+            settlement::resume(conn, world.market.now_us(), "repaired").await
+        })
+        .await
+    };
+    assert!(resume().await.is_err(), "they still differ");
+    off_by_one(-1).await;
+    world
+        .until("a fresh reconciliation", async |_| resume().await.is_ok())
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn after_a_crash_before_sending_the_same_bytes_are_sent() {
+    let world = World::new(START_US - 300 * SECOND_US).await;
+    let (ada, _) = world.staked_model("ada", 0x51).await;
+    let crashed = world.settler().await;
+    let round = in_transaction(&world.db, async |conn| open_round(conn, START_US).await).await;
+    world.until_market(START_US - 50 * SECOND_US).await;
+    let now_us = world.market.now_us();
+    in_transaction(&world.db, async |conn| {
+        lock(
+            conn,
+            now_us,
+            &round,
+            &world.deployment,
+            &[(ada.clone(), 600_000)],
+        )
+        .await
+    })
+    .await;
+    let mut memory = Memory::default();
+    let lease = crashed
+        .keep_lease(&mut memory)
+        .await
+        .expect("a lease")
+        .expect("free");
+    crashed.check_nonces(&lease).await.expect("fits");
+    crashed.plan_commitments(&lease).await.expect("plans");
+    let planned = intent::open(&mut world.db.read().await.expect("reads"))
+        .await
+        .expect("reads");
+    let offer = intent::Offer {
+        is_cancel: false,
+        gas_limit: 300_000,
+        fees: world.chain.fees().await.expect("fees"),
+        wall_us: world.wall.now_us(),
+    };
+    let stored = in_transaction(&world.db, async |conn| {
+        intent::first_attempt(conn, &lease, &planned[0], offer, |nonce| {
+            crashed.signed(&planned[0], nonce, offer)
+        })
+        .await
+        .expect("stores")
+    })
+    .await;
+    // The process ends here: nothing was sent. Another one takes over when the lease ends.
+    in_transaction(&world.db, async |conn| {
+        lease::give_back(conn, &lease).await.expect("ends")
+    })
+    .await;
+    let stop = CancellationToken::new();
+    let next = world.run_settler(&stop);
+    world.until_state(&round.id, RoundState::Committed).await;
+    let receipt = world.chain.receipt(stored.tx_hash).await.expect("answers");
+    assert!(
+        receipt.expect("mined").succeeded,
+        "the stored bytes were mined"
+    );
+    assert_eq!(
+        world
+            .chain
+            .nonce(world.keys.committer.address(), false)
+            .await
+            .expect("a nonce"),
+        1
+    );
+    let fenced = in_transaction(&world.db, async |conn| lease::hold(conn, &lease).await).await;
+    assert!(
+        matches!(fenced, Err(SettlementError::Fenced)),
+        "the old lease is worth nothing"
+    );
+    stop.cancel();
+    next.await.expect("joins").expect("settled");
+    world.end().await;
+}
