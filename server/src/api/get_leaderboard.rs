@@ -1,5 +1,6 @@
 //! `GET /leaderboard`.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -77,10 +78,11 @@ pub(super) async fn get_leaderboard(
     let standings = scores::leaderboard(&mut conn, &tournament).await?;
     let ids: Vec<ModelId> = standings.iter().map(|one| one.model.clone()).collect();
     let named = models::by_ids(&mut conn, &ids).await?;
+    let named: HashMap<&ModelId, &Model> = named.iter().map(|model| (&model.id, model)).collect();
     let standings = standings
         .iter()
         .filter_map(|one| {
-            let model = named.iter().find(|model| model.id == one.model)?;
+            let model = named.get(&one.model)?;
             Some(StandingBody::new(one, model))
         })
         .collect();

@@ -178,6 +178,7 @@ async fn revealed(conn: &mut Conn, round: &Round) -> Result<(TotalsBody, Vec<Ent
     let payouts = settlement::payouts(conn, &round.id).await?;
     let ids: Vec<ModelId> = counted.iter().map(|one| one.model.clone()).collect();
     let named = models::by_ids(conn, &ids).await?;
+    let named: HashMap<&ModelId, &Model> = named.iter().map(|model| (&model.id, model)).collect();
     let scores: HashMap<&ModelId, &Row> = scores.iter().map(|row| (&row.model, row)).collect();
     let deltas: HashMap<&ModelId, Delta> = payouts
         .iter()
@@ -186,7 +187,7 @@ async fn revealed(conn: &mut Conn, round: &Round) -> Result<(TotalsBody, Vec<Ent
     let entries = counted
         .iter()
         .filter_map(|one| {
-            let model = named.iter().find(|model| model.id == one.model)?;
+            let model = named.get(&one.model)?;
             let score = scores.get(&one.model).copied();
             Some(entry(one, model, score, deltas.get(&one.model).copied()))
         })

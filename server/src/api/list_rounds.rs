@@ -64,7 +64,7 @@ pub(super) async fn list_rounds(
     State(app): State<Arc<App>>,
     ApiQuery(query): ApiQuery<RoundsQuery>,
 ) -> Result<Json<RoundsBody>, Problem> {
-    let filter = filter(query)?;
+    let filter = filter(&query)?;
     let mut conn = app.db.read().await?;
     if let Some(tournament) = &filter.tournament {
         rounds::tournament(&mut conn, tournament).await?;
@@ -98,7 +98,7 @@ async fn outcomes(
     Ok(outcomes)
 }
 
-fn filter(query: RoundsQuery) -> Result<RoundFilter, Problem> {
+fn filter(query: &RoundsQuery) -> Result<RoundFilter, Problem> {
     let tournament = query.tournament.as_deref().map(tournament_id).transpose()?;
     let states = query.state.as_deref().map_or(Ok(Vec::new()), states)?;
     let before_start_us = query.before.as_deref().map(moment).transpose()?;

@@ -119,7 +119,7 @@ pub(super) async fn post_runner_next(
 async fn take(app: &App, runner: &Runner) -> Result<Option<Job>, Problem> {
     {
         let mut conn = app.db.read().await?;
-        if !runners::is_work_waiting(&mut conn, &app.market).await? {
+        if !runners::is_work_waiting(&mut conn, &app.market, &runner.name).await? {
             return Ok(None);
         }
     }

@@ -87,15 +87,17 @@ pub(super) async fn post_runner_results(
 ) -> Result<StatusCode, Problem> {
     let received_us = app.market.now_us();
     caller.require(Scope::Run)?;
-    let (job, entries) = {
+    let (job, answered, entries) = {
         let mut conn = app.db.read().await?;
         let account = &caller.account.id;
-        let job = runners::leased(&mut conn, &lease, &body.runner, account).await?;
+        let (job, answered) = runners::leased(&mut conn, &lease, &body.runner, account).await?;
         let ids: Vec<ModelId> = job.models.iter().map(|entry| entry.model.clone()).collect();
-        (job, models::by_ids(&mut conn, &ids).await?)
+        (job, answered, models::by_ids(&mut conn, &ids).await?)
     };
-    let parsed = body.results.into_iter().map(|result| parse(&job, result));
+    let parsed = body.results.iter().map(|result| parse(&job, result));
     let mut parsed = parsed.collect::<Result<Vec<Parsed>, Problem>>()?;
+    // Another runner was faster: the first answer of a model stays.
+    parsed.retain(|one| !answered.contains(&one.result.model));
     if let Some(round) = &job.round {
         submit_all(&app, round, &entries, received_us, &mut parsed).await?;
     }
@@ -178,7 +180,7 @@ async fn record_checks(
     Ok(())
 }
 
-fn parse(job: &Job, body: ResultBody) -> Result<Parsed, Problem> {
+fn parse(job: &Job, body: &ResultBody) -> Result<Parsed, Problem> {
     let Some(mut status) = Status::parse(&body.status) else {
         return Err(Problem::new(
             StatusCode::UNPROCESSABLE_ENTITY,
@@ -212,7 +214,7 @@ fn parse(job: &Job, body: ResultBody) -> Result<Parsed, Problem> {
     let card = body
         .card
         .clone()
-        .unwrap_or_else(|| card(&body, &rows))
+        .unwrap_or_else(|| card(body, &rows))
         .to_string();
     Ok(Parsed {
         p: p.filter(|_| job.kind == JobKind::Run),

@@ -90,6 +90,10 @@ pub(super) async fn within(limit: Duration, request: Request, next: Next) -> Res
 }
 
 /// The answer when a handler panicked.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the layer hands the panic over"
+)]
 pub(super) fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
     let said = panic
         .downcast_ref::<String>()

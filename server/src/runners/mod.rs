@@ -58,8 +58,8 @@ pub enum RunnerError {
     /// No such job.
     #[error("lease {0:?} does not exist")]
     UnknownLease(String),
-    /// It ended and another runner has the job, or the job is done.
-    #[error("lease {job:?} is not held by runner {runner:?}")]
+    /// The job is done, or was never lent.
+    #[error("lease {job:?} takes no results of runner {runner:?} any more")]
     LeaseLost {
         /// The job.
         job: String,
@@ -134,12 +134,16 @@ pub async fn publish_check(
     publish(conn, now_us, job, std::slice::from_ref(model)).await
 }
 
-/// Whether [`next_job`] would find something: a read, for a long poll.
+/// Whether [`next_job`] would find something for `runner`: a read, for a long poll.
 ///
 /// # Errors
 /// Database errors.
-pub async fn is_work_waiting(conn: &mut Conn, clock: &MarketClock) -> Result<bool, RunnerError> {
-    let open = store::open_job(conn, clock.wall().now_us(), clock.now_us()).await?;
+pub async fn is_work_waiting(
+    conn: &mut Conn,
+    clock: &MarketClock,
+    runner: &str,
+) -> Result<bool, RunnerError> {
+    let open = store::open_job(conn, clock.wall().now_us(), clock.now_us(), runner).await?;
     Ok(open.is_some())
 }
 
@@ -181,7 +185,8 @@ pub async fn list(conn: &mut Conn) -> Result<Vec<(Runner, i64)>, RunnerError> {
 }
 
 /// Lends the most urgent open job to `runner`: runs by deadline, then checks. The lease covers half
-/// of what remains, so that another runner can still answer for one that died.
+/// of what remains, so that another runner can still answer for one that died. The same runner does
+/// not get a run twice: it may only be slow.
 ///
 /// # Errors
 /// Database errors.
@@ -191,7 +196,7 @@ pub async fn next_job(
     runner: &str,
 ) -> Result<Option<Job>, RunnerError> {
     let wall_us = clock.wall().now_us();
-    let Some(open) = store::open_job(conn, wall_us, clock.now_us()).await? else {
+    let Some(open) = store::open_job(conn, wall_us, clock.now_us(), runner).await? else {
         return Ok(None);
     };
     let budget = match open.kind {
@@ -215,8 +220,9 @@ pub async fn next_job(
     }))
 }
 
-/// The job of a lease, if `runner` holds it and belongs to `account`. A lease that has ended still
-/// counts until another runner takes the job: the answer is as good.
+/// The job of a lease as far as it is unanswered, and the models that have an answer. `runner` must
+/// have asked for work under a key of `account`. Whoever was lent the job may answer until it is
+/// done, also when the lease has ended or another runner has it by now: the answer is as good.
 ///
 /// # Errors
 /// [`RunnerError::UnknownLease`], [`RunnerError::LeaseLost`], [`RunnerError::NameTaken`].
@@ -225,11 +231,11 @@ pub async fn leased(
     job: &str,
     runner: &str,
     account: &AccountId,
-) -> Result<Job, RunnerError> {
+) -> Result<(Job, Vec<ModelId>), RunnerError> {
     let Some(row) = store::job(conn, job).await? else {
         return Err(RunnerError::UnknownLease(job.to_owned()));
     };
-    if row.lease_runner != runner || row.done_us != 0 {
+    if row.lease_until_us == 0 || row.done_us != 0 {
         return Err(RunnerError::LeaseLost {
             job: job.to_owned(),
             runner: runner.to_owned(),
@@ -239,8 +245,9 @@ pub async fn leased(
     if known.is_none_or(|(known, _)| known.account != *account) {
         return Err(RunnerError::NameTaken(runner.to_owned()));
     }
+    let answered = store::answered(conn, job).await?;
     let models = store::pending(conn, job).await?;
-    Ok(Job {
+    let job = Job {
         id: row.open.id,
         kind: row.open.kind,
         round: row.open.round,
@@ -248,7 +255,8 @@ pub async fn leased(
         budget: Duration::ZERO,
         features: row.open.features,
         models,
-    })
+    };
+    Ok((job, answered))
 }
 
 /// Writes results of a job, each model's once, and ends the job with its last one. A check that

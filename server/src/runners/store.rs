@@ -1,6 +1,6 @@
 //! All SQL of `runners`, `feature_blocks`, `runner_jobs` and `runner_job_models`.
 
-use domain::RoundId;
+use domain::{ModelId, RoundId};
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row};
 
@@ -11,7 +11,7 @@ use crate::models::Model;
 /// Rows in one insert, five values each.
 const CHUNK: usize = 200;
 
-const JOB: &str = "SELECT j.id, j.kind, j.round_id, j.deadline_us, j.lease_runner, j.done_us,
+const JOB: &str = "SELECT j.id, j.kind, j.round_id, j.deadline_us, j.lease_until_us, j.done_us,
                           f.digest, f.row_count, f.column_count
                    FROM runner_jobs j JOIN feature_blocks f ON f.digest = j.features";
 
@@ -26,7 +26,8 @@ pub(super) struct OpenJob {
 
 pub(super) struct JobRow {
     pub(super) open: OpenJob,
-    pub(super) lease_runner: String,
+    /// 0: never lent.
+    pub(super) lease_until_us: i64,
     pub(super) done_us: i64,
 }
 
@@ -112,14 +113,17 @@ pub(super) async fn open_job(
     conn: &mut Conn,
     wall_us: i64,
     market_us: i64,
+    runner: &str,
 ) -> Result<Option<OpenJob>, sqlx::Error> {
     let text = format!(
         "{JOB} WHERE j.done_us = 0 AND j.deadline_us > $1 AND j.lease_until_us <= $2
+           AND (j.kind = 'check' OR j.lease_runner <> $3)
          ORDER BY j.deadline_us, j.created_us, j.id LIMIT 1"
     );
     let row = sqlx::query(AssertSqlSafe(text))
         .bind(market_us)
         .bind(wall_us)
+        .bind(runner)
         .fetch_optional(conn)
         .await?;
     row.as_ref().map(open).transpose()
@@ -133,7 +137,7 @@ pub(super) async fn job(conn: &mut Conn, id: &str) -> Result<Option<JobRow>, sql
     let Some(row) = row else { return Ok(None) };
     Ok(Some(JobRow {
         open: open(&row)?,
-        lease_runner: row.try_get("lease_runner")?,
+        lease_until_us: row.try_get("lease_until_us")?,
         done_us: row.try_get("done_us")?,
     }))
 }
@@ -187,6 +191,20 @@ pub(super) async fn pending(conn: &mut Conn, job: &str) -> Result<Vec<JobModel>,
                 artifact: row.try_get("artifact")?,
             })
         })
+        .collect()
+}
+
+/// Models that have a result.
+pub(super) async fn answered(conn: &mut Conn, job: &str) -> Result<Vec<ModelId>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT model_id FROM runner_job_models
+         WHERE job_id = $1 AND status <> '' ORDER BY model_id LIMIT 10000",
+    )
+    .bind(job)
+    .fetch_all(conn)
+    .await?;
+    rows.iter()
+        .map(|row| row.try_get::<String, _>(0)?.parse().map_err(decode))
         .collect()
 }
 

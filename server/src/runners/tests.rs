@@ -12,6 +12,7 @@ const FILE: &str = include_str!("../demo/btc-usd-5m.toml");
 /// A minute before the deadline of the job.
 const NOW_US: i64 = 1_709_639_700_000_000;
 const DEADLINE_US: i64 = NOW_US + 60_000_000;
+const RUNNER: &str = "r1";
 
 struct Place {
     account: AccountId,
@@ -104,10 +105,13 @@ async fn a_run_is_lent_once_answered_once_and_then_done() {
         record_results(&mut tx, NOW_US, &taken, &first)
             .await
             .expect("recorded");
-        let rest = leased(&mut tx, &job, "r1", &account)
+        let (rest, answered) = leased(&mut tx, &job, "r1", &account)
             .await
             .expect("still held");
-        assert_eq!(rest.models.len(), 1);
+        assert_eq!(
+            (rest.models.len(), answered),
+            (1, vec![models[0].id.clone()])
+        );
         let second = [result(&models[1], Status::LimitCpu)];
         record_results(&mut tx, NOW_US, &rest, &second)
             .await
@@ -143,23 +147,33 @@ async fn another_runner_takes_a_lease_that_ended() {
             .expect("reads")
             .expect("a job");
         wall.set(NOW_US + 29_999_999);
-        assert!(!is_work_waiting(&mut tx, &clock).await.expect("reads"));
+        assert!(!is_work_waiting(&mut tx, &clock, "r2").await.expect("reads"));
         wall.set(NOW_US + 30_000_000);
-        assert!(is_work_waiting(&mut tx, &clock).await.expect("reads"));
-        leased(&mut tx, &job, "r1", &account)
-            .await
-            .expect("nobody else has it yet");
+        assert!(
+            !is_work_waiting(&mut tx, &clock, "r1").await.expect("reads"),
+            "its own"
+        );
+        assert!(is_work_waiting(&mut tx, &clock, "r2").await.expect("reads"));
         let taken = next_job(&mut tx, &clock, "r2")
             .await
             .expect("reads")
             .expect("a job");
         assert_eq!(taken.id, job);
-        let lost = leased(&mut tx, &job, "r1", &account).await;
-        assert!(matches!(lost, Err(RunnerError::LeaseLost { .. })));
+        let (slow, _) = leased(&mut tx, &job, "r1", &account)
+            .await
+            .expect("may still answer");
+        let one = [result(&models[0], Status::Ok)];
+        record_results(&mut tx, NOW_US, &slow, &one)
+            .await
+            .expect("recorded");
+        let (_, answered) = leased(&mut tx, &job, "r2", &account)
+            .await
+            .expect("not done");
+        assert_eq!(answered, [models[0].id.clone()]);
         wall.set(DEADLINE_US);
         assert!(
-            !is_work_waiting(&mut tx, &clock).await.expect("reads"),
-            "too late to answer"
+            !is_work_waiting(&mut tx, &clock, "r3").await.expect("reads"),
+            "too late"
         );
     })
     .await;
@@ -187,7 +201,9 @@ async fn a_check_waits_for_runs_and_survives_a_failure_of_ours() {
         publish_run(&mut tx, 2, &round, DEADLINE_US, &[1.0], 1, &models)
             .await
             .expect("new");
-        let first = next_job(&mut tx, &clock, "r1")
+        let unlent = leased(&mut tx, &check, RUNNER, &account).await;
+        assert!(matches!(unlent, Err(RunnerError::LeaseLost { .. })));
+        let first = next_job(&mut tx, &clock, RUNNER)
             .await
             .expect("reads")
             .expect("a job");
@@ -204,7 +220,11 @@ async fn a_check_waits_for_runs_and_survives_a_failure_of_ours() {
         record_results(&mut tx, NOW_US, &second, &ours)
             .await
             .expect("recorded");
-        assert!(!is_work_waiting(&mut tx, &clock).await.expect("reads"));
+        assert!(
+            !is_work_waiting(&mut tx, &clock, RUNNER)
+                .await
+                .expect("reads")
+        );
         wall.set(NOW_US + RETRY_US);
         let third = next_job(&mut tx, &clock, "r1")
             .await

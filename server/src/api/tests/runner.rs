@@ -224,3 +224,51 @@ async fn leases_and_names_are_kept_apart() {
         .await
         .is_problem(422, "status-unknown");
 }
+
+/// Two runners answer the same job: the first answer of each model counts, the second harms nothing.
+#[tokio::test]
+async fn a_slow_runner_and_a_second_one_may_both_answer() {
+    let world = World::new().await;
+    let key = world.key("ops", &[Scope::Run]).await;
+    let models = hosted(&world).await;
+    let mut tx = world.app.db.begin().await.expect("begin");
+    for model in &models {
+        models::set_checked(&mut tx, &model.id, true, "", "")
+            .await
+            .expect("checked");
+    }
+    tx.commit().await.expect("commit");
+    publish_run(&world, &models).await;
+    let job = next(&world, &key, "r1").await.json;
+    world.wall.set(NOW_US + 100_000_000);
+    assert_eq!(
+        next(&world, &key, "r1").await.status,
+        StatusCode::NO_CONTENT,
+        "r1 is at it"
+    );
+    let second = next(&world, &key, "r2").await;
+    assert_eq!(second.json["lease"], job["lease"]);
+    let (a, b) = (models[0].id.as_str(), models[1].id.as_str());
+    let first = json!([{"model": a, "status": "ok", "detail": "", "p": [0.4]}]);
+    let done = answer(&world, &key, &job["lease"], first).await;
+    assert_eq!(done.status, StatusCode::NO_CONTENT, "{}", done.text);
+    let both = json!({"runner": "r2", "results": [
+        {"model": a, "status": "ok", "detail": "", "p": [0.6]},
+        {"model": b, "status": "ok", "detail": "", "p": [0.6]},
+    ]});
+    let lease = job["lease"].as_str().expect("a lease");
+    let path = format!("/runner/jobs/{lease}/results");
+    let done = world
+        .send(Method::POST, &path, Some(&key), Some(&both))
+        .await;
+    assert_eq!(done.status, StatusCode::NO_CONTENT, "{}", done.text);
+    let mut conn = world.app.db.read().await.expect("read");
+    let mut posted = Vec::new();
+    for model in &models {
+        let receipt = predictions::received(&mut conn, &round(), &model.id)
+            .await
+            .expect("reads");
+        posted.push(receipt.expect("submitted").posted_ppm);
+    }
+    assert_eq!(posted, [400_000, 600_000]);
+}
