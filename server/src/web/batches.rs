@@ -84,7 +84,9 @@ pub(super) async fn page(State(app): State<Arc<App>>) -> Result<Html<String>, We
     });
     show(&BatchesView {
         frame: Frame::new(&app, "Settlement", "/batches"),
-        halted: settlement::halted(&mut conn).await?.map(|halt| halt.to_string()),
+        halted: settlement::halted(&mut conn)
+            .await?
+            .map(|halt| halt.to_string()),
         deployment,
         reconciled: reconciled.map(|r| Reconciled {
             is_equal: r.equal,

@@ -9,8 +9,22 @@ const LEFT: f64 = 64.0;
 const RIGHT: f64 = 10.0;
 const TOP: f64 = 26.0;
 const BOTTOM: f64 = 30.0;
+/// Five minutes to thirty days.
+const TIME_STEPS_S: [f64; 11] = [
+    300.0,
+    900.0,
+    1_800.0,
+    3_600.0,
+    7_200.0,
+    14_400.0,
+    43_200.0,
+    86_400.0,
+    172_800.0,
+    604_800.0,
+    2_592_000.0,
+];
 
-/// What a line chart shows. Points are (x, y) in rising x.
+/// What a line chart shows. Points are (x, y) in rising x, seconds since 1970.
 pub(super) struct Lines<'a> {
     /// Unique on its page; a name for the parts of the SVG.
     pub(super) id: &'a str,
@@ -232,15 +246,20 @@ fn y_ticks(y: Scale, step: f64) -> Vec<Tick> {
         .collect()
 }
 
+/// Whole steps of time, at most five of them.
 fn x_ticks(x: Scale, label: &dyn Fn(f64) -> String) -> Vec<Tick> {
-    let spots = [0.06, 0.35, 0.64, 0.93].map(|share| x.low + share * (x.high - x.low));
-    let ticks = spots.map(|value| Tick {
-        at: coordinate(x.at(value)),
-        label: label(value),
-    });
-    let mut ticks = Vec::from(ticks);
-    ticks.dedup_by(|a, b| a.label == b.label);
-    ticks
+    let span = x.high - x.low;
+    let step = TIME_STEPS_S.into_iter().find(|step| span / step <= 5.0);
+    let step = step.unwrap_or(span.max(1.0) / 4.0);
+    let first = (x.low / step).ceil();
+    let values = (0..6).map(|n| (first + f64::from(n)) * step);
+    values
+        .take_while(|value| *value <= x.high)
+        .map(|value| Tick {
+            at: coordinate(x.at(value)),
+            label: label(value),
+        })
+        .collect()
 }
 
 fn axis_number(value: f64, decimals: usize) -> String {

@@ -21,8 +21,8 @@ use crate::app::App;
 use crate::db::Conn;
 use crate::{prices, rounds};
 
-/// Candles of the chart: five hours.
-const CANDLES: i64 = 60;
+/// Candles of the chart: three hours.
+const CANDLES: i64 = 36;
 const BAR_US: i64 = 300 * SECOND_US;
 /// Rounds under the chart and in the table.
 const ROUNDS: i64 = 12;

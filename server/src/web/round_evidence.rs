@@ -41,7 +41,7 @@ pub(super) fn view(round: &RoundId, resolution: &Resolution) -> Result<EvidenceV
         prices: resolution
             .p0
             .zip(resolution.p1)
-            .map(|(p0, p1)| (p0.to_string(), p1.to_string())),
+            .map(|(p0, p1)| (exact(p0), exact(p1))),
         return_bp: decision.return_e12.map(text::basis_points),
         return_class: side(decision.return_e12.unwrap_or(0)),
         reason: resolution.reason.clone(),
@@ -58,8 +58,8 @@ fn venue(verdict: &VenueVerdict) -> VenueRow {
     VenueRow {
         name: live::venue_name(verdict.venue),
         quote: live::quote(verdict.venue),
-        p0: verdict.p0.map_or_else(none, |price| price.to_string()),
-        p1: verdict.p1.map_or_else(none, |price| price.to_string()),
+        p0: verdict.p0.map_or_else(none, exact),
+        p1: verdict.p1.map_or_else(none, exact),
         return_bp: verdict.return_e12.map_or_else(none, text::basis_points),
         return_class: side(verdict.return_e12.unwrap_or(0)),
         is_used: verdict.is_used(),
@@ -69,6 +69,10 @@ fn venue(verdict: &VenueVerdict) -> VenueRow {
             .map(ToString::to_string)
             .unwrap_or_default(),
     }
+}
+
+fn exact(price: impl std::fmt::Display) -> String {
+    text::exact_price(&price.to_string())
 }
 
 fn side(return_e12: i64) -> &'static str {

@@ -1,10 +1,10 @@
 //! The leaderboard's numbers, kept until a new round is scored: their intervals are thousands of
-//! bootstrap draws, too many for every page view.
+//! bootstrap draws and their payouts thousands of rows, too many for every page view.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use domain::{ModelId, RoundId, RoundState, TournamentId};
+use domain::{Delta, ModelId, RoundId, RoundState, TournamentId};
 
 use super::chart::Interval;
 use super::error::WebError;
@@ -13,12 +13,17 @@ use crate::db::Conn;
 use crate::models::{self, Model};
 use crate::rounds::{self, RoundFilter};
 use crate::scores::{self, Estimate, Standing};
+use crate::settlement;
 
-type Known = HashMap<TournamentId, (Option<RoundId>, Arc<Vec<Standing>>)>;
+/// What is known of each tournament, as of its newest scored round.
+type Known<T> = Mutex<HashMap<TournamentId, (Option<RoundId>, Arc<T>)>>;
 
-/// Remembers the standings of each tournament as of its newest scored round.
+/// Remembers the standings of each tournament and what its models won.
 #[derive(Debug, Default)]
-pub(super) struct Standings(Mutex<Known>);
+pub(super) struct Standings {
+    standings: Known<Vec<Standing>>,
+    payouts: Known<HashMap<ModelId, Delta>>,
+}
 
 impl Standings {
     /// The standings of a tournament, best first.
@@ -27,32 +32,72 @@ impl Standings {
         conn: &mut Conn,
         id: &TournamentId,
     ) -> Result<Arc<Vec<Standing>>, WebError> {
-        let filter = RoundFilter {
-            tournament: Some(id.clone()),
-            states: vec![RoundState::Scored, RoundState::Batched, RoundState::Final],
-            before_start_us: None,
-            limit: 1,
-        };
-        let newest = rounds::list(conn, &filter)
-            .await?
-            .into_iter()
-            .next()
-            .map(|round| round.id);
-        if let Some((as_of, standings)) = self.lock().get(id)
-            && *as_of == newest
-        {
-            return Ok(Arc::clone(standings));
+        let as_of = newest_scored(conn, id).await?;
+        if let Some(known) = kept(&self.standings, id, &as_of) {
+            return Ok(known);
         }
-        let standings = Arc::new(scores::leaderboard(conn, id).await?);
-        self.lock()
-            .insert(id.clone(), (newest, Arc::clone(&standings)));
-        Ok(standings)
+        Ok(keep(
+            &self.standings,
+            id,
+            as_of,
+            scores::leaderboard(conn, id).await?,
+        ))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Known> {
-        // A map of finished values is good whatever happened to another thread.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What each of `models`, those shown of the tournament, has won or lost in all.
+    pub(super) async fn payouts(
+        &self,
+        conn: &mut Conn,
+        id: &TournamentId,
+        models: &[ModelId],
+    ) -> Result<Arc<HashMap<ModelId, Delta>>, WebError> {
+        let as_of = newest_scored(conn, id).await?;
+        if let Some(known) = kept(&self.payouts, id, &as_of) {
+            return Ok(known);
+        }
+        let mut payouts = HashMap::new();
+        for model in models {
+            let paid = settlement::payouts_of_model(conn, model).await?;
+            if !paid.is_empty() {
+                let total = paid
+                    .iter()
+                    .fold(0_i64, |sum, p| sum.saturating_add(p.delta.units()));
+                payouts.insert(model.clone(), Delta::from_units(total));
+            }
+        }
+        Ok(keep(&self.payouts, id, as_of, payouts))
     }
+}
+
+async fn newest_scored(conn: &mut Conn, id: &TournamentId) -> Result<Option<RoundId>, WebError> {
+    let filter = RoundFilter {
+        tournament: Some(id.clone()),
+        states: vec![RoundState::Scored, RoundState::Batched, RoundState::Final],
+        before_start_us: None,
+        limit: 1,
+    };
+    Ok(rounds::list(conn, &filter)
+        .await?
+        .into_iter()
+        .next()
+        .map(|round| round.id))
+}
+
+// A map of finished values is good whatever happened to another thread: a poisoned lock is taken.
+
+fn kept<T>(known: &Known<T>, id: &TournamentId, as_of: &Option<RoundId>) -> Option<Arc<T>> {
+    let known = known.lock().unwrap_or_else(PoisonError::into_inner);
+    known
+        .get(id)
+        .filter(|(then, _)| then == as_of)
+        .map(|(_, value)| Arc::clone(value))
+}
+
+fn keep<T>(known: &Known<T>, id: &TournamentId, as_of: Option<RoundId>, value: T) -> Arc<T> {
+    let value = Arc::new(value);
+    let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+    known.insert(id.clone(), (as_of, Arc::clone(&value)));
+    value
 }
 
 /// The models of ids, for their names.

@@ -166,6 +166,12 @@ pub(super) fn price(price: Price) -> String {
     format!("{}.{fraction:0<2.2}", grouped(whole))
 }
 
+/// All digits of a price, the whole part in groups: `62,345.123`.
+pub(super) fn exact_price(decimal: &str) -> String {
+    let (whole, fraction) = decimal.split_once('.').unwrap_or((decimal, "0"));
+    format!("{}.{fraction}", grouped(whole))
+}
+
 /// A return of 1e-12 in basis points: `+3.21`.
 pub(super) fn basis_points(return_e12: i64) -> String {
     signed(return_e12.div_euclid(1_000_000), 2)

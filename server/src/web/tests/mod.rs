@@ -136,7 +136,7 @@ async fn pages_of_a_server_with_rounds_show_their_numbers() {
         "constant-half",
         "Binance",
         "Salt",
-        "posted 0.9000",
+        "posted 0.2000",
         "scored",
     ] {
         assert!(round.contains(says), "the round does not say {says:?}");
