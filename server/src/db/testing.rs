@@ -123,7 +123,6 @@ fn run_cluster(ready: &mpsc::Sender<u16>) {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "waits for a child that cannot call back")]
 fn wait_until_it_listens(port: u16, child: &mut std::process::Child) {
     for _ in 0..600 {
         if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {

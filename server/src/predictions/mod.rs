@@ -128,6 +128,13 @@ pub enum PredictionError {
     Database(#[from] sqlx::Error),
 }
 
+impl PredictionError {
+    /// Whether the database failed, as opposed to the prediction being refused.
+    fn is_of_database(&self) -> bool {
+        matches!(self, Self::Database(_) | Self::Round(RoundError::Database(_)))
+    }
+}
+
 /// Checks and stores one prediction; durable when it returns. The same prediction again gives the
 /// same receipt.
 ///

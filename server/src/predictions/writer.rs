@@ -114,7 +114,7 @@ async fn store_group(
         let verdict = store_one(&mut tx, signer, accepted, &mut sequence, &mut states).await;
         match verdict {
             // A statement that failed aborts the whole transaction on PostgreSQL.
-            Err(error @ PredictionError::Database(_)) => return Err(error),
+            Err(error) if error.is_of_database() => return Err(error),
             verdict => verdicts.push(verdict),
         }
     }
@@ -136,10 +136,11 @@ async fn store_one(
     if states.get(&s.round) != Some(&RoundState::Open) {
         return Err(late(s, accepted.deadline_us));
     }
-    if let Some((posted, ask, receipt)) = store::last(conn, &s.round, &s.model).await? {
-        if posted == s.posted.ppm() && ask == s.ask {
-            return Ok(receipt);
-        }
+    if let Some((posted, ask, receipt)) = store::last(conn, &s.round, &s.model).await?
+        && posted == s.posted.ppm()
+        && ask == s.ask
+    {
+        return Ok(receipt);
     }
     let next = *sequence + 1;
     let receipt = signer.receipt(s, accepted.counted, accepted.deadline_us, next)?;
