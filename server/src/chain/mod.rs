@@ -8,6 +8,8 @@ mod deploy;
 mod event;
 mod rpc;
 mod store;
+#[cfg(test)]
+mod tests;
 mod transaction;
 
 pub mod anvil;
