@@ -228,6 +228,7 @@ contract BatchesTest is Harness {
         vm.prank(BOB);
         vault.shutDown();
         same(supply - token.totalSupply(), 2 ether, "the unspent pool burns");
+        same(vault.books().pool, 0, "pool");
         same(_withdraw(0), 7 * TOKEN, "no request is needed");
         same(_withdraw(1), 15 * TOKEN, "no request is needed");
         same(_withdraw(1), 0, "a proof used twice pays 0");

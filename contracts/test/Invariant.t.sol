@@ -98,6 +98,7 @@ contract InvariantTest is Assertions {
     function afterInvariant() public {
         _handler.exitAll();
         same(_vault.books().staked, 0, "all stakes left");
+        same(_vault.books().pool, 0, "the pool burned");
         (uint256 units,) = _handler.balance();
         same(units, _handler.donated(), "only donations remain");
     }
