@@ -52,14 +52,9 @@ fn a_single_entry_is_thin() {
     assert_eq!(answer(&round), expected);
 }
 
-#[test]
-fn refusals_name_thing_rule_and_remedy() {
-    let change = |pointer: &str, value: Value| {
-        let mut round = four();
-        *round.pointer_mut(pointer).expect("a field") = value;
-        refusal(&round)
-    };
-    for (pointer, value, words) in [
+/// Where, what stands there instead, and words of the refusal.
+fn broken_fields() -> Vec<(&'static str, Value, Vec<&'static str>)> {
+    vec![
         (
             "/a",
             json!(500_000),
@@ -124,7 +119,17 @@ fn refusals_name_thing_rule_and_remedy() {
             json!([]),
             vec!["entries[3].model is []", "name"],
         ),
-    ] {
+    ]
+}
+
+#[test]
+fn refusals_name_thing_rule_and_remedy() {
+    let change = |pointer: &str, value: Value| {
+        let mut round = four();
+        *round.pointer_mut(pointer).expect("a field") = value;
+        refusal(&round)
+    };
+    for (pointer, value, words) in broken_fields() {
         let refusal = change(pointer, value);
         for word in words {
             assert!(refusal.contains(word), "{pointer}: {refusal}");
