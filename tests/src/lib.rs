@@ -1,1 +1,15 @@
-//! placeholder
+//! What the end-to-end tests share: the built programs, a demo as a process, a caller of its API, a
+//! browser.
+//!
+//! Tests meet the product through its doors only: command lines, HTTP, pages, files. Nothing here
+//! links the server's rules into an expectation; money is expected through the crate `scorer`.
+
+pub mod binaries;
+pub mod browser;
+pub mod caller;
+pub mod demo;
+pub mod process;
+pub mod process_tree;
+pub mod report;
+pub mod scratch;
+pub mod wait;

@@ -1,0 +1,79 @@
+//! Uploaded models: a good one comes to play, others are refused with what to change.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tests::caller::Caller;
+use tests::{binaries, wait};
+
+use super::{BTC, world};
+
+/// A runner has tried an upload by then.
+const TRIAL_LIMIT: Duration = Duration::from_secs(60);
+/// A model that plays is in a resolved round by then.
+const ROUND_LIMIT: Duration = Duration::from_secs(90);
+
+#[tokio::test]
+async fn a_model_of_the_wrong_shape_is_refused_with_the_line_to_change() {
+    let demo = world().await;
+    let member = demo.member("wide", "read,upload").await.expect("a key");
+    let cases = [("ten_columns", "[N,10]", "n_features="), ("string_input", "float32", "FloatTensorType")];
+    for (file, found, change) in cases {
+        let onnx = file_of(&format!("inference-runner/tests/models/{file}.onnx"));
+        let id = member.upload(BTC, file, onnx).await.expect("an upload");
+        let model = tried(&member, &id).await;
+        assert_eq!(model["state"], json!("refused"), "{model}");
+        let reason = model["reason"].as_str().unwrap_or_default();
+        assert!(reason.contains(found) && reason.contains(change), "{file}: {reason}");
+        let page = member.get(&format!("/models/{id}")).await.expect("a page");
+        assert!(page.text.contains("refused"), "{file}: the page does not say that it is refused");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_model_is_refused_and_does_not_disturb_the_runner() {
+    let demo = world().await;
+    let member = demo.member("broken", "read,upload").await.expect("a key");
+    let garbage = file_of("inference-runner/tests/models/garbage.onnx");
+    let id = member.upload(BTC, "garbage", garbage).await.expect("an upload");
+    let model = tried(&member, &id).await;
+    assert_eq!(model["state"], json!("refused"), "{model}");
+    assert!(model["reason"].as_str().is_some_and(|reason| reason.len() > 20), "{model}");
+    let log = std::fs::read_to_string(demo.data().join("logs/runner.log")).expect("a log");
+    assert!(!log.contains("panicked"), "{log}");
+    demo.must_run().expect("the demo runs on");
+}
+
+#[tokio::test]
+async fn an_uploaded_model_is_accepted_and_counts_without_a_stake() {
+    let demo = world().await;
+    let member = demo.member("scientist", "read,upload").await.expect("a key");
+    let id = member.upload(BTC, "my-forest", file_of("datasets/models/forest.onnx")).await;
+    let id = id.expect("an upload");
+    let model = tried(&member, &id).await;
+    assert_eq!(model["state"], json!("active"), "{model}");
+    assert_eq!(model["hosting"], json!("hosted"), "{model}");
+    let played = wait::until("a scored round of the upload", ROUND_LIMIT, async || {
+        let history = member.json(&format!("models/{id}/history")).await?;
+        Ok(history.pointer("/rounds/0").cloned())
+    });
+    let played = played.await.expect("the model is scored");
+    assert_eq!(played["delta"], Value::Null, "not staked, so not paid: {played}");
+    let p = played["p"].as_f64().expect("a probability");
+    assert!((0.35..=0.65).contains(&p), "{played}");
+}
+
+fn file_of(path: &str) -> Vec<u8> {
+    std::fs::read(binaries::workspace().join(path)).expect("a file of the repository")
+}
+
+/// The model once a runner has tried it.
+async fn tried(caller: &Caller, id: &str) -> Value {
+    let path = format!("models/{id}");
+    wait::until("the trial of an upload", TRIAL_LIMIT, async || {
+        let model = caller.json(&path).await?;
+        Ok((model["state"] != json!("checking")).then_some(model))
+    })
+    .await
+    .expect("the upload is tried")
+}
