@@ -6,14 +6,15 @@ use alloy_sol_types::{Eip712Domain, SolStruct, eip712_domain, sol};
 
 sol! {
     /// `roundId` as on the chain, `model` the server's model id, probabilities in ppm (posted, and
-    /// counted after the clamp), the stake named in units of 1e-9 token, `sequence` strictly
-    /// increasing per server, `receivedAtUs` microseconds UTC by the server's receive clock.
+    /// counted after the clamp), the stake in units of 1e-9 token if one was named, `sequence`
+    /// strictly increasing per server, `receivedAtUs` microseconds UTC by the server's receive clock.
     #[derive(Debug, PartialEq, Eq)]
     struct PredictionReceipt {
         bytes32 roundId;
         string model;
         uint32 countedPpm;
         uint32 postedPpm;
+        bool stakeNamed;
         uint64 stakeUnits;
         uint64 sequence;
         uint64 receivedAtUs;

@@ -107,12 +107,13 @@ fn a_receipt_is_bound_to_chain_registry_and_every_field() {
         model: "swift-otter".into(),
         countedPpm: 650_000,
         postedPpm: 900_000,
+        stakeNamed: true,
         stakeUnits: 1_500_000_000,
         sequence: 9,
         receivedAtUs: 1_709_251_185_000_000,
     };
     let kind = "PredictionReceipt(bytes32 roundId,string model,uint32 countedPpm,uint32 postedPpm,\
-                uint64 stakeUnits,uint64 sequence,uint64 receivedAtUs)";
+                bool stakeNamed,uint64 stakeUnits,uint64 sequence,uint64 receivedAtUs)";
     assert_eq!(receipt.eip712_type_hash(), keccak256(kind));
     let hash = receipt::signing_hash(&receipt, 31337, ADDRESS);
     let domain = receipt::domain(31337, ADDRESS).hash_struct();

@@ -236,7 +236,9 @@ fn command(settings: &AnvilSettings, port: u16) -> Command {
         ])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::null());
+        .stderr(Stdio::null())
+        // A group of its own: Ctrl-C is for the parent, which ends the chain last.
+        .process_group(0);
     if let Some(state) = &settings.state {
         command.arg("--state").arg(state);
     }

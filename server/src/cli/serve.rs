@@ -53,7 +53,7 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<Ended> {
         chain_poll: chain_poll(market.speed()),
     };
     let secret = receipt_secret(&args.data.data)?;
-    let receipts = ReceiptSigner::from_secret(&secret, deployment.chain_id, deployment.vault)?;
+    let receipts = ReceiptSigner::from_secret(&secret, deployment.chain_id, deployment.registry)?;
     let entropy = StdRng::try_from_rng(&mut SysRng)?;
     if let Some(recording) = &recording {
         replay::catch_up(&db, recording, market.now_us()).await?;

@@ -1,6 +1,6 @@
 //! Example participants. They know the HTTP API and nothing else.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use rand::rngs::StdRng;
@@ -24,6 +24,13 @@ pub(super) enum Strategy {
     Noise,
     /// Always the same number: half of an equal and opposite pair.
     Fixed(f64),
+}
+
+impl Strategy {
+    /// Whether the forecast depends on past outcomes.
+    fn looks_back(self) -> bool {
+        matches!(self, Self::Persistence | Self::Contrarian)
+    }
 }
 
 /// The demo's bots: name, strategy, tokens to risk in each round.
@@ -88,7 +95,7 @@ impl Bot {
         let Ok(client) = client() else { return };
         let seed = self.name.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
         let mut random = StdRng::seed_from_u64(seed);
-        let mut posted = HashSet::new();
+        let mut posted = HashMap::new();
         let nap = Duration::from_secs_f64((LOOK_EVERY_MARKET_S / self.speed).clamp(0.1, 20.0));
         while !stop.is_cancelled() {
             for (tournament, model) in &models {
@@ -110,20 +117,25 @@ impl Bot {
         tournament: &str,
         model: &str,
         random: &mut StdRng,
-        posted: &mut HashSet<String>,
+        posted: &mut HashMap<String, f64>,
     ) -> anyhow::Result<()> {
         let path = format!("rounds?tournament={tournament}&state=open&limit=20");
         let open = self.ask(client, Method::GET, &path, None).await?;
         for round in open.get("rounds").and_then(Value::as_array).into_iter().flatten() {
             let Some(id) = round.get("id").and_then(Value::as_str) else { continue };
-            if posted.contains(id) {
+            // What is known changes while a round is open; the latest prediction wins.
+            let before = posted.get(id).copied();
+            if before.is_some() && !self.strategy.looks_back() {
                 continue;
             }
             let p = self.forecast(client, tournament, random).await?;
+            if before.is_some_and(|before| before.to_bits() == p.to_bits()) {
+                continue;
+            }
             let body = json!({"p": p, "stake": self.stake});
             let path = format!("rounds/{id}/predictions/{model}");
             self.ask(client, Method::PUT, &path, Some(body)).await?;
-            posted.insert(id.to_owned());
+            posted.insert(id.to_owned(), p);
         }
         Ok(())
     }

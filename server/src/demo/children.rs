@@ -28,6 +28,8 @@ pub(super) fn start(name: &'static str, mut command: Command, data: &Path) -> an
     let log = data.join("logs").join(format!("{name}.log"));
     let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
     command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
+    // A group of its own: Ctrl-C is for the demo, which then ends its children in order.
+    command.process_group(0);
     die_with_parent(&mut command);
     let running = Arc::new(Mutex::new(None));
     let shared = Arc::clone(&running);

@@ -1,28 +1,15 @@
 //! Receipts: our signed word that a prediction was stored in time.
 
-use alloy::primitives::{Address, B256, Bytes};
+use alloy::primitives::{Address, B256, Bytes, keccak256};
 use alloy::signers::SignerSync;
 use alloy::signers::local::PrivateKeySigner;
-use alloy::sol_types::{Eip712Domain, SolStruct};
-use domain::timestamp::rfc3339;
-use domain::{ModelId, Probability, RoundId};
+use contracts::receipt::{PredictionReceipt, signing_hash};
+use contracts::round::round_id;
+use domain::timestamp::{SECOND_US, rfc3339};
+use domain::{ModelId, Probability, RoundId, TokenAmount};
 use serde::{Deserialize, Serialize};
 
 use super::{PredictionError, Submission};
-
-alloy::sol! {
-    /// What the signature covers (EIP-712).
-    struct PredictionReceipt {
-        string round;
-        string model;
-        uint32 p;
-        uint32 posted;
-        uint64 stake;
-        bool stakeNamed;
-        uint64 sequence;
-        uint64 receivedAtUs;
-    }
-}
 
 /// The acknowledgement of one prediction. It stands for a stored row: the row is committed before
 /// the receipt leaves.
@@ -60,35 +47,24 @@ pub struct Receipt {
 #[derive(Debug)]
 pub struct ReceiptSigner {
     key: PrivateKeySigner,
-    domain: Eip712Domain,
+    chain_id: u64,
+    registry: Address,
 }
 
 impl ReceiptSigner {
-    /// A signer whose receipts name chain and vault, so that none can be shown elsewhere.
-    #[must_use]
-    pub fn new(key: PrivateKeySigner, chain_id: u64, vault: Address) -> Self {
-        let domain = Eip712Domain::new(
-            Some("Foretoken".into()),
-            Some("1".into()),
-            Some(alloy::primitives::U256::from(chain_id)),
-            Some(vault),
-            None,
-        );
-        Self { key, domain }
-    }
-
-    /// A signer from 32 secret bytes.
+    /// A signer from 32 secret bytes. Its receipts name chain and registry, so that none can be
+    /// shown elsewhere.
     ///
     /// # Errors
     /// When the bytes are no key of the curve.
     pub fn from_secret(
         secret: &[u8; 32],
         chain_id: u64,
-        vault: Address,
+        registry: Address,
     ) -> Result<Self, PredictionError> {
         let key = PrivateKeySigner::from_bytes(&B256::from(*secret))
             .map_err(|e| PredictionError::Signing(e.to_string()))?;
-        Ok(Self::new(key, chain_id, vault))
+        Ok(Self { key, chain_id, registry })
     }
 
     /// The address that signs.
@@ -104,17 +80,19 @@ impl ReceiptSigner {
         deadline_us: i64,
         sequence: i64,
     ) -> Result<Receipt, PredictionError> {
+        let tournament = keccak256(s.round.tournament().as_str());
+        let start_s = number(s.round.start_us() / SECOND_US);
         let typed = PredictionReceipt {
-            round: s.round.to_string(),
+            roundId: round_id(self.chain_id, self.registry, tournament, start_s),
             model: s.model.to_string(),
-            p: counted.ppm(),
-            posted: s.posted.ppm(),
-            stake: s.ask.map_or(0, domain::TokenAmount::units),
+            countedPpm: counted.ppm(),
+            postedPpm: s.posted.ppm(),
             stakeNamed: s.ask.is_some(),
-            sequence: u64::try_from(sequence).unwrap_or_default(),
-            receivedAtUs: u64::try_from(s.received_us).unwrap_or_default(),
+            stakeUnits: s.ask.map_or(0, TokenAmount::units),
+            sequence: number(sequence),
+            receivedAtUs: number(s.received_us),
         };
-        let hash = typed.eip712_signing_hash(&self.domain);
+        let hash = signing_hash(&typed, self.chain_id, self.registry);
         let signed = self.key.sign_hash_sync(&hash);
         let signature = signed.map_err(|e| PredictionError::Signing(e.to_string()))?;
         Ok(Receipt {
@@ -123,7 +101,7 @@ impl ReceiptSigner {
             p_ppm: counted.ppm(),
             posted_ppm: s.posted.ppm(),
             clamped: counted != s.posted,
-            stake: s.ask.map(domain::TokenAmount::tokens),
+            stake: s.ask.map(TokenAmount::tokens),
             sequence,
             received_at: rfc3339(s.received_us),
             received_us: s.received_us,
@@ -135,3 +113,7 @@ impl ReceiptSigner {
     }
 }
 
+/// Sequences and times are not negative.
+fn number(stored: i64) -> u64 {
+    u64::try_from(stored).unwrap_or_default()
+}
