@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{MatchedPath, OriginalUri, Request};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -104,27 +104,23 @@ pub(super) fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
 }
 
 /// No route.
-pub(super) async fn unknown_route(request: Request) -> Problem {
+pub(super) async fn unknown_route(OriginalUri(uri): OriginalUri) -> Problem {
     Problem::new(
         StatusCode::NOT_FOUND,
         "unknown-route",
         "There is no such address",
-        format!("Nothing is at {}.", request.uri().path()),
+        format!("Nothing is at {}.", uri.path()),
         "`GET /api/v1/openapi.json` lists every address.",
     )
 }
 
 /// A route, but not with this method.
-pub(super) async fn wrong_method(request: Request) -> Problem {
+pub(super) async fn wrong_method(OriginalUri(uri): OriginalUri, method: Method) -> Problem {
     Problem::new(
         StatusCode::METHOD_NOT_ALLOWED,
         "wrong-method",
         "The address does not take this method",
-        format!(
-            "{} does not take {}.",
-            request.uri().path(),
-            request.method()
-        ),
+        format!("{} does not take {method}.", uri.path()),
         "The header `allow` of this answer names the methods; `GET /api/v1/openapi.json` has all.",
     )
 }

@@ -35,7 +35,9 @@ async fn keys_are_asked_for_checked_and_revoked_at_once() {
 #[tokio::test]
 async fn unknown_addresses_methods_and_bodies_are_problems() {
     let world = World::new().await;
-    world.get("/nothing").await.is_problem(404, "unknown-route");
+    let nothing = world.get("/nothing").await;
+    nothing.is_problem(404, "unknown-route");
+    assert_eq!(nothing.json["detail"], "Nothing is at /api/v1/nothing.");
     let wrong = world.send(Method::DELETE, "/time", None, None).await;
     wrong.is_problem(405, "wrong-method");
     assert!(wrong.headers.contains_key(header::ALLOW));
