@@ -39,7 +39,7 @@ pub struct App {
     /// Cancelled when the process is ending.
     pub stop: CancellationToken,
     entropy: Mutex<StdRng>,
-    trials: Mutex<HashSet<ModelId>>,
+    trials: Mutex<HashSet<(ModelId, String)>>,
 }
 
 impl App {
@@ -71,10 +71,15 @@ impl App {
         })
     }
 
-    /// Notes that a trial of `model` was published; `false` when it had been noted before.
+    /// Notes that a trial of this file of `model` was published; `false` when it had been noted
+    /// before.
     #[must_use]
-    pub fn remember_trial(&self, model: &ModelId) -> bool {
-        self.trials.lock().unwrap_or_else(PoisonError::into_inner).insert(model.clone())
+    pub fn remember_trial(&self, model: &ModelId, artifact: &str) -> bool {
+        let trial = (model.clone(), artifact.to_owned());
+        self.trials
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(trial)
     }
 
     /// Returns when the process is ending.
@@ -87,7 +92,10 @@ impl App {
     pub fn random_bytes<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
         // A panic elsewhere leaves a generator that is still good.
-        self.entropy.lock().unwrap_or_else(PoisonError::into_inner).fill_bytes(&mut bytes);
+        self.entropy
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .fill_bytes(&mut bytes);
         bytes
     }
 }
@@ -124,8 +132,10 @@ pub mod testing {
     use crate::db::testing::sqlite;
     use crate::rounds;
 
-    const TOURNAMENT_FILES: [&str; 2] =
-        [include_str!("demo/btc-usd-5m.toml"), include_str!("demo/eth-usd-5m.toml")];
+    const TOURNAMENT_FILES: [&str; 2] = [
+        include_str!("demo/btc-usd-5m.toml"),
+        include_str!("demo/eth-usd-5m.toml"),
+    ];
 
     /// 2024-03-05T11:55:00Z, the clock of a fresh test app, microseconds.
     pub const NOW_US: i64 = 1_709_639_700_000_000;
@@ -139,7 +149,9 @@ pub mod testing {
         let wall = WallClock::manual(NOW_US);
         let mut tx = db.begin().await.expect("a transaction");
         for file in TOURNAMENT_FILES {
-            rounds::enter(&mut tx, NOW_US, file).await.expect("the demo's tournaments are valid");
+            rounds::enter(&mut tx, NOW_US, file)
+                .await
+                .expect("the demo's tournaments are valid");
         }
         tx.commit().await.expect("a commit");
         let settings = ServeSettings {
@@ -150,10 +162,18 @@ pub mod testing {
             replay_end_us: None,
             chain_poll: Duration::from_millis(50),
         };
-        let receipts = ReceiptSigner::from_secret(&[7; 32], 31_337, alloy::primitives::Address::ZERO);
+        let receipts =
+            ReceiptSigner::from_secret(&[7; 32], 31_337, alloy::primitives::Address::ZERO);
         let receipts = receipts.expect("a key");
         let entropy = StdRng::from_seed([9; 32]);
-        let app = App::new(db, MarketClock::live(wall.clone()), settings, receipts, None, entropy);
+        let app = App::new(
+            db,
+            MarketClock::live(wall.clone()),
+            settings,
+            receipts,
+            None,
+            entropy,
+        );
         (app, wall, folder)
     }
 }

@@ -63,11 +63,18 @@ impl Db {
     /// Names the folder or database that cannot be had.
     pub async fn open_in(data: &Path, url: Option<&str>) -> anyhow::Result<Self> {
         std::fs::create_dir_all(data).with_context(|| {
-            format!("cannot make the data folder {}: name another with --data", data.display())
+            format!(
+                "cannot make the data folder {}: name another with --data",
+                data.display()
+            )
         })?;
         let url = url.map_or_else(|| Self::embedded_url(data), str::to_owned);
         Self::open(&url).await.with_context(|| {
-            let what = if url.starts_with("sqlite") { &url } else { "the one of DATABASE_URL" };
+            let what = if url.starts_with("sqlite") {
+                &url
+            } else {
+                "the one of DATABASE_URL"
+            };
             format!("cannot open the database ({what})")
         })
     }
@@ -75,7 +82,10 @@ impl Db {
     /// The URL of the embedded database in a data directory.
     #[must_use]
     pub fn embedded_url(data_dir: &Path) -> String {
-        format!("sqlite://{}?mode=rwc", data_dir.join("foretoken.sqlite").display())
+        format!(
+            "sqlite://{}?mode=rwc",
+            data_dir.join("foretoken.sqlite").display()
+        )
     }
 
     /// Begins a writing transaction. On SQLite it takes the write lock at once: a deferred
@@ -84,7 +94,11 @@ impl Db {
     /// # Errors
     /// When no connection or lock is to be had.
     pub async fn begin(&self) -> Result<Tx, sqlx::Error> {
-        if self.is_sqlite { self.pool.begin_with("BEGIN IMMEDIATE").await } else { self.pool.begin().await }
+        if self.is_sqlite {
+            self.pool.begin_with("BEGIN IMMEDIATE").await
+        } else {
+            self.pool.begin().await
+        }
     }
 
     /// A connection for reading.
@@ -112,7 +126,10 @@ impl Db {
 /// # Errors
 /// Database errors.
 pub async fn fact(conn: &mut Conn, name: &str) -> Result<Option<String>, sqlx::Error> {
-    let row = sqlx::query("SELECT value FROM facts WHERE name = $1").bind(name).fetch_optional(conn).await?;
+    let row = sqlx::query("SELECT value FROM facts WHERE name = $1")
+        .bind(name)
+        .fetch_optional(conn)
+        .await?;
     row.map(|row| row.try_get(0)).transpose()
 }
 

@@ -56,9 +56,13 @@ pub fn market_clock(data: &Path) -> anyhow::Result<MarketClock> {
     if !path.is_file() {
         return Ok(MarketClock::live(wall));
     }
-    let file: ClockFile = serde_json::from_str(&std::fs::read_to_string(&path)?).with_context(|| {
-        format!("{} is not a clock file; remove it to use the wall clock", path.display())
-    })?;
+    let file: ClockFile =
+        serde_json::from_str(&std::fs::read_to_string(&path)?).with_context(|| {
+            format!(
+                "{} is not a clock file; remove it to use the wall clock",
+                path.display()
+            )
+        })?;
     Ok(file.clock(wall))
 }
 
@@ -86,7 +90,11 @@ pub fn runner_beside(named: Option<&Path>) -> anyhow::Result<PathBuf> {
 pub fn write_secret(path: &Path, text: &str) -> std::io::Result<()> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
 }

@@ -68,9 +68,11 @@ pub(super) async fn run(args: AdminArgs) -> anyhow::Result<Ended> {
         AdminCommand::Tournament(TournamentCommand::Create { file, data }) => {
             create_tournament(now_us, &file, &data).await
         }
-        AdminCommand::Key(KeyCommand::Create { account, scopes, data }) => {
-            create_key(now_us, &account, &scopes, &data).await
-        }
+        AdminCommand::Key(KeyCommand::Create {
+            account,
+            scopes,
+            data,
+        }) => create_key(now_us, &account, &scopes, &data).await,
         AdminCommand::Resume { reason, data } => resume(now_us, &reason, &data).await,
     }
 }

@@ -28,7 +28,9 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<Ended> {
     if args.json {
         command.arg("--json");
     }
-    let status = command.status().with_context(|| format!("{} does not start", runner.display()))?;
+    let status = command
+        .status()
+        .with_context(|| format!("{} does not start", runner.display()))?;
     match status.code() {
         Some(0) => Ok(Ended::Done),
         Some(2) => Ok(Ended::Refused),

@@ -14,6 +14,9 @@ pub(super) struct DatasetArgs {
 pub(super) fn run(args: &DatasetArgs) -> anyhow::Result<Ended> {
     std::fs::create_dir_all(&args.out)?;
     datasets::write_datasets(&args.out)?;
-    print(&format!("written to {}", args.out.join("manifest.json").display()))?;
+    print(&format!(
+        "written to {}",
+        args.out.join("manifest.json").display()
+    ))?;
     Ok(Ended::Done)
 }

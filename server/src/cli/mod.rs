@@ -58,7 +58,12 @@ enum Command {
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct DataArgs {
     /// Folder of artifacts, keys, clock and the embedded database
-    #[arg(long, value_name = "DIR", default_value = "foretoken-data", env = "FORETOKEN_DATA")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "foretoken-data",
+        env = "FORETOKEN_DATA"
+    )]
     data: PathBuf,
     /// PostgreSQL in place of the embedded database: postgres://…
     #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
@@ -78,11 +83,17 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             error.print().ok();
-            return if error.use_stderr() { ExitCode::from(64) } else { ExitCode::SUCCESS };
+            return if error.use_stderr() {
+                ExitCode::from(64)
+            } else {
+                ExitCode::SUCCESS
+            };
         }
     };
     start_log();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
     let ended = match runtime {
         Ok(runtime) => runtime.block_on(run(cli.command)),
         Err(error) => Err(error.into()),
@@ -113,7 +124,10 @@ async fn run(command: Command) -> anyhow::Result<Ended> {
 fn start_log() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| "info,sqlx=warn,hyper=warn,alloy=warn,tower_http=warn".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
 }
 
 /// Writes a result to standard output.

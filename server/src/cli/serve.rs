@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{DataArgs, Ended};
+use crate::api;
 use crate::app::{App, stop_on_signal};
 use crate::chain::{self, Chain};
 use crate::jobs::{self, apply_chain_events, calendar};
@@ -38,6 +39,7 @@ pub(super) struct ServeArgs {
 pub(super) async fn run(args: ServeArgs) -> anyhow::Result<Ended> {
     let stop = stop_on_signal()?;
     let listener = listen(args.listen).await?;
+    api::metrics::install()?;
     let db = args.data.open().await?;
     let market = market_clock(&args.data.data)?;
     let (chain, deployment) = connect(&db, &args.rpc).await?;
@@ -105,7 +107,9 @@ async fn serve(
     parts.spawn(async move {
         let router = crate::http::router(Arc::clone(&shared));
         tracing::info!(address = %shared.settings.listen, "serving");
-        axum::serve(listener, router).with_graceful_shutdown(token.cancelled_owned()).await?;
+        axum::serve(listener, router)
+            .with_graceful_shutdown(token.cancelled_owned())
+            .await?;
         Ok(())
     });
     let stopped = tokio::select! {
@@ -140,13 +144,18 @@ async fn connect(db: &crate::db::Db, rpc: &str) -> anyhow::Result<(Chain, chain:
     let deployment = chain::deployment(&mut conn).await?.context(
         "this database knows no contracts: `foretoken demo` deploys them on a development chain",
     )?;
-    let chain = chain::connect(rpc).await.with_context(|| format!("the chain at {rpc} does not answer"))?;
+    let chain = chain::connect(rpc)
+        .await
+        .with_context(|| format!("the chain at {rpc} does not answer"))?;
     Ok((chain, deployment))
 }
 
 fn recording() -> anyhow::Result<Replay> {
     let history = datasets::bundled::candles()?;
-    Ok(Replay::new(vec![history.btc, history.eth], domain::Venue::ALL.to_vec()))
+    Ok(Replay::new(
+        vec![history.btc, history.eth],
+        domain::Venue::ALL.to_vec(),
+    ))
 }
 
 /// Often enough for the chain's pace at a replay's speed; a second when live.
@@ -165,6 +174,7 @@ fn receipt_secret(data: &Path) -> anyhow::Result<[u8; 32]> {
         crate::settings::write_secret(&path, &hex::encode(fresh))?;
     }
     let text = std::fs::read_to_string(&path)?;
-    let bytes = hex::decode(text.trim()).with_context(|| format!("{} is no key", path.display()))?;
+    let bytes =
+        hex::decode(text.trim()).with_context(|| format!("{} is no key", path.display()))?;
     <[u8; 32]>::try_from(bytes).map_err(|_| anyhow::anyhow!("{} is not 32 bytes", path.display()))
 }

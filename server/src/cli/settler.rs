@@ -34,19 +34,36 @@ pub(super) async fn run(args: SettlerArgs) -> anyhow::Result<Ended> {
         .with_context(|| format!("the chain at {} does not answer", args.rpc))?;
     // A replay's seconds are short: the commitment must be mined before T.
     let poll = Duration::from_secs_f64((3.0 / market.speed()).clamp(0.03, 1.0));
-    let settings = SettlerSettings { poll, ..SettlerSettings::default() };
-    settler::run(db, market.clone(), market.wall().clone(), chain, keys, settings, stop).await?;
+    let settings = SettlerSettings {
+        poll,
+        ..SettlerSettings::default()
+    };
+    settler::run(
+        db,
+        market.clone(),
+        market.wall().clone(),
+        chain,
+        keys,
+        settings,
+        stop,
+    )
+    .await?;
     Ok(Ended::Done)
 }
 
 /// A key from the environment, else from a file of the data folder that only its owner can read.
 fn key(data: &Path, role: &str, variable: &str) -> anyhow::Result<Key> {
-    let named = std::env::var(variable).ok().filter(|value| !value.is_empty());
+    let named = std::env::var(variable)
+        .ok()
+        .filter(|value| !value.is_empty());
     let path = data.join("keys").join(format!("{role}.key"));
     let text = match named {
         Some(text) => text,
         None => std::fs::read_to_string(&path).with_context(|| {
-            format!("no {role} key: set {variable} or write it to {}", path.display())
+            format!(
+                "no {role} key: set {variable} or write it to {}",
+                path.display()
+            )
         })?,
     };
     Key::from_hex(text.trim()).with_context(|| format!("the {role} key is no key"))

@@ -28,10 +28,14 @@ where
     Fut: Future<Output = ()>,
 {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let sqlite = Db::open(&Db::embedded_url(folder.path())).await.expect("SQLite opens");
+    let sqlite = Db::open(&Db::embedded_url(folder.path()))
+        .await
+        .expect("SQLite opens");
     test(sqlite.clone()).await;
     sqlite.close().await;
-    let postgres = Db::open(&postgres_url().await).await.expect("PostgreSQL opens");
+    let postgres = Db::open(&postgres_url().await)
+        .await
+        .expect("PostgreSQL opens");
     test(postgres.clone()).await;
     postgres.close().await;
 }
@@ -42,7 +46,9 @@ where
 /// When it cannot be made.
 pub async fn sqlite() -> (Db, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let db = Db::open(&Db::embedded_url(folder.path())).await.expect("SQLite opens");
+    let db = Db::open(&Db::embedded_url(folder.path()))
+        .await
+        .expect("SQLite opens");
     (db, folder)
 }
 
@@ -55,10 +61,27 @@ pub async fn postgres_url() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let port = *CLUSTER.get_or_init(start_cluster);
     let root = format!("postgres://postgres@127.0.0.1:{port}/postgres");
-    let mut conn = sqlx::postgres::PgConnection::connect(&root).await.expect("PostgreSQL answers");
+    let mut conn = connect_when_up(&root).await;
     let name = format!("test_{}", COUNT.fetch_add(1, Ordering::SeqCst));
-    conn.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.expect("CREATE DATABASE");
+    conn.execute(AssertSqlSafe(format!("CREATE DATABASE {name}")))
+        .await
+        .expect("CREATE DATABASE");
     format!("postgres://postgres@127.0.0.1:{port}/{name}")
+}
+
+/// The port listens a moment before the server takes connections.
+async fn connect_when_up(url: &str) -> sqlx::postgres::PgConnection {
+    for _ in 0..600 {
+        match sqlx::postgres::PgConnection::connect(url).await {
+            Ok(conn) => return conn,
+            // 57P03: the database system is starting up.
+            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("57P03") => {
+                crate::wall::pause(Duration::from_millis(50)).await;
+            }
+            Err(error) => panic!("PostgreSQL does not answer: {error}"),
+        }
+    }
+    panic!("PostgreSQL is starting up for half a minute");
 }
 
 fn start_cluster() -> u16 {
@@ -67,7 +90,9 @@ fn start_cluster() -> u16 {
         .name("postgres".into())
         .spawn(move || run_cluster(&ready))
         .expect("a thread starts");
-    started.recv_timeout(Duration::from_secs(60)).expect("PostgreSQL did not start within a minute")
+    started
+        .recv_timeout(Duration::from_secs(60))
+        .expect("PostgreSQL did not start within a minute")
 }
 
 /// Holds the cluster: the death signal of a child fires when the thread that made it ends.
@@ -81,7 +106,18 @@ fn run_cluster(ready: &mpsc::Sender<u16>) {
     }
     let data = folder.join("data");
     let made = as_user(&mut Command::new(program("initdb")), user)
-        .args(["-A", "trust", "-U", "postgres", "--no-sync", "-E", "UTF8", "--locale", "C", "-D"])
+        .args([
+            "-A",
+            "trust",
+            "-U",
+            "postgres",
+            "--no-sync",
+            "-E",
+            "UTF8",
+            "--locale",
+            "C",
+            "-D",
+        ])
         .arg(&data)
         .current_dir(&folder)
         .stdout(Stdio::null())
@@ -90,7 +126,11 @@ fn run_cluster(ready: &mpsc::Sender<u16>) {
     assert!(made.success(), "initdb failed with {made}");
     let port = free_port();
     let mut command = Command::new(program("postgres"));
-    command.arg("-D").arg(&data).args(["-p", &port.to_string()]).current_dir(&folder);
+    command
+        .arg("-D")
+        .arg(&data)
+        .args(["-p", &port.to_string()])
+        .current_dir(&folder);
     for setting in [
         "listen_addresses=127.0.0.1",
         "unix_socket_directories=",
@@ -102,7 +142,10 @@ fn run_cluster(ready: &mpsc::Sender<u16>) {
     }
     let parent = std::process::id();
     // SAFETY: prctl and getppid are async-signal-safe and touch no memory of the parent.
-    #[expect(unsafe_code, reason = "pre_exec is how a child learns to die with its parent")]
+    #[expect(
+        unsafe_code,
+        reason = "pre_exec is how a child learns to die with its parent"
+    )]
     unsafe {
         command.pre_exec(move || {
             libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGINT);
@@ -164,8 +207,12 @@ fn as_user(command: &mut Command, user: Option<(u32, u32)>) -> &mut Command {
 
 fn program(name: &str) -> PathBuf {
     let debian = Path::new("/usr/lib/postgresql/15/bin").join(name);
-    let named = std::env::var_os("FORETOKEN_POSTGRES_BIN").map(|folder| Path::new(&folder).join(name));
-    let found = named.into_iter().chain([debian]).find(|path| path.is_file());
+    let named =
+        std::env::var_os("FORETOKEN_POSTGRES_BIN").map(|folder| Path::new(&folder).join(name));
+    let found = named
+        .into_iter()
+        .chain([debian])
+        .find(|path| path.is_file());
     found.unwrap_or_else(|| {
         panic!("{name} of PostgreSQL 15 is missing: run `cargo xtask setup tests` or set FORETOKEN_POSTGRES_BIN")
     })
@@ -173,10 +220,17 @@ fn program(name: &str) -> PathBuf {
 
 /// Removes the folders of clusters whose process is gone.
 fn forget_dead_clusters() {
-    let Ok(entries) = std::fs::read_dir(std::env::temp_dir()) else { return };
+    let Ok(entries) = std::fs::read_dir(std::env::temp_dir()) else {
+        return;
+    };
     for entry in entries.flatten() {
         let name = entry.file_name();
-        let Some(pid) = name.to_str().and_then(|name| name.strip_prefix("foretoken-postgres-")) else { continue };
+        let Some(pid) = name
+            .to_str()
+            .and_then(|name| name.strip_prefix("foretoken-postgres-"))
+        else {
+            continue;
+        };
         if pid.parse::<u32>().is_ok() && !Path::new("/proc").join(pid).exists() {
             std::fs::remove_dir_all(entry.path()).ok();
         }

@@ -75,31 +75,55 @@ pub(super) async fn own_model(
 ) -> anyhow::Result<String> {
     let url = format!("{server}/api/v1/models");
     let own = format!("{url}?tournament={tournament}&mine=true");
-    let known: Value = client.get(own).bearer_auth(key).send().await?.json().await?;
-    let known = known.get("models").and_then(Value::as_array).into_iter().flatten();
+    let known: Value = client
+        .get(own)
+        .bearer_auth(key)
+        .send()
+        .await?
+        .json()
+        .await?;
+    let known = known
+        .get("models")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
     let is_named = |model: &&Value| model.get("name").and_then(Value::as_str) == Some(name);
-    if let Some(id) = known.into_iter().find(is_named).and_then(|m| m.get("id")?.as_str()) {
+    if let Some(id) = known
+        .into_iter()
+        .find(is_named)
+        .and_then(|m| m.get("id")?.as_str())
+    {
         return Ok(id.to_owned());
     }
     let body = json!({"tournament": tournament, "name": name});
-    let answer = client.post(&url).bearer_auth(key).json(&body).send().await?;
+    let answer = client
+        .post(&url)
+        .bearer_auth(key)
+        .json(&body)
+        .send()
+        .await?;
     let status = answer.status();
     let body: Value = answer.json().await?;
     let id = body.get("id").and_then(Value::as_str);
-    id.map(str::to_owned).ok_or_else(|| anyhow::anyhow!("{url} answered {status}: {body}"))
+    id.map(str::to_owned)
+        .ok_or_else(|| anyhow::anyhow!("{url} answered {status}: {body}"))
 }
 
 impl Bot {
     /// Posts a forecast for every open round of `models` (tournament, model) until `stop`.
     pub(super) async fn run(self, models: Vec<(String, String)>, stop: CancellationToken) {
         let Ok(client) = client() else { return };
-        let seed = self.name.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+        let seed = self.name.bytes().fold(0_u64, |sum, byte| {
+            sum.wrapping_mul(31).wrapping_add(byte.into())
+        });
         let mut random = StdRng::seed_from_u64(seed);
         let mut posted = HashMap::new();
         let nap = Duration::from_secs_f64((LOOK_EVERY_MARKET_S / self.speed).clamp(0.1, 20.0));
         while !stop.is_cancelled() {
             for (tournament, model) in &models {
-                let done = self.post_open(&client, tournament, model, &mut random, &mut posted).await;
+                let done = self
+                    .post_open(&client, tournament, model, &mut random, &mut posted)
+                    .await;
                 if let Err(error) = done {
                     tracing::debug!(bot = self.name, %error, "tries again");
                 }
@@ -121,8 +145,15 @@ impl Bot {
     ) -> anyhow::Result<()> {
         let path = format!("rounds?tournament={tournament}&state=open&limit=20");
         let open = self.ask(client, Method::GET, &path, None).await?;
-        for round in open.get("rounds").and_then(Value::as_array).into_iter().flatten() {
-            let Some(id) = round.get("id").and_then(Value::as_str) else { continue };
+        for round in open
+            .get("rounds")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
+            let Some(id) = round.get("id").and_then(Value::as_str) else {
+                continue;
+            };
             // What is known changes while a round is open; the latest prediction wins.
             let before = posted.get(id).copied();
             if before.is_some() && !self.strategy.looks_back() {
@@ -156,7 +187,10 @@ impl Bot {
         let path = format!("tournaments/{tournament}/outcomes?limit=20");
         let answer = self.ask(client, Method::GET, &path, None).await?;
         let outcomes = answer.get("outcomes").and_then(Value::as_array);
-        let names = outcomes.into_iter().flatten().filter_map(|o| o.get("outcome")?.as_str());
+        let names = outcomes
+            .into_iter()
+            .flatten()
+            .filter_map(|o| o.get("outcome")?.as_str());
         Ok(match names.into_iter().find(|name| *name != "void") {
             Some("up") => 0.5 + lean,
             Some("down") => 0.5 - lean,
@@ -179,7 +213,10 @@ impl Bot {
         let answer = request.send().await?;
         let status = answer.status();
         let body: Value = answer.json().await?;
-        anyhow::ensure!(status == StatusCode::OK || status == StatusCode::CREATED, "{url}: {status} {body}");
+        anyhow::ensure!(
+            status == StatusCode::OK || status == StatusCode::CREATED,
+            "{url}: {status} {body}"
+        );
         Ok(body)
     }
 }

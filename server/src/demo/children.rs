@@ -24,10 +24,17 @@ pub(super) struct Child {
 }
 
 /// Starts `command` with its output in `logs/<name>.log`.
-pub(super) fn start(name: &'static str, mut command: Command, data: &Path) -> anyhow::Result<Child> {
+pub(super) fn start(
+    name: &'static str,
+    mut command: Command,
+    data: &Path,
+) -> anyhow::Result<Child> {
     let log = data.join("logs").join(format!("{name}.log"));
     let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
-    command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
+    command
+        .stdin(Stdio::null())
+        .stdout(file.try_clone()?)
+        .stderr(file);
     // A group of its own: Ctrl-C is for the demo, which then ends its children in order.
     command.process_group(0);
     die_with_parent(&mut command);
@@ -35,10 +42,17 @@ pub(super) fn start(name: &'static str, mut command: Command, data: &Path) -> an
     let shared = Arc::clone(&running);
     let (end, ended) = oneshot::channel();
     // The death signal fires when the thread that forked ends, so this one stays with its child.
-    std::thread::Builder::new().name(name.into()).spawn(move || {
-        end.send(hold(&mut command, &shared)).ok();
-    })?;
-    Ok(Child { name, log, running, ended })
+    std::thread::Builder::new()
+        .name(name.into())
+        .spawn(move || {
+            end.send(hold(&mut command, &shared)).ok();
+        })?;
+    Ok(Child {
+        name,
+        log,
+        running,
+        ended,
+    })
 }
 
 fn hold(command: &mut Command, running: &Mutex<Option<Pid>>) -> std::io::Result<ExitStatus> {
@@ -53,7 +67,10 @@ fn hold(command: &mut Command, running: &Mutex<Option<Pid>>) -> std::io::Result<
 fn die_with_parent(command: &mut Command) {
     let parent = std::process::id();
     // SAFETY: prctl and getppid are async-signal-safe and touch no memory of the parent.
-    #[expect(unsafe_code, reason = "pre_exec is how a child learns to die with its parent")]
+    #[expect(
+        unsafe_code,
+        reason = "pre_exec is how a child learns to die with its parent"
+    )]
     unsafe {
         command.pre_exec(move || {
             libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
@@ -70,7 +87,9 @@ impl Child {
     pub(super) fn must_run(&mut self) -> anyhow::Result<()> {
         match self.ended.try_recv() {
             Err(oneshot::error::TryRecvError::Empty) => Ok(()),
-            Ok(Ok(status)) => anyhow::bail!("{} ended with {status}\n{}", self.name, self.last_lines()),
+            Ok(Ok(status)) => {
+                anyhow::bail!("{} ended with {status}\n{}", self.name, self.last_lines())
+            }
             Ok(Err(error)) => anyhow::bail!("{} did not start: {error}", self.name),
             Err(_) => anyhow::bail!("{} was lost\n{}", self.name, self.last_lines()),
         }
@@ -79,7 +98,10 @@ impl Child {
     /// Asks the child to end and waits for it; after a while it is killed.
     pub(super) async fn stop(mut self) {
         self.signal(Signal::SIGTERM);
-        if tokio::time::timeout(PATIENCE, &mut self.ended).await.is_err() {
+        if tokio::time::timeout(PATIENCE, &mut self.ended)
+            .await
+            .is_err()
+        {
             tracing::warn!(child = self.name, "does not end; killed");
             self.signal(Signal::SIGKILL);
             (&mut self.ended).await.ok();

@@ -18,7 +18,11 @@ pub(super) struct Folder {
 impl Folder {
     pub(super) fn open(args: &DemoArgs) -> anyhow::Result<Self> {
         let temporary = if args.data.is_none() && args.headless {
-            Some(tempfile::Builder::new().prefix("foretoken-demo-").tempdir()?)
+            Some(
+                tempfile::Builder::new()
+                    .prefix("foretoken-demo-")
+                    .tempdir()?,
+            )
         } else {
             None
         };
@@ -27,7 +31,10 @@ impl Folder {
             (None, Some(temporary)) => temporary.path().to_path_buf(),
             (None, None) => PathBuf::from("foretoken-data"),
         };
-        let folder = Self { path, _temporary: temporary };
+        let folder = Self {
+            path,
+            _temporary: temporary,
+        };
         folder.make()?;
         Ok(folder)
     }
@@ -42,7 +49,8 @@ impl Folder {
         old.push(".old");
         let old = PathBuf::from(old);
         if old.exists() {
-            std::fs::remove_dir_all(&old).with_context(|| format!("cannot remove {}", old.display()))?;
+            std::fs::remove_dir_all(&old)
+                .with_context(|| format!("cannot remove {}", old.display()))?;
         }
         std::fs::rename(&self.path, &old)?;
         super::progress::say(&format!(
@@ -63,14 +71,25 @@ impl Folder {
         not_before_us: i64,
     ) -> anyhow::Result<MarketClock> {
         let market_origin_us = self.last_market_us().unwrap_or(first_us).max(not_before_us);
-        let file = ClockFile { wall_origin_us: wall.now_us(), market_origin_us, speed };
-        replace(&self.path.join("clock.json"), &serde_json::to_string_pretty(&file)?)?;
+        let file = ClockFile {
+            wall_origin_us: wall.now_us(),
+            market_origin_us,
+            speed,
+        };
+        replace(
+            &self.path.join("clock.json"),
+            &serde_json::to_string_pretty(&file)?,
+        )?;
         Ok(file.clock(wall.clone()))
     }
 
     /// What the market clock showed when it was last saved.
     pub(super) fn last_market_us(&self) -> Option<i64> {
-        std::fs::read_to_string(self.path.join("market-time")).ok()?.trim().parse().ok()
+        std::fs::read_to_string(self.path.join("market-time"))
+            .ok()?
+            .trim()
+            .parse()
+            .ok()
     }
 
     /// Saves the market time, so that the next start goes on from here.
@@ -82,7 +101,10 @@ impl Folder {
         for part in ["", "logs", "keys", "artifacts"] {
             let folder = self.path.join(part);
             std::fs::create_dir_all(&folder).with_context(|| {
-                format!("cannot make {}: name another folder with --data DIR", folder.display())
+                format!(
+                    "cannot make {}: name another folder with --data DIR",
+                    folder.display()
+                )
             })?;
         }
         Ok(())

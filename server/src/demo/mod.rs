@@ -23,7 +23,10 @@ use crate::chain::{ChainError, anvil};
 use crate::settings::runner_beside;
 
 /// The tournaments of the demo, as an operator would write them.
-pub const TOURNAMENT_FILES: [&str; 2] = [include_str!("btc-usd-5m.toml"), include_str!("eth-usd-5m.toml")];
+pub const TOURNAMENT_FILES: [&str; 2] = [
+    include_str!("btc-usd-5m.toml"),
+    include_str!("eth-usd-5m.toml"),
+];
 
 /// Rounds of a run without pages when nothing is said.
 const HEADLESS_ROUNDS: usize = 12;
@@ -81,9 +84,8 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
     let wall = WallClock::system();
     let began_us = wall.now_us();
     let stop = stop_on_signal()?;
-    TcpListener::bind(("127.0.0.1", args.port)).with_context(|| {
-        format!("port {} is in use: choose another with --port P", args.port)
-    })?;
+    TcpListener::bind(("127.0.0.1", args.port))
+        .with_context(|| format!("port {} is in use: choose another with --port P", args.port))?;
     let tools = world::Tools {
         anvil: anvil::locate(None)?,
         runner: runner_beside(args.runner.as_deref())?,
@@ -101,5 +103,7 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
 }
 
 fn does_not_fit(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<ChainError>().is_some_and(|e| matches!(e, ChainError::DoesNotFit(_)))
+    error
+        .downcast_ref::<ChainError>()
+        .is_some_and(|e| matches!(e, ChainError::DoesNotFit(_)))
 }

@@ -9,10 +9,10 @@ use domain::{ModelId, TokenAmount, TournamentId};
 use super::bots::{self, BOTS, Bot};
 use super::world::{Keys, World, api_key};
 use crate::accounts::Scope;
-use crate::wall::pause;
 use crate::chain::wallet::Wallet;
 use crate::chain::{B256, Key, anvil};
 use crate::db::Db;
+use crate::wall::pause;
 use crate::{models, rounds, stakes};
 
 /// The account of the platform's own models.
@@ -62,8 +62,15 @@ pub(super) async fn enter(world: &World, keys: &Keys) -> anyhow::Result<Particip
         let wallet = keys.of_label(name)?;
         let address = wallet.address().to_string();
         let scopes = [Scope::Read, Scope::Predict, Scope::Upload];
-        let (_, key) =
-            api_key(&world.db, world.market.wall().now_us(), name, &address, false, &scopes).await?;
+        let (_, key) = api_key(
+            &world.db,
+            world.market.wall().now_us(),
+            name,
+            &address,
+            false,
+            &scopes,
+        )
+        .await?;
         let client = bots::client()?;
         let mut models = Vec::new();
         let mut staked = Vec::new();
@@ -74,11 +81,27 @@ pub(super) async fn enter(world: &World, keys: &Keys) -> anyhow::Result<Particip
         }
         if name == "noise-bot" {
             let model = staked.first().context("a tournament")?.1.clone();
-            participants.leaver = Some(Leaver { model, key: wallet.clone() });
+            participants.leaver = Some(Leaver {
+                model,
+                key: wallet.clone(),
+            });
         }
-        stakers.push(Staker { key: wallet, models: staked });
+        stakers.push(Staker {
+            key: wallet,
+            models: staked,
+        });
         let (server, speed) = (world.server.clone(), world.market.speed());
-        participants.bots.push((Bot { name, key, strategy, stake, server, speed }, models));
+        participants.bots.push((
+            Bot {
+                name,
+                key,
+                strategy,
+                stake,
+                server,
+                speed,
+            },
+            models,
+        ));
     }
     stake_all(world, keys, stakers).await?;
     Ok(participants)
@@ -92,8 +115,15 @@ async fn enter_operator(
     let wallet = keys.of_label("participant")?;
     let address = wallet.address().to_string();
     let now_us = world.market.wall().now_us();
-    let (account, _) =
-        api_key(&world.db, now_us, OPERATOR, &address, true, &[Scope::Upload]).await?;
+    let (account, _) = api_key(
+        &world.db,
+        now_us,
+        OPERATOR,
+        &address,
+        true,
+        &[Scope::Upload],
+    )
+    .await?;
     let artifacts = world.folder.join("artifacts");
     let mut tx = world.db.begin().await?;
     let mut entered = Vec::new();
@@ -105,16 +135,28 @@ async fn enter_operator(
                 Some(model) => model.clone(),
                 None => {
                     let (name, bytes) = (reference.name, reference.bytes);
-                    models::upload(&mut tx, &artifacts, now_us, &account.id, id, name, bytes, true)
-                        .await?
-                        .id
+                    models::upload(
+                        &mut tx,
+                        &artifacts,
+                        now_us,
+                        &account.id,
+                        id,
+                        name,
+                        bytes,
+                        true,
+                    )
+                    .await?
+                    .id
                 }
             };
             entered.push((id.clone(), model));
         }
     }
     tx.commit().await?;
-    Ok(Staker { key: wallet, models: entered })
+    Ok(Staker {
+        key: wallet,
+        models: entered,
+    })
 }
 
 /// Registers and stakes every model that has no stake yet, and waits until it is seen.

@@ -12,8 +12,8 @@ use super::folder::Folder;
 use super::report::{self, Elapsed, Reconciliation, Tally, Withdrawal};
 use super::withdrawal::Leaving;
 use super::world::World;
-use crate::wall::pause;
 use crate::settlement::{self, SettlementError};
+use crate::wall::pause;
 
 /// Between two looks, wall time.
 const LOOK: Duration = Duration::from_millis(200);
@@ -38,7 +38,10 @@ pub(super) async fn run(
     for (bot, models) in std::mem::take(&mut world.participants.bots) {
         tokio::spawn(bot.run(models, world.background()));
     }
-    say(&format!("rounds run at {} (speed {})", world.server, args.speed));
+    say(&format!(
+        "rounds run at {} (speed {})",
+        world.server, args.speed
+    ));
     let watched = watch(args, folder, &mut world, began_us, stop).await;
     folder.save_market_us(world.market.now_us())?;
     let stopped = world.stop().await;
@@ -52,7 +55,10 @@ async fn watch(
     began_us: i64,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let mut run = Run { began_us, first_settled: None };
+    let mut run = Run {
+        began_us,
+        first_settled: None,
+    };
     let mut tally = Tally::default();
     let mut leaving = Leaving::new(world).await?;
     let mut told = Told::default();
@@ -78,14 +84,19 @@ async fn watch(
             write_json(args, world, &leaving, &run, None).await?;
         }
         told.say(args, world, &tally);
-        let enough = args.wanted_rounds().is_some_and(|wanted| tally.settled >= wanted);
+        let enough = args
+            .wanted_rounds()
+            .is_some_and(|wanted| tally.settled >= wanted);
         if enough && leaving.paid().is_some() && !told.done {
             told.done = true;
             finish(args, world, &leaving, &run).await?;
             if args.headless {
                 return Ok(());
             }
-            say(&format!("the rounds are settled; still serving at {} until Ctrl-C", world.server));
+            say(&format!(
+                "the rounds are settled; still serving at {} until Ctrl-C",
+                world.server
+            ));
         }
     }
 }
@@ -99,7 +110,10 @@ struct Run {
 impl Run {
     fn elapsed(&self, world: &World) -> Elapsed {
         let seconds = seconds(world.market.wall().now_us() - self.began_us);
-        Elapsed { seconds, first_settled: self.first_settled }
+        Elapsed {
+            seconds,
+            first_settled: self.first_settled,
+        }
     }
 }
 
@@ -118,7 +132,9 @@ impl Told {
         let now_us = world.market.now_us();
         if ended != self.ended {
             self.ended = ended;
-            let wanted = args.wanted_rounds().map_or_else(String::new, |n| format!(" of {n}"));
+            let wanted = args
+                .wanted_rounds()
+                .map_or_else(String::new, |n| format!(" of {n}"));
             say(&format!(
                 "{}: {}{wanted} rounds settled, {} void, {} thin, {} batches",
                 rfc3339(now_us / SECOND_US * SECOND_US),
@@ -130,7 +146,10 @@ impl Told {
         }
         if !self.over && now_us >= datasets::split::Part::Replay.to_us() {
             self.over = true;
-            say(&format!("the recording has ended; still serving at {}", world.server));
+            say(&format!(
+                "the recording has ended; still serving at {}",
+                world.server
+            ));
         }
     }
 }
@@ -178,7 +197,11 @@ async fn reconcile(world: &World) -> anyhow::Result<Reconciliation> {
         match settlement::compare(&world.db, &world.chain, &world.deployment).await {
             Ok(seen) => {
                 let (ledger, chain) = (seen.ledger.to_string(), seen.chain.to_string());
-                let found = Reconciliation { ledger, chain, equal: seen.equal };
+                let found = Reconciliation {
+                    ledger,
+                    chain,
+                    equal: seen.equal,
+                };
                 if found.equal {
                     return Ok(found);
                 }

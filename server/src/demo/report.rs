@@ -108,12 +108,18 @@ async fn ended(conn: &mut Conn) -> anyhow::Result<Vec<Round>> {
     let mut all = BTreeMap::new();
     let mut before_start_us = None;
     loop {
-        let filter = RoundFilter { before_start_us, ..ended_filter() };
+        let filter = RoundFilter {
+            before_start_us,
+            ..ended_filter()
+        };
         let page = rounds::list(conn, &filter).await?;
         // Two tournaments have rounds at the same time: the cursor may not split them.
         let cursor = page.last().map(|round| round.schedule.start_us + 1);
         let known = all.len();
-        all.extend(page.into_iter().map(|round| ((round.schedule.start_us, round.id.clone()), round)));
+        all.extend(
+            page.into_iter()
+                .map(|round| ((round.schedule.start_us, round.id.clone()), round)),
+        );
         if cursor.is_none() || all.len() == known {
             return Ok(all.into_values().collect());
         }
@@ -123,7 +129,12 @@ async fn ended(conn: &mut Conn) -> anyhow::Result<Vec<Round>> {
 
 fn ended_filter() -> RoundFilter {
     let states = vec![RoundState::Final, RoundState::Void];
-    RoundFilter { tournament: None, states, before_start_us: None, limit: 500 }
+    RoundFilter {
+        tournament: None,
+        states,
+        before_start_us: None,
+        limit: 500,
+    }
 }
 
 impl Tally {
@@ -132,7 +143,14 @@ impl Tally {
         let rounds = if self.seen.is_empty() {
             ended(conn).await?
         } else {
-            rounds::list(conn, &RoundFilter { limit: 100, ..ended_filter() }).await?
+            rounds::list(
+                conn,
+                &RoundFilter {
+                    limit: 100,
+                    ..ended_filter()
+                },
+            )
+            .await?
         };
         for round in rounds {
             if !self.seen.insert(round.id.clone()) {
@@ -161,8 +179,11 @@ pub(super) async fn collect(
     reconciliation: Option<Reconciliation>,
     elapsed: Elapsed,
 ) -> anyhow::Result<Report> {
-    let models: BTreeMap<ModelId, Model> =
-        models::list(conn, None, None).await?.into_iter().map(|m| (m.id.clone(), m)).collect();
+    let models: BTreeMap<ModelId, Model> = models::list(conn, None, None)
+        .await?
+        .into_iter()
+        .map(|m| (m.id.clone(), m))
+        .collect();
     let mut reports = Vec::new();
     for round in ended(conn).await? {
         reports.push(round_report(conn, &round, &models).await?);
@@ -213,7 +234,9 @@ async fn round_report(
         if counted.model_index.is_none() {
             continue;
         }
-        let model = models.get(&counted.model).context("a counted model is unknown")?;
+        let model = models
+            .get(&counted.model)
+            .context("a counted model is unknown")?;
         entries.push(EntryReport {
             model: counted.model.to_string(),
             name: model.name.clone(),
@@ -233,14 +256,24 @@ async fn round_report(
         tournament: round.id.tournament().to_string(),
         opens_at: rfc3339(round.schedule.opens_us),
         locks_at: rfc3339(round.schedule.lock_us),
-        p0: resolution.as_ref().and_then(|r| r.p0).map(|p| p.to_string()),
-        p1: resolution.as_ref().and_then(|r| r.p1).map(|p| p.to_string()),
+        p0: resolution
+            .as_ref()
+            .and_then(|r| r.p0)
+            .map(|p| p.to_string()),
+        p1: resolution
+            .as_ref()
+            .and_then(|r| r.p1)
+            .map(|p| p.to_string()),
         outcome: outcome.name(),
         thin: entries.len() == 1,
         void_reason: (!round.void_reason.is_empty()).then(|| round.void_reason.clone()),
         a: entered.tournament.stake.a_ppm,
-        W: lock.as_ref().map_or_else(|| "0".into(), |l| l.total_w.to_string()),
-        P: lock.as_ref().map_or_else(|| "0".into(), |l| l.total_p.to_string()),
+        W: lock
+            .as_ref()
+            .map_or_else(|| "0".into(), |l| l.total_w.to_string()),
+        P: lock
+            .as_ref()
+            .map_or_else(|| "0".into(), |l| l.total_p.to_string()),
         burned: (-paid).to_string(),
         entries,
     })
@@ -248,12 +281,16 @@ async fn round_report(
 
 /// Replaces the file as a whole: a reader sees the old one or the new one.
 pub(super) fn write(path: &Path, report: &Report) -> anyhow::Result<()> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = path
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder)
         .with_context(|| format!("cannot write beside {}", path.display()))?;
     serde_json::to_writer_pretty(&mut file, report)?;
     file.as_file().sync_all()?;
-    file.persist(path).with_context(|| format!("cannot write {}", path.display()))?;
+    file.persist(path)
+        .with_context(|| format!("cannot write {}", path.display()))?;
     Ok(())
 }
 
@@ -270,14 +307,27 @@ pub(super) fn table(report: &Report) -> String {
     let mut rows: Vec<_> = sums.into_iter().collect();
     rows.sort_by_key(|(key, (total, _))| (key.0.to_owned(), -total));
     let mut text = String::new();
-    writeln!(text, "{:<14} {:<22} {:>7} {:>18}", "tournament", "model", "rounds", "payout in tokens").ok();
+    writeln!(
+        text,
+        "{:<14} {:<22} {:>7} {:>18}",
+        "tournament", "model", "rounds", "payout in tokens"
+    )
+    .ok();
     for ((tournament, name), (total, count)) in rows {
         let total = Delta::from_units(total).tokens();
         writeln!(text, "{tournament:<14} {name:<22} {count:>7} {total:>18}").ok();
     }
-    let void = report.rounds.iter().filter(|round| round.outcome == "void").count();
+    let void = report
+        .rounds
+        .iter()
+        .filter(|round| round.outcome == "void")
+        .count();
     let settled = report.rounds.len() - void;
-    let burned: i64 = report.batches.iter().filter_map(|b| b.burned.parse::<i64>().ok()).sum();
+    let burned: i64 = report
+        .batches
+        .iter()
+        .filter_map(|b| b.burned.parse::<i64>().ok())
+        .sum();
     let burned = Delta::from_units(burned).tokens();
     writeln!(
         text,
@@ -286,19 +336,42 @@ pub(super) fn table(report: &Report) -> String {
     )
     .ok();
     if let Some(withdrawal) = &report.withdrawal {
-        let amount = withdrawal.amount.parse().map(Delta::from_units).unwrap_or_default().tokens();
-        writeln!(text, "withdrawn with a proof: {amount} tokens of {}", withdrawal.model).ok();
+        let amount = withdrawal
+            .amount
+            .parse()
+            .map(Delta::from_units)
+            .unwrap_or_default()
+            .tokens();
+        writeln!(
+            text,
+            "withdrawn with a proof: {amount} tokens of {}",
+            withdrawal.model
+        )
+        .ok();
     }
     if let Some(r) = &report.reconciliation {
         let verdict = if r.equal { "equal" } else { "DIFFERENT" };
-        writeln!(text, "ledger {} and chain {} (1e-9 token): {verdict}", r.ledger, r.chain).ok();
+        writeln!(
+            text,
+            "ledger {} and chain {} (1e-9 token): {verdict}",
+            r.ledger, r.chain
+        )
+        .ok();
     }
     text
 }
 
 /// The median time of each stage over all rounds, in the order of a round's life.
 pub(super) async fn stage_times(conn: &mut Conn) -> anyhow::Result<String> {
-    const STAGES: [&str; 7] = ["lock", "aggregate", "commit", "resolve", "score", "propose", "accept"];
+    const STAGES: [&str; 7] = [
+        "lock",
+        "aggregate",
+        "commit",
+        "resolve",
+        "score",
+        "propose",
+        "accept",
+    ];
     let mut times: BTreeMap<String, Vec<i64>> = BTreeMap::new();
     for round in ended(conn).await? {
         for stage in rounds::stages(conn, &round.id).await? {
@@ -307,7 +380,9 @@ pub(super) async fn stage_times(conn: &mut Conn) -> anyhow::Result<String> {
     }
     let mut text = String::from("stage, median time on the wall:");
     for stage in STAGES {
-        let Some(all) = times.get_mut(stage) else { continue };
+        let Some(all) = times.get_mut(stage) else {
+            continue;
+        };
         all.sort_unstable();
         let median = all.get(all.len() / 2).copied().unwrap_or_default();
         write!(text, " {stage} {:.1} ms;", milliseconds(median)).ok();

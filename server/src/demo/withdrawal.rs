@@ -26,7 +26,9 @@ pub(super) enum Leaving {
 impl Leaving {
     /// Asks for the withdrawal unless that was done before.
     pub(super) async fn new(world: &World) -> anyhow::Result<Self> {
-        let Some(leaver) = &world.participants.leaver else { return Ok(Self::Nobody) };
+        let Some(leaver) = &world.participants.leaver else {
+            return Ok(Self::Nobody);
+        };
         let mut conn = world.db.read().await?;
         if let Some(text) = db::fact(&mut conn, FACT).await? {
             return Ok(Self::Paid(serde_json::from_str(&text)?));
@@ -37,7 +39,9 @@ impl Leaving {
         if stake.requested.units() == 0 {
             let mut wallet =
                 Wallet::new(&world.chain, &world.deployment, leaver.key.clone()).await?;
-            let asked = wallet.request_withdrawal(stake.model_index, leaving_amount()?).await?;
+            let asked = wallet
+                .request_withdrawal(stake.model_index, leaving_amount()?)
+                .await?;
             wallet.wait(asked).await?;
         }
         // The contract counts from the block that mined the request, which is behind us.
@@ -52,7 +56,9 @@ impl Leaving {
     /// Takes the withdrawal once it has matured. A batch accepted meanwhile makes the proof stale;
     /// then the next look takes a fresh one.
     pub(super) async fn step(&mut self, world: &World) -> anyhow::Result<()> {
-        let Self::Asked { matures_us } = *self else { return Ok(()) };
+        let Self::Asked { matures_us } = *self else {
+            return Ok(());
+        };
         // A few blocks later, since the chain's clock is up to a block behind the market's.
         if world.market.now_us() < matures_us + 15 * SECOND_US {
             return Ok(());

@@ -18,12 +18,12 @@ use super::folder::Folder;
 use super::participants::{self, Participants};
 use super::progress::say;
 use crate::accounts::{self, Scope};
-use crate::wall::pause;
 use crate::chain::anvil::{self, Anvil, AnvilSettings};
 use crate::chain::{self, B256, Chain, DeployKeys, DeploySettings, Deployment, Key, NewTournament};
 use crate::db::Db;
 use crate::rounds;
 use crate::settings::write_secret;
+use crate::wall::pause;
 
 /// The server answers by then, wall time.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -53,12 +53,20 @@ pub(super) struct World {
 pub(super) fn locate_onnx_runtime() -> anyhow::Result<PathBuf> {
     if let Some(named) = std::env::var_os("FORETOKEN_ORT").filter(|value| !value.is_empty()) {
         let path = PathBuf::from(named);
-        anyhow::ensure!(path.is_file(), "{} is no file: correct FORETOKEN_ORT or unset it", path.display());
+        anyhow::ensure!(
+            path.is_file(),
+            "{} is no file: correct FORETOKEN_ORT or unset it",
+            path.display()
+        );
         return Ok(path);
     }
-    let cache = std::env::var_os("XDG_CACHE_HOME").filter(|value| !value.is_empty()).map(PathBuf::from);
+    let cache = std::env::var_os("XDG_CACHE_HOME")
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from);
     let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
-    let cache = cache.or(home).context("neither XDG_CACHE_HOME nor HOME is set")?;
+    let cache = cache
+        .or(home)
+        .context("neither XDG_CACHE_HOME nor HOME is set")?;
     let path = cache.join("foretoken/tools/onnxruntime-1.31.1/libonnxruntime.so.1.31.1");
     anyhow::ensure!(
         path.is_file(),
@@ -82,7 +90,11 @@ impl World {
         let (anvil, chain, market) = start_chain(args, tools, folder, wall).await?;
         // The stored contracts must be on this chain before anything is built upon them.
         chain::fitting_deployment(&mut *db.read().await?, &chain).await?;
-        tokio::spawn(anvil::mine(chain.clone(), market.clone(), background.clone()));
+        tokio::spawn(anvil::mine(
+            chain.clone(),
+            market.clone(),
+            background.clone(),
+        ));
         let keys = Keys::of(data)?;
         let deployment = deploy(&db, &chain, &keys, wall.now_us()).await?;
         keys.store_settler(data)?;
@@ -92,7 +104,11 @@ impl World {
         let own = std::env::current_exe()?;
         let mut children = vec![
             children::start("server", serve_command(&own, args, data, anvil.url()), data)?,
-            children::start("settler", settler_command(&own, args, data, anvil.url()), data)?,
+            children::start(
+                "settler",
+                settler_command(&own, args, data, anvil.url()),
+                data,
+            )?,
         ];
         wait_for_server(&server, &mut children).await?;
         let runner = runner_command(tools, data, &server, &runner_key);
@@ -167,7 +183,12 @@ async fn deploy(db: &Db, chain: &Chain, keys: &Keys, now_us: i64) -> anyhow::Res
         operator: keys.of_label("operator")?,
         guardian: keys.of_label("guardian")?,
     };
-    for key in [&roles.owner, &roles.committer, &roles.operator, &roles.guardian] {
+    for key in [
+        &roles.owner,
+        &roles.committer,
+        &roles.operator,
+        &roles.guardian,
+    ] {
         anvil::give_gas(chain, key.address()).await?;
     }
     Ok(chain::deploy(db, chain, &roles, &DeploySettings::demo(), &tournaments).await?)
@@ -187,7 +208,9 @@ impl Keys {
             write_secret(&path, &hex::encode(seed))?;
         }
         let text = std::fs::read_to_string(&path)?;
-        Ok(Self { seed: hex::decode(text.trim()).context("keys/demo.seed is not hex")? })
+        Ok(Self {
+            seed: hex::decode(text.trim()).context("keys/demo.seed is not hex")?,
+        })
     }
 
     /// The key of a role or a participant.
@@ -221,7 +244,13 @@ fn with_data(own: &Path, verb: &str, args: &DemoArgs, data: &Path) -> Command {
 
 fn serve_command(own: &Path, args: &DemoArgs, data: &Path, rpc: &str) -> Command {
     let mut command = with_data(own, "serve", args, data);
-    command.args(["--rpc", rpc, "--replay", "--listen", &format!("127.0.0.1:{}", args.port)]);
+    command.args([
+        "--rpc",
+        rpc,
+        "--replay",
+        "--listen",
+        &format!("127.0.0.1:{}", args.port),
+    ]);
     command
 }
 
@@ -233,7 +262,10 @@ fn settler_command(own: &Path, args: &DemoArgs, data: &Path, rpc: &str) -> Comma
 
 fn runner_command(tools: &Tools, data: &Path, server: &str, key: &str) -> Command {
     let mut command = Command::new(&tools.runner);
-    command.args(["join", "--server", server]).arg("--ort").arg(&tools.onnx_runtime);
+    command
+        .args(["join", "--server", server])
+        .arg("--ort")
+        .arg(&tools.onnx_runtime);
     command.arg("--cache").arg(data.join("runner-cache"));
     // In the environment, not on the command line that every process may read.
     command.env("FORETOKEN_RUNNER_KEY", key);

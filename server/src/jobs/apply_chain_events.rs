@@ -22,7 +22,10 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) {
             }
             Err(error) => {
                 let error = format!("{error:#}");
-                tracing::error!(error, "the chain's events could not be applied; tried again");
+                tracing::error!(
+                    error,
+                    "the chain's events could not be applied; tried again"
+                );
             }
         }
         tokio::select! {

@@ -24,7 +24,7 @@ pub(super) async fn publish(app: &App) -> anyhow::Result<()> {
     };
     for model in waiting {
         // Publishing twice changes nothing; remembering it here only saves the write.
-        if !app.remember_trial(&model.id) {
+        if !app.remember_trial(&model.id, &model.artifact) {
             continue;
         }
         let mut tx = app.db.begin().await?;
@@ -45,7 +45,14 @@ fn trial_features() -> anyhow::Result<&'static [f32]> {
         let history = datasets::bundled::candles().map_err(|e| e.to_string())?;
         let rows = datasets::dataset::rows(&history, Asset::Btc, Part::Validation);
         let rows = rows.map_err(|e| e.to_string())?;
-        Ok(rows.rows.into_iter().take(TRIAL_ROWS).flat_map(|row| row.features).collect())
+        Ok(rows
+            .rows
+            .into_iter()
+            .take(TRIAL_ROWS)
+            .flat_map(|row| row.features)
+            .collect())
     });
-    made.as_deref().map_err(|error| anyhow::anyhow!("{error}")).context("the trial's rows")
+    made.as_deref()
+        .map_err(|error| anyhow::anyhow!("{error}"))
+        .context("the trial's rows")
 }

@@ -18,7 +18,10 @@ const OLDEST_CHAIN_VIEW: Duration = Duration::from_secs(300);
 
 /// Locks a round whose deadline has passed, or voids it where it cannot be settled.
 pub(super) async fn lock(app: &App, round: &Round) -> anyhow::Result<()> {
-    let deployment = app.deployment.as_ref().context("no chain is configured: `serve --rpc URL`")?;
+    let deployment = app
+        .deployment
+        .as_ref()
+        .context("no chain is configured: `serve --rpc URL`")?;
     let began_us = app.wall.now_us();
     // Predictions received before the deadline may still wait for the writer.
     app.writer.barrier().await?;
@@ -40,7 +43,14 @@ pub(super) async fn lock(app: &App, round: &Round) -> anyhow::Result<()> {
     let aggregate_us = app.wall.now_us() - aggregate_began_us;
     rounds::record_stage(&mut tx, &round.id, "aggregate", now_us, aggregate_us).await?;
     let due_us = round.schedule.start_us;
-    rounds::advance(&mut tx, &round.id, RoundState::Open, RoundState::Locked, due_us).await?;
+    rounds::advance(
+        &mut tx,
+        &round.id,
+        RoundState::Open,
+        RoundState::Locked,
+        due_us,
+    )
+    .await?;
     let took_us = app.wall.now_us() - began_us;
     rounds::record_stage(&mut tx, &round.id, "lock", now_us, took_us).await?;
     tx.commit().await?;
@@ -50,11 +60,18 @@ pub(super) async fn lock(app: &App, round: &Round) -> anyhow::Result<()> {
 /// A locked round whose commitment was not mined before T can never settle.
 pub(super) async fn void_if_not_committed(app: &App, round: &Round) -> anyhow::Result<()> {
     let mut tx = app.db.begin().await?;
-    let final_s = chain::final_head(&mut tx).await?.map_or(0, |head| head.time_s);
+    let final_s = chain::final_head(&mut tx)
+        .await?
+        .map_or(0, |head| head.time_s);
     let all_applied = chain::final_events(&mut tx, 1).await?.is_empty();
     if final_s * SECOND_US >= round.schedule.start_us && all_applied {
-        rounds::void(&mut tx, &round.id, RoundState::Locked, "the commitment was not mined before T")
-            .await?;
+        rounds::void(
+            &mut tx,
+            &round.id,
+            RoundState::Locked,
+            "the commitment was not mined before T",
+        )
+        .await?;
         stakes::release(&mut tx, &round.id).await?;
         tx.commit().await?;
         return Ok(());
@@ -77,7 +94,9 @@ async fn why_void(
     if let Some(reason) = settlement::halted(conn).await? {
         return Ok(Some(format!("settlement is halted: {reason}")));
     }
-    let newest_s = chain::newest_head(conn).await?.map_or(0, |head| head.time_s);
+    let newest_s = chain::newest_head(conn)
+        .await?
+        .map_or(0, |head| head.time_s);
     let view_age_us = now_us - newest_s * SECOND_US;
     let oldest_us = in_market_us(app, OLDEST_CHAIN_VIEW);
     Ok((view_age_us > oldest_us).then(|| "our view of the chain is over five minutes old".into()))
@@ -88,9 +107,15 @@ async fn count(conn: &mut Conn, round: &Round) -> anyhow::Result<Vec<Counted>> {
     let latest = predictions::latest(conn, &round.id).await?;
     let asks: Vec<_> = latest.iter().map(|l| (l.model.clone(), l.ask)).collect();
     let at_risk = stakes::snapshot(conn, &round.id, &entered.tournament.stake, &asks).await?;
-    anyhow::ensure!(at_risk.len() == latest.len(), "the stake snapshot lost a model");
+    anyhow::ensure!(
+        at_risk.len() == latest.len(),
+        "the stake snapshot lost a model"
+    );
     let counted = latest.into_iter().zip(at_risk).map(|(latest, risk)| {
-        anyhow::ensure!(latest.model == risk.model, "the stake snapshot changed the order");
+        anyhow::ensure!(
+            latest.model == risk.model,
+            "the stake snapshot changed the order"
+        );
         Ok(Counted {
             model: latest.model,
             sequence: latest.sequence,

@@ -19,8 +19,8 @@ use domain::RoundState;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
+use crate::rounds::{self, Round, RoundError};
 use crate::wall::pause;
-use crate::rounds::{self, Round};
 
 /// The longest nap of the deadline loop on the wall: another process may have added a round.
 const LONGEST_NAP: Duration = Duration::from_millis(200);
@@ -29,7 +29,10 @@ const LONGEST_NAP: Duration = Duration::from_millis(200);
 pub async fn run_deadlines(app: Arc<App>, stop: CancellationToken) {
     while !stop.is_cancelled() {
         if let Err(error) = tick(&app).await {
-            tracing::error!(error = format!("{error:#}"), "the deadline loop could not read its rounds");
+            tracing::error!(
+                error = format!("{error:#}"),
+                "the deadline loop could not read its rounds"
+            );
             pause(LONGEST_NAP).await;
             continue;
         }
@@ -55,6 +58,10 @@ pub async fn tick(app: &App) -> anyhow::Result<()> {
     };
     for round in due {
         if let Err(error) = act(app, &round).await {
+            if was_moved(&error) {
+                tracing::debug!(round = %round.id, "an event moved the round first");
+                continue;
+            }
             let error = format!("{error:#}");
             tracing::warn!(round = %round.id, state = %round.state, error, "a round's job failed; it is tried again");
             retry_later(app, &round).await;
@@ -78,17 +85,32 @@ async fn act(app: &App, round: &Round) -> anyhow::Result<()> {
     }
 }
 
+/// Whether somebody else moved the round between our look and our write: nothing is lost.
+fn was_moved(error: &anyhow::Error) -> bool {
+    matches!(
+        error.downcast_ref::<RoundError>(),
+        Some(RoundError::Moved { .. })
+    )
+}
+
 /// A failing round must not keep the others from their moments.
 async fn retry_later(app: &App, round: &Round) {
     let later = app.market.now_us() + in_market_us(app, Duration::from_millis(250));
-    let Ok(mut tx) = app.db.begin().await else { return };
-    if rounds::look_again(&mut tx, &round.id, round.state, later).await.is_ok() {
+    let Ok(mut tx) = app.db.begin().await else {
+        return;
+    };
+    if rounds::look_again(&mut tx, &round.id, round.state, later)
+        .await
+        .is_ok()
+    {
         tx.commit().await.ok();
     }
 }
 
 async fn next_nap(app: &App) -> Duration {
-    let Ok(mut conn) = app.db.read().await else { return LONGEST_NAP };
+    let Ok(mut conn) = app.db.read().await else {
+        return LONGEST_NAP;
+    };
     match rounds::next_due_us(&mut conn).await {
         Ok(Some(due_us)) => app.market.wall_until(due_us),
         _ => LONGEST_NAP,

@@ -25,7 +25,14 @@ pub(super) async fn schedule(app: &App) -> anyhow::Result<()> {
 pub(super) async fn open(app: &App, round: &Round) -> anyhow::Result<()> {
     let mut tx = app.db.begin().await?;
     let due_us = round.schedule.freeze_us;
-    rounds::advance(&mut tx, &round.id, RoundState::Scheduled, RoundState::Open, due_us).await?;
+    rounds::advance(
+        &mut tx,
+        &round.id,
+        RoundState::Scheduled,
+        RoundState::Open,
+        due_us,
+    )
+    .await?;
     tx.commit().await?;
     Ok(())
 }

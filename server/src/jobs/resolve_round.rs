@@ -29,7 +29,13 @@ pub(super) async fn resolve(app: &App, round: &Round) -> anyhow::Result<()> {
         rounds::advance(&mut tx, &round.id, from, to, NOT_DUE).await?;
     }
     if resolution.outcome == Outcome::Void {
-        rounds::void(&mut tx, &round.id, RoundState::Evidenced, &resolution.reason).await?;
+        rounds::void(
+            &mut tx,
+            &round.id,
+            RoundState::Evidenced,
+            &resolution.reason,
+        )
+        .await?;
         stakes::release(&mut tx, &round.id).await?;
     } else {
         let (from, to) = (RoundState::Evidenced, RoundState::Resolved);

@@ -18,8 +18,16 @@ pub(super) async fn publish(app: &App, round: &Round) -> anyhow::Result<()> {
         match prices::feature_row(&mut tx, asset, round.schedule.start_us).await {
             Ok(row) => {
                 let (now_us, answer_us) = (app.wall.now_us(), round.schedule.answer_us);
-                runners::publish_run(&mut tx, now_us, &round.id, answer_us, &row, row.len(), &hosted)
-                    .await?;
+                runners::publish_run(
+                    &mut tx,
+                    now_us,
+                    &round.id,
+                    answer_us,
+                    &row,
+                    row.len(),
+                    &hosted,
+                )
+                .await?;
             }
             Err(error) => {
                 tracing::warn!(round = %round.id, %error, "no features: hosted models are absent");

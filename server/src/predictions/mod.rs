@@ -131,7 +131,10 @@ pub enum PredictionError {
 impl PredictionError {
     /// Whether the database failed, as opposed to the prediction being refused.
     fn is_of_database(&self) -> bool {
-        matches!(self, Self::Database(_) | Self::Round(RoundError::Database(_)))
+        matches!(
+            self,
+            Self::Database(_) | Self::Round(RoundError::Database(_))
+        )
     }
 }
 
@@ -175,24 +178,37 @@ async fn check(conn: &mut Conn, s: &Submission) -> Result<Accepted, PredictionEr
         });
     }
     if model.state != models::ModelState::Active {
-        return Err(PredictionError::ModelInactive { model: s.model.clone(), reason: model.reason });
+        return Err(PredictionError::ModelInactive {
+            model: s.model.clone(),
+            reason: model.reason,
+        });
     }
     let schedule = &round.schedule;
     if s.received_us < schedule.opens_us || round.state == RoundState::Scheduled {
         let opens_us = schedule.opens_us;
-        return Err(PredictionError::NotOpenYet { round: s.round.clone(), opens_us });
+        return Err(PredictionError::NotOpenYet {
+            round: s.round.clone(),
+            opens_us,
+        });
     }
     if s.received_us >= schedule.deadline_us || round.state != RoundState::Open {
         return Err(late(s, schedule.deadline_us));
     }
     let entered = rounds::tournament(conn, s.round.tournament()).await?;
     let counted = s.posted.clamp_to_edge(entered.tournament.stake.a_ppm);
-    Ok(Accepted { submission: s.clone(), counted, deadline_us: schedule.deadline_us })
+    Ok(Accepted {
+        submission: s.clone(),
+        counted,
+        deadline_us: schedule.deadline_us,
+    })
 }
 
 fn late(s: &Submission, deadline_us: i64) -> PredictionError {
     let missed_us = (s.received_us - deadline_us).max(0);
-    PredictionError::Late { round: s.round.clone(), missed_us }
+    PredictionError::Late {
+        round: s.round.clone(),
+        missed_us,
+    }
 }
 
 /// The latest prediction of every model of a round, by model id.

@@ -64,7 +64,11 @@ impl ReceiptSigner {
     ) -> Result<Self, PredictionError> {
         let key = PrivateKeySigner::from_bytes(&B256::from(*secret))
             .map_err(|e| PredictionError::Signing(e.to_string()))?;
-        Ok(Self { key, chain_id, registry })
+        Ok(Self {
+            key,
+            chain_id,
+            registry,
+        })
     }
 
     /// The address that signs.

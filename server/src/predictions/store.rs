@@ -11,7 +11,9 @@ use crate::db::Conn;
 const NO_ASK: i64 = -1;
 
 pub(super) async fn last_sequence(conn: &mut Conn) -> Result<i64, sqlx::Error> {
-    let row = sqlx::query("SELECT COALESCE(MAX(sequence), 0) FROM predictions").fetch_one(conn).await?;
+    let row = sqlx::query("SELECT COALESCE(MAX(sequence), 0) FROM predictions")
+        .fetch_one(conn)
+        .await?;
     row.try_get(0)
 }
 
@@ -55,7 +57,8 @@ pub(super) async fn last(
     .await?;
     let Some(row) = row else { return Ok(None) };
     let text: String = row.try_get(2)?;
-    let receipt = serde_json::from_str(&text).map_err(|e| PredictionError::Broken(e.to_string()))?;
+    let receipt =
+        serde_json::from_str(&text).map_err(|e| PredictionError::Broken(e.to_string()))?;
     Ok(Some((ppm(&row, 0)?.ppm(), ask(row.try_get(1)?)?, receipt)))
 }
 
@@ -64,7 +67,9 @@ pub(super) async fn last_receipt(
     round: &RoundId,
     model: &ModelId,
 ) -> Result<Option<Receipt>, PredictionError> {
-    Ok(last(conn, round, model).await?.map(|(_, _, receipt)| receipt))
+    Ok(last(conn, round, model)
+        .await?
+        .map(|(_, _, receipt)| receipt))
 }
 
 pub(super) async fn latest(
@@ -140,7 +145,8 @@ pub(super) async fn counted(
 
 fn model(row: &AnyRow, column: usize) -> Result<ModelId, PredictionError> {
     let text: String = row.try_get(column)?;
-    text.parse().map_err(|e: domain::IdError| PredictionError::Broken(e.to_string()))
+    text.parse()
+        .map_err(|e: domain::IdError| PredictionError::Broken(e.to_string()))
 }
 
 fn ppm(row: &AnyRow, column: usize) -> Result<Probability, PredictionError> {
@@ -150,5 +156,9 @@ fn ppm(row: &AnyRow, column: usize) -> Result<Probability, PredictionError> {
 }
 
 fn ask(stored: i64) -> Result<Option<TokenAmount>, PredictionError> {
-    if stored == NO_ASK { Ok(None) } else { Ok(Some(TokenAmount::from_stored(stored)?)) }
+    if stored == NO_ASK {
+        Ok(None)
+    } else {
+        Ok(Some(TokenAmount::from_stored(stored)?))
+    }
 }

@@ -9,8 +9,10 @@ use super::*;
 use crate::accounts;
 use crate::db::testing::{each_database, sqlite};
 
-const FILES: [&str; 2] =
-    [include_str!("../demo/btc-usd-5m.toml"), include_str!("../demo/eth-usd-5m.toml")];
+const FILES: [&str; 2] = [
+    include_str!("../demo/btc-usd-5m.toml"),
+    include_str!("../demo/eth-usd-5m.toml"),
+];
 /// 2024-03-05T11:55:00Z.
 const NOW_US: i64 = 1_709_639_700 * SECOND_US;
 
@@ -29,8 +31,12 @@ async fn open_round_with_model(conn: &mut Conn) -> (RoundId, ModelId, AccountId)
     let round: RoundId = ROUND.parse().expect("valid");
     let missing = rounds::missing(conn, NOW_US, None).await.expect("missing");
     rounds::schedule(conn, &missing).await.expect("schedules");
-    rounds::advance(conn, &round, RoundState::Scheduled, RoundState::Open, 1).await.expect("opens");
-    let account = accounts::create(conn, NOW_US, "ada", "", false).await.expect("account");
+    rounds::advance(conn, &round, RoundState::Scheduled, RoundState::Open, 1)
+        .await
+        .expect("opens");
+    let account = accounts::create(conn, NOW_US, "ada", "", false)
+        .await
+        .expect("account");
     let model = models::register_external(conn, NOW_US, &account.id, round.tournament(), "first")
         .await
         .expect("model");
@@ -55,19 +61,34 @@ async fn a_prediction_is_clamped_receipted_and_repeated_without_a_second_row() {
     let mut tx = db.begin().await.expect("begin");
     let (round, model, account) = open_round_with_model(&mut tx).await;
     tx.commit().await.expect("commit");
-    let first = submit(&db, &writer, submission(&round, &model, &account, 0.9)).await.expect("accepted");
-    assert_eq!((first.p_ppm, first.posted_ppm, first.clamped), (650_000, 900_000, true));
+    let first = submit(&db, &writer, submission(&round, &model, &account, 0.9))
+        .await
+        .expect("accepted");
+    assert_eq!(
+        (first.p_ppm, first.posted_ppm, first.clamped),
+        (650_000, 900_000, true)
+    );
     assert_eq!(first.ms_to_deadline, 239_000);
     assert!(first.signature.starts_with("0x") && first.signature.len() == 132);
-    let again = submit(&db, &writer, submission(&round, &model, &account, 0.9)).await.expect("accepted");
+    let again = submit(&db, &writer, submission(&round, &model, &account, 0.9))
+        .await
+        .expect("accepted");
     assert_eq!(again, first);
-    let later = submit(&db, &writer, submission(&round, &model, &account, 0.4)).await.expect("accepted");
+    let later = submit(&db, &writer, submission(&round, &model, &account, 0.4))
+        .await
+        .expect("accepted");
     assert_eq!(later.sequence, first.sequence + 1);
     let mut conn = db.read().await.expect("read");
     let latest = latest(&mut conn, &round).await.expect("latest");
     assert_eq!(latest.len(), 1);
-    assert_eq!((latest[0].posted.ppm(), latest[0].sequence), (400_000, later.sequence));
-    assert_eq!(received(&mut conn, &round, &model).await.expect("reads"), Some(later));
+    assert_eq!(
+        (latest[0].posted.ppm(), latest[0].sequence),
+        (400_000, later.sequence)
+    );
+    assert_eq!(
+        received(&mut conn, &round, &model).await.expect("reads"),
+        Some(later)
+    );
 }
 
 #[tokio::test]
@@ -76,22 +97,48 @@ async fn what_may_not_count_is_refused_and_leaves_no_row() {
     let writer = writer(&db);
     let mut tx = db.begin().await.expect("begin");
     let (round, model, account) = open_round_with_model(&mut tx).await;
-    let other = accounts::create(&mut tx, NOW_US, "bob", "", false).await.expect("account");
+    let other = accounts::create(&mut tx, NOW_US, "bob", "", false)
+        .await
+        .expect("account");
     tx.commit().await.expect("commit");
     let good = submission(&round, &model, &account, 0.5);
     let mut late = good.clone();
     late.received_us = NOW_US + 240 * SECOND_US;
     let mut early = good.clone();
     early.received_us = NOW_US - 3_600 * SECOND_US;
-    let foreign = Submission { account: other.id, ..good.clone() };
-    let elsewhere = Submission { round: ROUND.replace("btc", "eth").parse().expect("valid"), ..good.clone() };
-    let unknown = Submission { round: ROUND.replace("1200Z", "1700Z").parse().expect("valid"), ..good.clone() };
-    assert!(matches!(submit(&db, &writer, late).await, Err(PredictionError::Late { missed_us: 0, .. })));
-    assert!(matches!(submit(&db, &writer, early).await, Err(PredictionError::NotOpenYet { .. })));
-    assert!(matches!(submit(&db, &writer, foreign).await, Err(PredictionError::NotOwner(_))));
-    assert!(matches!(submit(&db, &writer, elsewhere).await, Err(PredictionError::WrongTournament { .. })));
+    let foreign = Submission {
+        account: other.id,
+        ..good.clone()
+    };
+    let elsewhere = Submission {
+        round: ROUND.replace("btc", "eth").parse().expect("valid"),
+        ..good.clone()
+    };
+    let unknown = Submission {
+        round: ROUND.replace("1200Z", "1700Z").parse().expect("valid"),
+        ..good.clone()
+    };
+    assert!(matches!(
+        submit(&db, &writer, late).await,
+        Err(PredictionError::Late { missed_us: 0, .. })
+    ));
+    assert!(matches!(
+        submit(&db, &writer, early).await,
+        Err(PredictionError::NotOpenYet { .. })
+    ));
+    assert!(matches!(
+        submit(&db, &writer, foreign).await,
+        Err(PredictionError::NotOwner(_))
+    ));
+    assert!(matches!(
+        submit(&db, &writer, elsewhere).await,
+        Err(PredictionError::WrongTournament { .. })
+    ));
     let refused = submit(&db, &writer, unknown).await;
-    assert!(matches!(refused, Err(PredictionError::Round(RoundError::UnknownRound(_)))));
+    assert!(matches!(
+        refused,
+        Err(PredictionError::Round(RoundError::UnknownRound(_)))
+    ));
     let mut conn = db.read().await.expect("read");
     assert!(latest(&mut conn, &round).await.expect("latest").is_empty());
 }
@@ -109,9 +156,14 @@ async fn a_locked_round_takes_nothing_even_when_the_request_came_in_time() {
         check(&mut conn, &s).await.expect("in time")
     };
     let mut tx = db.begin().await.expect("begin");
-    rounds::advance(&mut tx, &round, RoundState::Open, RoundState::Locked, 1).await.expect("locks");
+    rounds::advance(&mut tx, &round, RoundState::Open, RoundState::Locked, 1)
+        .await
+        .expect("locks");
     tx.commit().await.expect("commit");
-    assert!(matches!(writer.write(accepted).await, Err(PredictionError::Late { .. })));
+    assert!(matches!(
+        writer.write(accepted).await,
+        Err(PredictionError::Late { .. })
+    ));
 }
 
 #[tokio::test]
@@ -144,10 +196,15 @@ async fn a_group_commits_together_on_both_databases() {
             counted: latest[0].counted,
             posted: latest[0].posted,
         };
-        freeze(&mut tx, &round, std::slice::from_ref(&counted)).await.expect("freezes");
+        freeze(&mut tx, &round, std::slice::from_ref(&counted))
+            .await
+            .expect("freezes");
         tx.commit().await.expect("commit");
         let mut conn = db.read().await.expect("read");
-        assert_eq!(super::counted(&mut conn, &round).await.expect("reads"), vec![counted]);
+        assert_eq!(
+            super::counted(&mut conn, &round).await.expect("reads"),
+            vec![counted]
+        );
     })
     .await;
 }

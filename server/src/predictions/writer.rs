@@ -57,7 +57,10 @@ impl Writer {
     /// [`WriterStopped`].
     pub async fn barrier(&self) -> Result<(), WriterStopped> {
         let (reply, answer) = oneshot::channel();
-        self.orders.send(Order::Barrier(reply)).await.map_err(|_| WriterStopped)?;
+        self.orders
+            .send(Order::Barrier(reply))
+            .await
+            .map_err(|_| WriterStopped)?;
         answer.await.map_err(|_| WriterStopped)
     }
 }
@@ -144,7 +147,8 @@ async fn store_one(
     }
     let next = *sequence + 1;
     let receipt = signer.receipt(s, accepted.counted, accepted.deadline_us, next)?;
-    let text = serde_json::to_string(&receipt).map_err(|e| PredictionError::Broken(e.to_string()))?;
+    let text =
+        serde_json::to_string(&receipt).map_err(|e| PredictionError::Broken(e.to_string()))?;
     store::insert(conn, &receipt, s.ask, &text).await?;
     *sequence = next;
     Ok(receipt)

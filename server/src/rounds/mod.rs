@@ -84,7 +84,9 @@ pub enum RoundError {
     #[error(transparent)]
     Rule(#[from] TournamentError),
     /// A tournament never changes; another file needs another id.
-    #[error("tournament {0} exists with other rules; a tournament never changes, choose another id")]
+    #[error(
+        "tournament {0} exists with other rules; a tournament never changes, choose another id"
+    )]
     Exists(TournamentId),
     /// Somebody else moved the round.
     #[error("round {round} is not {expected} (it is {found}), so it cannot become {wanted}")]
@@ -130,7 +132,11 @@ pub async fn enter(conn: &mut Conn, now_us: i64, file: &str) -> Result<Entered, 
 /// # Errors
 /// Database errors and broken rows.
 pub async fn tournaments(conn: &mut Conn) -> Result<Vec<Entered>, RoundError> {
-    store::tournament_files(conn, None).await?.iter().map(|file| parse(file)).collect()
+    store::tournament_files(conn, None)
+        .await?
+        .iter()
+        .map(|file| parse(file))
+        .collect()
 }
 
 /// One tournament.
@@ -139,7 +145,9 @@ pub async fn tournaments(conn: &mut Conn) -> Result<Vec<Entered>, RoundError> {
 /// [`RoundError::UnknownTournament`].
 pub async fn tournament(conn: &mut Conn, id: &TournamentId) -> Result<Entered, RoundError> {
     let files = store::tournament_files(conn, Some(id)).await?;
-    let file = files.first().ok_or_else(|| RoundError::UnknownTournament(id.to_string()))?;
+    let file = files
+        .first()
+        .ok_or_else(|| RoundError::UnknownTournament(id.to_string()))?;
     parse(file)
 }
 
@@ -156,10 +164,14 @@ pub async fn missing(
     let mut missing = Vec::new();
     for entered in tournaments(conn).await? {
         let tournament = &entered.tournament;
-        let known_us = store::last_start_us(conn, &tournament.id).await?.unwrap_or(i64::MIN);
+        let known_us = store::last_start_us(conn, &tournament.id)
+            .await?
+            .unwrap_or(i64::MIN);
         let mut schedule = tournament.round(tournament.next_start_us(now_us))?;
         let horizon_us = now_us + (schedule.end_us - schedule.start_us);
-        while schedule.opens_us <= horizon_us && last_end_us.is_none_or(|end| schedule.end_us <= end) {
+        while schedule.opens_us <= horizon_us
+            && last_end_us.is_none_or(|end| schedule.end_us <= end)
+        {
             let next = tournament.round(schedule.end_us)?;
             if schedule.start_us > known_us {
                 missing.push(schedule);
@@ -188,10 +200,12 @@ pub async fn schedule(conn: &mut Conn, moments: &[RoundSchedule]) -> Result<usiz
 /// [`RoundError::UnknownRound`].
 pub async fn get(conn: &mut Conn, id: &RoundId) -> Result<Round, RoundError> {
     let unknown = || RoundError::UnknownRound(id.to_string());
-    let entered = tournament(conn, id.tournament()).await.map_err(|error| match error {
-        RoundError::UnknownTournament(_) => unknown(),
-        other => other,
-    })?;
+    let entered = tournament(conn, id.tournament())
+        .await
+        .map_err(|error| match error {
+            RoundError::UnknownTournament(_) => unknown(),
+            other => other,
+        })?;
     let row = store::round(conn, id).await?.ok_or_else(unknown)?;
     assemble(&entered.tournament, row)
 }
@@ -311,7 +325,12 @@ async fn refuse(
 ) -> Result<(), RoundError> {
     let row = store::round(conn, id).await?;
     let row = row.ok_or_else(|| RoundError::UnknownRound(id.to_string()))?;
-    Err(RoundError::Moved { round: id.clone(), expected, found: row.state, wanted })
+    Err(RoundError::Moved {
+        round: id.clone(),
+        expected,
+        found: row.state,
+        wanted,
+    })
 }
 
 fn parse(file: &str) -> Result<Entered, RoundError> {
@@ -319,11 +338,19 @@ fn parse(file: &str) -> Result<Entered, RoundError> {
         toml::from_str(file).map_err(|error| RoundError::File(error.to_string()))?;
     tournament.check()?;
     if !matches!(tournament.asset.as_str(), "btc" | "eth") {
-        return Err(RoundError::File(format!("asset {:?} is not btc or eth", tournament.asset)));
+        return Err(RoundError::File(format!(
+            "asset {:?} is not btc or eth",
+            tournament.asset
+        )));
     }
     let rule_hash = hex::encode(Sha256::digest(file.as_bytes()));
     let chain_key = alloy::primitives::keccak256(tournament.id.as_str()).to_string();
-    Ok(Entered { tournament, rule_hash, chain_key, file: file.to_owned() })
+    Ok(Entered {
+        tournament,
+        rule_hash,
+        chain_key,
+        file: file.to_owned(),
+    })
 }
 
 async fn assemble_all(conn: &mut Conn, rows: Vec<store::Row>) -> Result<Vec<Round>, RoundError> {
@@ -341,5 +368,10 @@ fn assemble(tournament: &Tournament, row: store::Row) -> Result<Round, RoundErro
     let id: RoundId = row.id.parse()?;
     let schedule = tournament.round(id.start_us())?;
     let state = row.state.parse().map_err(RoundError::Broken)?;
-    Ok(Round { id, schedule, state, void_reason: row.void_reason })
+    Ok(Round {
+        id,
+        schedule,
+        state,
+        void_reason: row.void_reason,
+    })
 }

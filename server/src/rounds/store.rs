@@ -16,7 +16,11 @@ pub(super) struct Row {
 }
 
 fn row(row: &AnyRow) -> Result<Row, sqlx::Error> {
-    Ok(Row { id: row.try_get(0)?, state: row.try_get(1)?, void_reason: row.try_get(2)? })
+    Ok(Row {
+        id: row.try_get(0)?,
+        state: row.try_get(1)?,
+        void_reason: row.try_get(2)?,
+    })
 }
 
 pub(super) async fn insert_tournament(
@@ -80,9 +84,16 @@ pub(super) async fn round(conn: &mut Conn, id: &RoundId) -> Result<Option<Row>, 
 
 pub(super) async fn list(conn: &mut Conn, filter: &RoundFilter) -> Result<Vec<Row>, sqlx::Error> {
     // Only names from the state table are pasted into the text; values are bound.
-    let states: Vec<String> = filter.states.iter().map(|s| format!("'{}'", s.name())).collect();
-    let in_states =
-        if states.is_empty() { String::new() } else { format!("AND state IN ({})", states.join(",")) };
+    let states: Vec<String> = filter
+        .states
+        .iter()
+        .map(|s| format!("'{}'", s.name()))
+        .collect();
+    let in_states = if states.is_empty() {
+        String::new()
+    } else {
+        format!("AND state IN ({})", states.join(","))
+    };
     let text = format!(
         "SELECT id, state, void_reason FROM rounds \
          WHERE start_us < $1 AND (tournament_id = $2 OR $3 = 1) {in_states} \
@@ -90,7 +101,13 @@ pub(super) async fn list(conn: &mut Conn, filter: &RoundFilter) -> Result<Vec<Ro
     );
     let rows = sqlx::query(AssertSqlSafe(text))
         .bind(filter.before_start_us.unwrap_or(i64::MAX))
-        .bind(filter.tournament.as_ref().map_or("", TournamentId::as_str).to_owned())
+        .bind(
+            filter
+                .tournament
+                .as_ref()
+                .map_or("", TournamentId::as_str)
+                .to_owned(),
+        )
         .bind(i64::from(filter.tournament.is_none()))
         .bind(filter.limit.clamp(1, 500))
         .fetch_all(conn)
@@ -119,11 +136,10 @@ pub(super) async fn due(conn: &mut Conn, now_us: i64) -> Result<Vec<Row>, sqlx::
 }
 
 pub(super) async fn next_due_us(conn: &mut Conn) -> Result<Option<i64>, sqlx::Error> {
-    let found =
-        sqlx::query("SELECT due_us FROM rounds WHERE due_us < $1 ORDER BY due_us LIMIT 1")
-            .bind(super::NOT_DUE)
-            .fetch_optional(conn)
-            .await?;
+    let found = sqlx::query("SELECT due_us FROM rounds WHERE due_us < $1 ORDER BY due_us LIMIT 1")
+        .bind(super::NOT_DUE)
+        .fetch_optional(conn)
+        .await?;
     found.map(|row| row.try_get(0)).transpose()
 }
 
@@ -204,7 +220,11 @@ pub(super) async fn stages(conn: &mut Conn, id: &RoundId) -> Result<Vec<Stage>, 
     .fetch_all(conn)
     .await?;
     let stage = |row: &AnyRow| {
-        Ok(Stage { stage: row.try_get(0)?, at_us: row.try_get(1)?, took_us: row.try_get(2)? })
+        Ok(Stage {
+            stage: row.try_get(0)?,
+            at_us: row.try_get(1)?,
+            took_us: row.try_get(2)?,
+        })
     };
     rows.iter().map(stage).collect()
 }
