@@ -9,6 +9,8 @@ mod event;
 mod rpc;
 mod store;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 mod transaction;
 
@@ -209,12 +211,12 @@ pub async fn mark_applied(conn: &mut Conn, event: &Event) -> Result<bool, ChainE
     store::mark_applied(conn, event).await
 }
 
-/// Requests of withdrawals that were seen and are not final.
+/// Requests of withdrawals that were seen and are not applied yet, final or not.
 ///
 /// # Errors
 /// Database errors and broken rows.
-pub async fn requests_not_final(conn: &mut Conn) -> Result<Vec<Event>, ChainError> {
-    store::unfinal_named(conn, event::WITHDRAWAL_REQUESTED).await
+pub async fn requests_not_applied(conn: &mut Conn) -> Result<Vec<Event>, ChainError> {
+    store::unapplied_named(conn, event::WITHDRAWAL_REQUESTED).await
 }
 
 /// A stored number that cannot be negative.

@@ -290,7 +290,7 @@ impl Chain {
     ///
     /// # Errors
     /// [`ChainError::Rpc`].
-    pub(super) async fn command(
+    pub(crate) async fn command(
         &self,
         method: &'static str,
         parameters: Value,

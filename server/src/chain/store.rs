@@ -167,8 +167,8 @@ pub(super) async fn final_unapplied(conn: &mut Conn, limit: i64) -> Result<Vec<E
     rows.iter().map(event).collect()
 }
 
-pub(super) async fn unfinal_named(conn: &mut Conn, name: &str) -> Result<Vec<Event>, ChainError> {
-    let sql = format!("{EVENT} WHERE is_applied = 0 AND is_final = 0 AND name = $1");
+pub(super) async fn unapplied_named(conn: &mut Conn, name: &str) -> Result<Vec<Event>, ChainError> {
+    let sql = format!("{EVENT} WHERE is_applied = 0 AND name = $1");
     let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
         .bind(name)
         .fetch_all(conn)

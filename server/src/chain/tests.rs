@@ -6,7 +6,7 @@ use serde_json::json;
 use super::anvil::{Anvil, AnvilSettings, give_gas, locate, mine_once};
 use super::wallet::Wallet;
 use super::*;
-use crate::db::testing;
+use crate::db::testing as databases;
 
 const START_S: i64 = 1_709_640_000;
 
@@ -26,7 +26,7 @@ fn somewhere(chain: &Chain) -> Deployment {
     Deployment {
         chain_id: chain.chain_id(),
         deployed_block: 0,
-        ..crate::settlement::testing::deployment()
+        ..super::testing::deployment()
     }
 }
 
@@ -39,7 +39,7 @@ async fn mine(chain: &Chain, blocks: i64) {
 #[tokio::test]
 async fn the_follower_rewinds_to_the_common_ancestor_at_every_depth() {
     let (anvil, chain) = chain().await;
-    let (db, _folder) = testing::sqlite().await;
+    let (db, _folder) = databases::sqlite().await;
     let deployment = somewhere(&chain);
     for depth in [1, 3, 6] {
         mine(&chain, 12).await;
@@ -80,7 +80,7 @@ async fn the_follower_rewinds_to_the_common_ancestor_at_every_depth() {
 #[tokio::test]
 async fn a_database_of_another_chain_is_noticed() {
     let (anvil, first) = chain().await;
-    let (db, _folder) = testing::sqlite().await;
+    let (db, _folder) = databases::sqlite().await;
     let mut tx = db.begin().await.expect("begins");
     set_deployment(&mut tx, &somewhere(&first))
         .await

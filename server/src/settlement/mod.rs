@@ -24,6 +24,11 @@ mod store;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
+#[expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise"
+)]
 mod tests;
 mod tree;
 
@@ -46,7 +51,8 @@ pub use lock::{Lock, freeze, lock};
 pub use outcome::{Work, close_intent, overdue, work};
 pub use payout::{Payout, Settled, payouts, payouts_of_model, settle};
 pub use reconcile::{
-    ChainView, Comparison, Reconciliation, compare, latest_reconciliation, read_chain, reconcile,
+    ChainView, Comparison, Reconciliation, compare, latest_reconciliation, of_one_moment,
+    read_chain, reconcile,
 };
 pub use record::{record, withdrawal_proof};
 

@@ -102,8 +102,23 @@ pub async fn read_chain(
     })
 }
 
+/// Makes everything that a transaction reads be of one moment; the first statement in it. SQLite's
+/// transactions are so by themselves.
+///
+/// # Errors
+/// Database errors.
+pub async fn of_one_moment(conn: &mut Conn, db: &Db) -> Result<(), SettlementError> {
+    if !db.is_sqlite() {
+        sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            .execute(conn)
+            .await?;
+    }
+    Ok(())
+}
+
 /// Compares our ledger with the contracts at the same block and keeps the result. `None` when our
-/// record has moved on, or has final events that are not applied: then look again.
+/// record has moved on, or has final events that are not applied: then look again. The transaction
+/// begins with [`of_one_moment`].
 ///
 /// # Errors
 /// Database errors and broken rows.
@@ -140,8 +155,8 @@ pub async fn compare(
     let head = chain::final_head(&mut *db.read().await?).await?;
     let head = head.ok_or_else(|| not_yet("no block is final yet"))?;
     let view = read_chain(chain, deployment, head).await?;
-    // One transaction, so that all rows are of one moment.
     let mut tx = db.begin().await?;
+    of_one_moment(&mut tx, db).await?;
     let moved = chain::final_head(&mut tx).await? != Some(head);
     if moved || !chain::final_events(&mut tx, 1).await?.is_empty() {
         return Err(not_yet("the record of the chain moved meanwhile"));

@@ -6,16 +6,17 @@ use domain::{ModelId, RoundState};
 
 use super::intent::{Action, Attempt, Intent, IntentState, Verdict, verdict};
 use super::lease::Lease;
-use super::testing::{
-    START_US, deployment, event, in_transaction, lock as lock_round, open_round, score,
-    three_models, tokens,
-};
+use super::testing::{lock as lock_round, score};
 use super::*;
+use crate::chain::testing::{deployment, event};
 use crate::chain::{Fees, Receipt, Said, set_deployment};
 use crate::db::testing::each_database;
 use crate::db::{Conn, Db};
 use crate::rounds::{self, Round};
 use crate::stakes;
+use crate::stakes::testing::{
+    START_US, in_transaction, open_round, three_models, tokens, tournament,
+};
 
 async fn a_lease(conn: &mut Conn) -> Lease {
     lease::take(conn, "test", 1, 1_000_000)
@@ -165,7 +166,7 @@ async fn a_batch_conserves_money_and_books_it_once() {
 }
 
 async fn score_again(conn: &mut Conn, round: &Round) -> Result<Settled, SettlementError> {
-    let rule = testing::tournament(conn).await.tournament.stake;
+    let rule = tournament(conn).await.tournament.stake;
     let counted = crate::predictions::counted(conn, &round.id)
         .await
         .expect("counted");

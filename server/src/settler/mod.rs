@@ -28,6 +28,8 @@ use drive::Seen;
 
 /// Final events applied in one transaction need no more passes than this to catch up.
 const MOST_GROUPS: usize = 1_000;
+/// Ledger and chain are compared at least every so many polls: a replay has short seconds.
+const RECONCILE_POLLS: u32 = 20;
 
 /// The two keys that sign for the chain. A stuck proposal delays no commitment.
 #[derive(Clone, Debug)]
@@ -155,8 +157,11 @@ impl Settler {
 
     /// One pass: lease, record, commitments, batches, transactions.
     async fn pass(&self, memory: &mut Memory) -> Result<(), SettlementError> {
-        if self.settings.follows {
-            self.record().await?;
+        if self.settings.follows
+            && let Err(error) = self.record().await
+        {
+            // What is signed still has to be brought to its end.
+            self.after_error(memory, &error).await;
         }
         let Some(lease) = self.keep_lease(memory).await? else {
             return Ok(());
@@ -262,7 +267,11 @@ impl Settler {
         latest_us: i64,
     ) -> Result<(), SettlementError> {
         self.expire(lease).await?;
-        let due_us = i64::try_from(self.settings.reconcile_every.as_micros()).unwrap_or(i64::MAX);
+        let every = self
+            .settings
+            .reconcile_every
+            .min(self.settings.poll.saturating_mul(RECONCILE_POLLS));
+        let due_us = i64::try_from(every.as_micros()).unwrap_or(i64::MAX);
         if self.wall.now_us().saturating_sub(memory.reconciled_wall_us) >= due_us {
             self.reconcile(lease, memory).await?;
         }
@@ -355,6 +364,7 @@ impl Settler {
         memory.idle_since_us = view.accepted_at_s.saturating_mul(SECOND_US);
         let now_us = self.market.now_us();
         let mut tx = self.db.begin().await?;
+        settlement::of_one_moment(&mut tx, &self.db).await?;
         lease::hold(&mut tx, lease).await?;
         let done: Option<Reconciliation> =
             settlement::reconcile(&mut tx, now_us, &self.deployment, &view).await?;

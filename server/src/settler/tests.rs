@@ -14,24 +14,25 @@ use crate::chain::wallet::Wallet;
 use crate::chain::{DeployKeys, DeploySettings, NewTournament, deploy};
 use crate::db::testing;
 use crate::settlement::BatchState;
-use crate::settlement::testing::{
-    START_US, in_transaction, lock, model, open_round, score, tokens, tournament,
-};
+use crate::settlement::testing::{lock, score};
+use crate::stakes::testing::{START_US, in_transaction, model, open_round, tokens, tournament};
 use crate::{rounds, stakes};
 
-const SPEED: f64 = 60.0;
-const LIMIT: Duration = Duration::from_secs(60);
+/// A block of wall time; its market time is the test's clock, or a second after the block before.
+const PACE: Duration = Duration::from_millis(100);
+const LIMIT: Duration = Duration::from_secs(120);
 
 struct World {
     db: Db,
     _folder: tempfile::TempDir,
     wall: WallClock,
+    hand: WallClock,
     market: MarketClock,
     anvil: Anvil,
     chain: Chain,
     deployment: Deployment,
     keys: DeployKeys,
-    miner: (CancellationToken, JoinHandle<anyhow::Result<()>>),
+    miner: (CancellationToken, JoinHandle<()>),
 }
 
 fn key(byte: u8) -> Key {
@@ -39,11 +40,12 @@ fn key(byte: u8) -> Key {
 }
 
 impl World {
-    /// A chain that mines at sixty-fold speed and shows `market_us` now, with our contracts.
+    /// A chain with our contracts, on a market clock that the test moves by hand from `market_us`.
     async fn new(market_us: i64) -> Self {
         let (db, folder) = testing::sqlite().await;
         let wall = WallClock::system();
-        let market = MarketClock::replay(wall.clone(), wall.now_us(), market_us, SPEED);
+        let hand = WallClock::manual(market_us);
+        let market = MarketClock::live(hand.clone());
         let program = anvil::locate(None).expect("anvil");
         let settings = AnvilSettings {
             program,
@@ -53,7 +55,7 @@ impl World {
         };
         let (anvil, chain) = Anvil::start(settings).await.expect("anvil starts");
         let stop = CancellationToken::new();
-        let mining = tokio::spawn(anvil::mine(chain.clone(), market.clone(), stop.clone()));
+        let mining = tokio::spawn(mine(chain.clone(), market.clone(), stop.clone()));
         let keys = DeployKeys {
             owner: key(0x41),
             committer: key(0x42),
@@ -85,6 +87,7 @@ impl World {
             db,
             _folder: folder,
             wall,
+            hand,
             market,
             anvil,
             chain,
@@ -179,17 +182,24 @@ impl World {
         .await;
     }
 
-    async fn until_market(&self, market_us: i64) {
-        self.until("the market's time", async |_| {
-            self.market.now_us() >= market_us
-        })
-        .await;
+    /// Moves the market's clock on, never back.
+    fn move_to(&self, market_us: i64) {
+        self.hand.set(self.hand.now_us().max(market_us));
     }
 
     async fn end(self) {
         self.miner.0.cancel();
-        self.miner.1.await.expect("joins").expect("mined");
+        self.miner.1.await.expect("joins");
         self.anvil.stop().await.expect("anvil ends");
+    }
+}
+
+async fn mine(chain: Chain, market: MarketClock, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        anvil::mine_once(&chain, market.now_us())
+            .await
+            .expect("mines");
+        pause(PACE).await;
     }
 }
 
@@ -200,7 +210,7 @@ fn ms_since(world: &World, began_us: i64) -> i64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn from_a_deposit_to_a_withdrawal_with_two_settlers_at_once() {
-    let world = World::new(START_US - 600 * SECOND_US).await;
+    let world = World::new(START_US - 1_200 * SECOND_US).await;
     let stop = CancellationToken::new();
     let settlers = [world.run_settler(&stop), world.run_settler(&stop)];
     let (ada, mut wallet) = world.staked_model("ada", 0x51).await;
@@ -222,7 +232,7 @@ async fn from_a_deposit_to_a_withdrawal_with_two_settlers_at_once() {
         .expect("asks");
     wallet.wait(asked).await.expect("asked");
     let round = in_transaction(&world.db, async |conn| open_round(conn, START_US).await).await;
-    world.until_market(START_US - 50 * SECOND_US).await;
+    world.move_to(START_US - 50 * SECOND_US);
     let reports = [
         (ada.clone(), 620_000),
         (bob.clone(), 400_000),
@@ -250,12 +260,12 @@ async fn from_a_deposit_to_a_withdrawal_with_two_settlers_at_once() {
         "lock → mined {mined_ms} ms, → final {} ms of wall",
         ms_since(&world, began_us)
     );
-    world.until_market(round.schedule.end_us).await;
+    world.move_to(round.schedule.end_us);
     let began_us = world.wall.now_us();
     let settled = in_transaction(&world.db, async |conn| score(conn, &round).await).await;
     world.until_state(&round.id, RoundState::Final).await;
     println!(
-        "score → final batch {} ms of wall, window 30 s of market",
+        "score → final batch {} ms of wall, at ten blocks a second",
         ms_since(&world, began_us)
     );
     let delta = settled
@@ -293,7 +303,7 @@ async fn agree(world: &World) -> settlement::Comparison {
 
 async fn withdraw(world: &World, model: &ModelId, wallet: &mut Wallet, matures_us: i64) {
     assert!(matures_us > 0, "the request is seen");
-    world.until_market(matures_us + 15 * SECOND_US).await;
+    world.move_to(matures_us + 15 * SECOND_US);
     let before = wallet.tokens().await.expect("a balance");
     let proof =
         settlement::withdrawal_proof(&mut world.db.read().await.expect("reads"), model).await;
@@ -356,6 +366,8 @@ async fn a_difference_halts_until_resumed(world: &World, model: &ModelId) {
         })
         .await;
     let resume = async || {
+        // A reconciliation counts when it is younger than the halt.
+        world.move_to(world.market.now_us() + SECOND_US);
         in_transaction(&world.db, async |conn| {
             settlement::resume(conn, world.market.now_us(), "repaired").await
         })
@@ -370,11 +382,11 @@ async fn a_difference_halts_until_resumed(world: &World, model: &ModelId) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn after_a_crash_before_sending_the_same_bytes_are_sent() {
-    let world = World::new(START_US - 300 * SECOND_US).await;
+    let world = World::new(START_US - 1_200 * SECOND_US).await;
     let (ada, _) = world.staked_model("ada", 0x51).await;
     let crashed = world.settler().await;
     let round = in_transaction(&world.db, async |conn| open_round(conn, START_US).await).await;
-    world.until_market(START_US - 50 * SECOND_US).await;
+    world.move_to(START_US - 50 * SECOND_US);
     let now_us = world.market.now_us();
     in_transaction(&world.db, async |conn| {
         lock(
@@ -414,7 +426,7 @@ async fn after_a_crash_before_sending_the_same_bytes_are_sent() {
     .await;
     // The process ends here: nothing was sent. Another one takes over when the lease ends.
     in_transaction(&world.db, async |conn| {
-        lease::give_back(conn, &lease).await.expect("ends")
+        lease::give_back(conn, &lease).await.expect("ends");
     })
     .await;
     let stop = CancellationToken::new();
@@ -440,5 +452,110 @@ async fn after_a_crash_before_sending_the_same_bytes_are_sent() {
     );
     stop.cancel();
     next.await.expect("joins").expect("settled");
+    world.end().await;
+}
+
+/// The newest attempt of the only intent.
+async fn attempts(world: &World, intent: &intent::Intent) -> Vec<intent::Attempt> {
+    let mut conn = world.db.read().await.expect("reads");
+    intent::attempts(&mut conn, intent).await.expect("reads")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_was_dropped_is_sent_again_what_is_stuck_costs_more_what_is_useless_is_replaced() {
+    let world = World::new(START_US - 1_200 * SECOND_US).await;
+    let (ada, _) = world.staked_model("ada", 0x51).await;
+    let mut settler = world.settler().await;
+    settler.settings.stuck_after = Duration::from_secs(3_600);
+    let round = in_transaction(&world.db, async |conn| open_round(conn, START_US).await).await;
+    world.move_to(START_US - 50 * SECOND_US);
+    let owner = world.keys.owner.address();
+    world
+        .until("final contracts", async |_| {
+            let all = world.chain.nonce(owner, false).await.expect("a nonce");
+            world.chain.nonce(owner, true).await.expect("a nonce") == all
+        })
+        .await;
+    // From here on nobody mines, so that the transaction waits.
+    world.miner.0.cancel();
+    pause(Duration::from_millis(200)).await;
+    let now_us = world.market.now_us();
+    in_transaction(&world.db, async |conn| {
+        lock(
+            conn,
+            now_us,
+            &round,
+            &world.deployment,
+            &[(ada.clone(), 600_000)],
+        )
+        .await
+    })
+    .await;
+    let mut memory = Memory::default();
+    settler.pass(&mut memory).await.expect("passes");
+    let open = intent::open(&mut world.db.read().await.expect("reads"))
+        .await
+        .expect("reads");
+    let [intent] = open.as_slice() else {
+        panic!("one intent is open, not {open:?}")
+    };
+    let first = attempts(&world, intent).await.remove(0);
+    let hash = serde_json::json!([first.tx_hash]);
+    assert!(world.chain.knows(first.tx_hash).await.expect("answers"));
+
+    world
+        .chain
+        .command("anvil_dropTransaction", hash)
+        .await
+        .expect("drops");
+    assert!(!world.chain.knows(first.tx_hash).await.expect("answers"));
+    settler.pass(&mut memory).await.expect("passes");
+    assert!(
+        world.chain.knows(first.tx_hash).await.expect("answers"),
+        "the same bytes again"
+    );
+    assert_eq!(attempts(&world, intent).await.len(), 1);
+
+    settler.settings.stuck_after = Duration::ZERO;
+    settler.pass(&mut memory).await.expect("passes");
+    settler.settings.stuck_after = Duration::from_secs(3_600);
+    let second = attempts(&world, intent).await.remove(1);
+    assert_eq!(second.nonce, first.nonce);
+    assert!(
+        second.fees.max * 10 >= first.fees.max * 11,
+        "at least ten percent more"
+    );
+
+    let lease = memory.lease.clone().expect("held");
+    let past_start = Seen {
+        latest_us: START_US,
+        final_block: 0,
+    };
+    settler.drive(&lease, past_start).await.expect("drives");
+    let third = attempts(&world, intent).await.remove(2);
+    assert!(third.is_cancel && third.nonce == first.nonce);
+    for _ in 0..12 {
+        anvil::mine_once(&world.chain, START_US)
+            .await
+            .expect("mines");
+    }
+    settler.pass(&mut memory).await.expect("passes");
+    let open = intent::open(&mut world.db.read().await.expect("reads"))
+        .await
+        .expect("reads");
+    assert!(open.is_empty(), "its fate is final: {open:?}");
+    let receipt = world.chain.receipt(third.tx_hash).await.expect("answers");
+    assert!(
+        receipt.expect("mined").succeeded,
+        "the replacement took the nonce"
+    );
+    assert!(
+        world
+            .chain
+            .receipt(first.tx_hash)
+            .await
+            .expect("answers")
+            .is_none()
+    );
     world.end().await;
 }

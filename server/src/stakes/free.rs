@@ -73,6 +73,10 @@ fn amount(units: u64) -> Result<TokenAmount, StakeError> {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "a test stops at the first surprise"
+)]
 mod tests {
     use super::*;
 

@@ -14,6 +14,16 @@ mod free;
 mod project;
 mod store;
 #[cfg(test)]
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "a test stops at the first surprise"
+)]
+pub(crate) mod testing;
+#[cfg(test)]
+#[expect(
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise"
+)]
 mod tests;
 
 use std::collections::HashMap;
@@ -137,11 +147,12 @@ pub fn model_key(model: &ModelId) -> chain::B256 {
 /// # Errors
 /// [`StakeError::Model`] for an unknown model, [`StakeError::Broken`].
 pub async fn of_model(conn: &mut Conn, model: &ModelId) -> Result<Option<Stake>, StakeError> {
+    // In this order, so that what becomes final meanwhile counts twice rather than not at all.
+    let reserved = store::reserved_by(conn, model).await?;
+    let seen = requests_seen(conn).await?;
     let Some(row) = find(conn, model).await? else {
         return Ok(None);
     };
-    let seen = requests_seen(conn).await?;
-    let reserved = store::reserved_by(conn, model).await?;
     stake(&with_seen(row, &seen, reserved)).map(Some)
 }
 
@@ -157,9 +168,10 @@ pub async fn snapshot(
     asks: &[(ModelId, Option<TokenAmount>)],
 ) -> Result<Vec<AtRisk>, StakeError> {
     let tournament = rounds::tournament(conn, round.tournament()).await?;
-    let mut registered = Registered::read(conn, &tournament.chain_key).await?;
-    let seen = requests_seen(conn).await?;
+    // In this order, so that what becomes final meanwhile counts twice rather than not at all.
     let reserved = store::reserved(conn).await?;
+    let seen = requests_seen(conn).await?;
+    let mut registered = Registered::read(conn, &tournament.chain_key).await?;
     let (mut indices, mut wanted) = (Vec::new(), Vec::new());
     for (model, named) in asks {
         let held = reserved.get(model.as_str()).copied().unwrap_or(0);
@@ -338,12 +350,12 @@ impl Registered {
     }
 }
 
-/// The largest request of each model that was seen and is not final, by vault and index.
+/// The largest request of each model that was seen and is not applied, by vault and index.
 type Seen = HashMap<(String, i64), u64>;
 
 async fn requests_seen(conn: &mut Conn) -> Result<Seen, StakeError> {
     let mut seen = Seen::new();
-    for event in chain::requests_not_final(conn).await? {
+    for event in chain::requests_not_applied(conn).await? {
         if let Said::WithdrawalRequested { index, amount, .. } = event.said {
             let largest = seen
                 .entry((event.address.to_string(), i64::from(index)))

@@ -4,12 +4,10 @@ use alloy::primitives::Address;
 use domain::{Delta, TokenAmount};
 
 use super::*;
+use crate::chain::testing::{deployment, event};
 use crate::chain::{Event, Said};
 use crate::db::testing::each_database;
-use crate::settlement::testing::{
-    START_US, deployment, event, in_transaction, model, open_round, three_models, tokens,
-    tournament,
-};
+use testing::{START_US, in_transaction, model, open_round, three_models, tokens, tournament};
 
 fn of_vault(number: i64, said: Said) -> Event {
     event(deployment().vault, number, said)

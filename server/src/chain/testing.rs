@@ -1,0 +1,41 @@
+//! What tests need of the chain without having one.
+
+use alloy::primitives::{Address, B256};
+
+use super::{Deployment, Event, Said};
+
+/// Contracts that exist on no chain.
+pub(crate) fn deployment() -> Deployment {
+    Deployment {
+        chain_id: 31_337,
+        token: Address::repeat_byte(1),
+        registry: Address::repeat_byte(2),
+        vault: Address::repeat_byte(3),
+        deployed_block: 0,
+        window_s: 120,
+        settle_by_s: 900,
+        delay_s: 1_400,
+        margin_s: 60,
+        idle_limit_s: 7 * 86_400,
+        bond: 1_000_000_000,
+        minimum_deposit: 1_000_000_000,
+        committer: Address::repeat_byte(4),
+        operator: Address::repeat_byte(5),
+        guardian: Address::repeat_byte(6),
+        owner: Address::repeat_byte(7),
+    }
+}
+
+/// A final event of the vault or the registry in a block of its own.
+pub(crate) fn event(address: Address, number: i64, said: Said) -> Event {
+    Event {
+        block_hash: B256::from([u8::try_from(number % 251).expect("small"); 32]).to_string(),
+        log_index: 0,
+        block_number: number,
+        block_time_s: 1_709_640_000,
+        tx_hash: B256::from([9; 32]).to_string(),
+        address,
+        is_final: true,
+        said,
+    }
+}
