@@ -20,7 +20,9 @@ pub fn workspace() -> &'static Path {
 fn profile_dir() -> anyhow::Result<PathBuf> {
     let test = std::env::current_exe()?;
     let profile = test.parent().and_then(Path::parent);
-    Ok(profile.context("a test lies in the profile's folder `deps`")?.to_path_buf())
+    Ok(profile
+        .context("a test lies in the profile's folder `deps`")?
+        .to_path_buf())
 }
 
 /// Cargo's target folder.
@@ -28,7 +30,10 @@ fn profile_dir() -> anyhow::Result<PathBuf> {
 /// # Errors
 /// When this is no test that cargo built.
 pub fn target_dir() -> anyhow::Result<PathBuf> {
-    Ok(profile_dir()?.parent().context("a profile lies in the target folder")?.to_path_buf())
+    Ok(profile_dir()?
+        .parent()
+        .context("a profile lies in the target folder")?
+        .to_path_buf())
 }
 
 /// The program `foretoken`, fresh.
@@ -52,7 +57,9 @@ fn build() -> anyhow::Result<()> {
     }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.current_dir(workspace()).args(["build", "--workspace", "--bins", "--tests"]);
+    command
+        .current_dir(workspace())
+        .args(["build", "--workspace", "--bins", "--tests"]);
     command.arg("--target-dir").arg(target_dir()?);
     if profile_dir()?.ends_with("release") {
         command.arg("--release");
@@ -65,6 +72,9 @@ fn build() -> anyhow::Result<()> {
     }
     let output = command.output().context("cargo does not start")?;
     let said = String::from_utf8_lossy(&output.stderr);
-    anyhow::ensure!(output.status.success(), "the programs were not built:\n{said}");
+    anyhow::ensure!(
+        output.status.success(),
+        "the programs were not built:\n{said}"
+    );
     Ok(())
 }

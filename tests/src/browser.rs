@@ -11,6 +11,7 @@ use thirtyfour::{ChromiumLikeCapabilities, DesiredCapabilities, WebDriver};
 
 use crate::demo::free_port;
 use crate::process::Running;
+use crate::process_tree::{Descendant, descendants};
 use crate::{scratch, wait};
 
 /// Debian's place of the driver; `FORETOKEN_CHROMEDRIVER` names another.
@@ -20,8 +21,10 @@ const START_LIMIT: Duration = Duration::from_secs(20);
 /// No page needs to be taller in a picture.
 const TALLEST_PIXELS: i64 = 6_000;
 /// Without these a browser calls home or does not start as root.
-const ARGUMENTS: [&str; 10] = [
+const ARGUMENTS: [&str; 11] = [
     "--headless",
+    // The browser ends when the other end of the pipe does, however the driver dies.
+    "--remote-debugging-pipe",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -36,7 +39,7 @@ const ARGUMENTS: [&str; 10] = [
 /// A browser with one window. The session ends before its driver, the driver before its folder.
 pub struct Browser {
     driver: WebDriver,
-    _process: Running,
+    process: Running,
     _folder: TempDir,
 }
 
@@ -61,7 +64,9 @@ impl Browser {
         let mut command = Command::new(program);
         command.arg(format!("--port={port}"));
         // Chromium keeps sockets and crash reports there otherwise.
-        command.env("HOME", folder.path()).env("XDG_CONFIG_HOME", folder.path());
+        command
+            .env("HOME", folder.path())
+            .env("XDG_CONFIG_HOME", folder.path());
         let process = Running::start(command, folder.path(), "chromedriver");
         let process = process.context("chromedriver: run `cargo xtask setup tests`")?;
         let url = format!("http://127.0.0.1:{port}");
@@ -70,11 +75,20 @@ impl Browser {
         for argument in ARGUMENTS {
             wanted.add_arg(argument)?;
         }
-        wanted.add_arg(&format!("--user-data-dir={}", folder.path().join("profile").display()))?;
+        wanted.add_arg(&format!(
+            "--user-data-dir={}",
+            folder.path().join("profile").display()
+        ))?;
         wanted.set_browser_log_level(LoggingPrefsLogLevel::All)?;
         wanted.set_logging_prefs("performance", LoggingPrefsLogLevel::All)?;
-        let driver = WebDriver::new(url, wanted).await.context("the browser does not start")?;
-        let browser = Self { driver, _process: process, _folder: folder };
+        let driver = WebDriver::new(url, wanted)
+            .await
+            .context("the browser does not start")?;
+        let browser = Self {
+            driver,
+            process,
+            _folder: folder,
+        };
         // A browser begins with a page of its own, which loads and logs what is not ours.
         browser.open("about:blank").await?;
         browser.console().await?;
@@ -90,7 +104,10 @@ impl Browser {
         let metrics = json!({
             "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500,
         });
-        self.driver.cdp().send_raw("Emulation.setDeviceMetricsOverride", metrics).await?;
+        self.driver
+            .cdp()
+            .send_raw("Emulation.setDeviceMetricsOverride", metrics)
+            .await?;
         Ok(())
     }
 
@@ -99,7 +116,10 @@ impl Browser {
     /// # Errors
     /// When it cannot be opened.
     pub async fn open(&self, url: &str) -> anyhow::Result<()> {
-        self.driver.goto(url).await.with_context(|| format!("{url} does not open"))
+        self.driver
+            .goto(url)
+            .await
+            .with_context(|| format!("{url} does not open"))
     }
 
     /// Runs a script in the page and answers what it returns.
@@ -126,7 +146,9 @@ impl Browser {
     /// # Errors
     /// When there is no page.
     pub async fn page_width(&self) -> anyhow::Result<i64> {
-        let width = self.eval("return document.documentElement.scrollWidth").await?;
+        let width = self
+            .eval("return document.documentElement.scrollWidth")
+            .await?;
         width.as_i64().context("a width is a number")
     }
 
@@ -135,8 +157,14 @@ impl Browser {
     /// # Errors
     /// When it cannot be taken or written.
     pub async fn screenshot(&self, name: &str, width: i64) -> anyhow::Result<()> {
-        let height = self.eval("return document.documentElement.scrollHeight").await?;
-        self.resize(width, height.as_i64().unwrap_or(800).clamp(600, TALLEST_PIXELS)).await?;
+        let height = self
+            .eval("return document.documentElement.scrollHeight")
+            .await?;
+        self.resize(
+            width,
+            height.as_i64().unwrap_or(800).clamp(600, TALLEST_PIXELS),
+        )
+        .await?;
         let picture = self.driver.screenshot_as_png().await?;
         std::fs::write(scratch::screenshots()?.join(format!("{name}.png")), picture)?;
         Ok(())
@@ -150,7 +178,10 @@ impl Browser {
         let lines = self.driver.browser_log().await?;
         Ok(lines
             .into_iter()
-            .map(|line| ConsoleLine { level: line.level, message: line.message })
+            .map(|line| ConsoleLine {
+                level: line.level,
+                message: line.message,
+            })
             .collect())
     }
 
@@ -162,9 +193,12 @@ impl Browser {
         let mut urls = Vec::new();
         for line in self.driver.get_log("performance").await? {
             let event: Value = serde_json::from_str(&line.message)?;
-            if event.pointer("/message/method").and_then(Value::as_str) == Some("Network.requestWillBeSent")
+            if event.pointer("/message/method").and_then(Value::as_str)
+                == Some("Network.requestWillBeSent")
             {
-                let url = event.pointer("/message/params/request/url").and_then(Value::as_str);
+                let url = event
+                    .pointer("/message/params/request/url")
+                    .and_then(Value::as_str);
                 urls.extend(url.map(str::to_owned));
             }
         }
@@ -172,11 +206,22 @@ impl Browser {
     }
 }
 
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // A failed test must leave no browser behind, whether the driver still answers or not.
+        descendants(self.process.pid())
+            .iter()
+            .for_each(Descendant::kill);
+    }
+}
+
 async fn wait_for_driver(url: &str) -> anyhow::Result<()> {
     let http = reqwest::Client::builder().no_proxy().build()?;
     wait::until("chromedriver", START_LIMIT, async || {
         let answer = http.get(format!("{url}/status")).send().await;
-        Ok(answer.is_ok_and(|answer| answer.status().is_success()).then_some(()))
+        Ok(answer
+            .is_ok_and(|answer| answer.status().is_success())
+            .then_some(()))
     })
     .await
 }

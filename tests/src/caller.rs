@@ -38,14 +38,24 @@ impl Caller {
     /// # Errors
     /// When the HTTP client cannot be made.
     pub fn new(url: &str, key: Option<&str>) -> anyhow::Result<Self> {
-        let http = reqwest::Client::builder().timeout(LIMIT).no_proxy().build()?;
-        Ok(Self { http, url: url.to_owned(), key: key.map(str::to_owned) })
+        let http = reqwest::Client::builder()
+            .timeout(LIMIT)
+            .no_proxy()
+            .build()?;
+        Ok(Self {
+            http,
+            url: url.to_owned(),
+            key: key.map(str::to_owned),
+        })
     }
 
     /// The same caller with another key.
     #[must_use]
     pub fn with_key(&self, key: &str) -> Self {
-        Self { key: Some(key.to_owned()), ..self.clone() }
+        Self {
+            key: Some(key.to_owned()),
+            ..self.clone()
+        }
     }
 
     /// Its key.
@@ -68,7 +78,12 @@ impl Caller {
     /// When the server does not answer with 200 and JSON.
     pub async fn json(&self, path: &str) -> anyhow::Result<Value> {
         let answer = self.get(&format!("/api/v1/{path}")).await?;
-        anyhow::ensure!(answer.status == 200, "{path}: {} {}", answer.status, answer.text);
+        anyhow::ensure!(
+            answer.status == 200,
+            "{path}: {} {}",
+            answer.status,
+            answer.text
+        );
         answer.json()
     }
 
@@ -76,8 +91,14 @@ impl Caller {
     ///
     /// # Errors
     /// When the server does not answer.
-    pub async fn send_json(&self, method: Method, path: &str, body: &Value) -> anyhow::Result<Answer> {
-        self.send(self.request(method, &format!("/api/v1/{path}")).json(body)).await
+    pub async fn send_json(
+        &self,
+        method: Method,
+        path: &str,
+        body: &Value,
+    ) -> anyhow::Result<Answer> {
+        self.send(self.request(method, &format!("/api/v1/{path}")).json(body))
+            .await
     }
 
     /// Posts a prediction.
@@ -85,7 +106,12 @@ impl Caller {
     /// # Errors
     /// When the server does not answer.
     pub async fn predict(&self, round: &str, model: &str, body: &Value) -> anyhow::Result<Answer> {
-        self.send_json(Method::PUT, &format!("rounds/{round}/predictions/{model}"), body).await
+        self.send_json(
+            Method::PUT,
+            &format!("rounds/{round}/predictions/{model}"),
+            body,
+        )
+        .await
     }
 
     /// Registers an external model and answers its id.
@@ -94,14 +120,21 @@ impl Caller {
     /// When it is refused.
     pub async fn register(&self, tournament: &str, name: &str) -> anyhow::Result<String> {
         let body = json!({"tournament": tournament, "name": name});
-        self.send_json(Method::POST, "models", &body).await?.created_id()
+        self.send_json(Method::POST, "models", &body)
+            .await?
+            .created_id()
     }
 
     /// Uploads an ONNX file and answers the model's id.
     ///
     /// # Errors
     /// When the upload is refused.
-    pub async fn upload(&self, tournament: &str, name: &str, onnx: Vec<u8>) -> anyhow::Result<String> {
+    pub async fn upload(
+        &self,
+        tournament: &str,
+        name: &str,
+        onnx: Vec<u8>,
+    ) -> anyhow::Result<String> {
         let path = format!("/api/v1/models/upload?tournament={tournament}&name={name}");
         let bytes = self.request(Method::POST, &path).body(onnx);
         let request = bytes.header(header::CONTENT_TYPE, "application/octet-stream");
@@ -114,10 +147,17 @@ impl Caller {
     /// When none comes in time.
     pub async fn round_in(&self, tournament: &str, states: &str) -> anyhow::Result<String> {
         let path = format!("rounds?tournament={tournament}&state={states}&limit=1");
-        wait::until(&format!("a round that is {states}"), ROUND_LIMIT, async || {
-            let page = self.json(&path).await?;
-            Ok(page.pointer("/rounds/0/id").and_then(Value::as_str).map(str::to_owned))
-        })
+        wait::until(
+            &format!("a round that is {states}"),
+            ROUND_LIMIT,
+            async || {
+                let page = self.json(&path).await?;
+                Ok(page
+                    .pointer("/rounds/0/id")
+                    .and_then(Value::as_str)
+                    .map(str::to_owned))
+            },
+        )
         .await
     }
 
@@ -130,8 +170,11 @@ impl Caller {
         wait::until("a round that has just opened", ROUND_LIMIT, async || {
             let now_us = integer(&self.json("time").await?, "now_us")?;
             let page = self.json(&path).await?;
-            let Some(round) = page.pointer("/rounds/0") else { return Ok(None) };
-            let (opens_us, deadline_us) = (integer(round, "opens_us")?, integer(round, "deadline_us")?);
+            let Some(round) = page.pointer("/rounds/0") else {
+                return Ok(None);
+            };
+            let (opens_us, deadline_us) =
+                (integer(round, "opens_us")?, integer(round, "deadline_us")?);
             let is_fresh = now_us - opens_us < (deadline_us - opens_us) / 2;
             let id = round.get("id").and_then(Value::as_str).filter(|_| is_fresh);
             Ok(id.map(str::to_owned))
@@ -151,8 +194,15 @@ impl Caller {
         let response = request.send().await?;
         let status = response.status().as_u16();
         let header = response.headers().get(header::CONTENT_TYPE);
-        let content_type = header.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-        Ok(Answer { status, content_type, text: response.text().await? })
+        let content_type = header
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+            .to_owned();
+        Ok(Answer {
+            status,
+            content_type,
+            text: response.text().await?,
+        })
     }
 }
 
@@ -175,7 +225,11 @@ impl Answer {
         assert_eq!(self.status, status, "{shown}");
         assert_eq!(self.content_type, "application/problem+json", "{shown}");
         let body = self.json().unwrap_or_default();
-        assert_eq!(body.get("code").and_then(Value::as_str), Some(code), "{shown}");
+        assert_eq!(
+            body.get("code").and_then(Value::as_str),
+            Some(code),
+            "{shown}"
+        );
         for part in ["title", "detail", "remedy"] {
             let text = body.get(part).and_then(Value::as_str).unwrap_or_default();
             assert!(text.len() > 8, "`{part}` says nothing: {shown}");

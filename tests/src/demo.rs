@@ -55,7 +55,12 @@ impl Demo {
             command.env("DATABASE_URL", url);
         }
         let process = Running::start(command, settings.folder, "demo")?;
-        Ok(Self { process, url: format!("http://127.0.0.1:{port}"), data, json })
+        Ok(Self {
+            process,
+            url: format!("http://127.0.0.1:{port}"),
+            data,
+            json,
+        })
     }
 
     /// Waits until everybody is entered and rounds run.
@@ -65,7 +70,11 @@ impl Demo {
     pub async fn ready(&self) -> anyhow::Result<()> {
         wait::until("the demo to run", READY_LIMIT, async || {
             self.must_run()?;
-            Ok(self.process.stderr().contains("rounds run at").then_some(()))
+            Ok(self
+                .process
+                .stderr()
+                .contains("rounds run at")
+                .then_some(()))
         })
         .await
     }
@@ -75,11 +84,21 @@ impl Demo {
     /// # Errors
     /// When it does not end in time, ends badly, or its file is not readable.
     pub async fn finish(self, limit: Duration) -> anyhow::Result<(Finished, Report)> {
-        let Self { process, data, json, .. } = self;
+        let Self {
+            process,
+            data,
+            json,
+            ..
+        } = self;
         let ended = process.finish(limit).await;
         let ended = ended.with_context(|| logs(&data))?;
         let said = process::last_lines(&ended.stderr);
-        anyhow::ensure!(ended.code == 0, "the demo ended with {}:\n{said}\n{}", ended.code, logs(&data));
+        anyhow::ensure!(
+            ended.code == 0,
+            "the demo ended with {}:\n{said}\n{}",
+            ended.code,
+            logs(&data)
+        );
         Ok((ended, Report::read(&json)?))
     }
 
@@ -89,7 +108,11 @@ impl Demo {
     /// What the demo said last.
     pub fn must_run(&self) -> anyhow::Result<()> {
         let said = || process::last_lines(&self.process.stderr());
-        anyhow::ensure!(self.process.ended().is_none(), "the demo has ended:\n{}", said());
+        anyhow::ensure!(
+            self.process.ended().is_none(),
+            "the demo has ended:\n{}",
+            said()
+        );
         Ok(())
     }
 

@@ -68,7 +68,9 @@ where
 /// When it does not start, or does not end within `limit` (it is killed then).
 pub async fn run(command: Command, limit: Duration) -> anyhow::Result<Finished> {
     let logs = scratch::folder("command")?;
-    Running::start(command, logs.path(), "command")?.finish(limit).await
+    Running::start(command, logs.path(), "command")?
+        .finish(limit)
+        .await
 }
 
 impl Running {
@@ -77,8 +79,14 @@ impl Running {
     /// # Errors
     /// When it does not start.
     pub fn start(mut command: Command, logs: &Path, name: &str) -> anyhow::Result<Self> {
-        let (stdout, stderr) = (logs.join(format!("{name}.out")), logs.join(format!("{name}.err")));
-        command.stdin(Stdio::null()).stdout(File::create(&stdout)?).stderr(File::create(&stderr)?);
+        let (stdout, stderr) = (
+            logs.join(format!("{name}.out")),
+            logs.join(format!("{name}.err")),
+        );
+        command
+            .stdin(Stdio::null())
+            .stdout(File::create(&stdout)?)
+            .stderr(File::create(&stderr)?);
         die_with_test(&mut command);
         let shared = Arc::new(Mutex::new(None));
         let (report, started) = mpsc::channel();
@@ -88,7 +96,13 @@ impl Running {
             .name(name.to_owned())
             .spawn(move || hold(&mut command, &report, &status))?;
         let pid = started.recv().context("the thread of a process ended")??;
-        Ok(Self { pid, shared, thread: Some(thread), stdout, stderr })
+        Ok(Self {
+            pid,
+            shared,
+            thread: Some(thread),
+            stdout,
+            stderr,
+        })
     }
 
     /// Its process id.
@@ -126,9 +140,16 @@ impl Running {
         let ended = wait::until("a process to end", limit, async || Ok(self.ended())).await;
         let status = ended.with_context(|| format!("it said:\n{}", last_lines(&self.stderr())))?;
         let signal = status.signal().map(|signal| -signal);
-        let code = status.code().or(signal).context("a process ends with a code or a signal")?;
+        let code = status
+            .code()
+            .or(signal)
+            .context("a process ends with a code or a signal")?;
         let stdout = std::fs::read_to_string(&self.stdout)?;
-        Ok(Finished { code, stdout, stderr: self.stderr() })
+        Ok(Finished {
+            code,
+            stdout,
+            stderr: self.stderr(),
+        })
     }
 
     fn status(&self) -> MutexGuard<'_, Option<ExitStatus>> {
@@ -149,7 +170,10 @@ impl Drop for Running {
 #[must_use]
 pub fn last_lines(text: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
-    lines.get(lines.len().saturating_sub(15)..).unwrap_or_default().join("\n")
+    lines
+        .get(lines.len().saturating_sub(15)..)
+        .unwrap_or_default()
+        .join("\n")
 }
 
 /// Spawns, reports the id, and stays until the child has ended.
@@ -158,7 +182,9 @@ fn hold(
     report: &mpsc::Sender<anyhow::Result<Pid>>,
     status: &Mutex<Option<ExitStatus>>,
 ) {
-    let spawned = command.spawn().with_context(|| format!("{command:?} does not start"));
+    let spawned = command
+        .spawn()
+        .with_context(|| format!("{command:?} does not start"));
     let mut child = match spawned {
         Ok(child) => child,
         Err(error) => {
@@ -178,8 +204,11 @@ fn hold(
 
 fn die_with_test(command: &mut Command) {
     let parent = std::process::id();
+    #[expect(
+        unsafe_code,
+        reason = "pre_exec is how a child learns to die with its parent"
+    )]
     // SAFETY: prctl and getppid are async-signal-safe and touch no memory of the parent.
-    #[expect(unsafe_code, reason = "pre_exec is how a child learns to die with its parent")]
     unsafe {
         command.pre_exec(move || {
             nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;

@@ -2,6 +2,9 @@
 
 use std::fs;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 /// A process, named so that another one with the same id is not taken for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Descendant {
@@ -46,6 +49,13 @@ impl Descendant {
     pub fn is_alive(&self) -> bool {
         stat(self.pid).is_some_and(|now| now.seen.started == self.started && now.is_alive())
     }
+
+    /// Kills it, unless it has ended.
+    pub fn kill(&self) {
+        if self.is_alive() {
+            kill(Pid::from_raw(self.pid), Signal::SIGKILL).ok();
+        }
+    }
 }
 
 impl Stat {
@@ -64,5 +74,13 @@ fn stat(pid: i32) -> Option<Stat> {
     let state = fields.first()?.chars().next()?;
     let parent = fields.get(1)?.parse().ok()?;
     let started = fields.get(19)?.parse().ok()?;
-    Some(Stat { seen: Descendant { pid, name, parent, started }, state })
+    Some(Stat {
+        seen: Descendant {
+            pid,
+            name,
+            parent,
+            started,
+        },
+        state,
+    })
 }

@@ -163,5 +163,6 @@ impl Round {
 /// # Errors
 /// When it is no whole number.
 pub fn units(text: &str) -> anyhow::Result<i128> {
-    text.parse().with_context(|| format!("{text:?} is no whole number"))
+    text.parse()
+        .with_context(|| format!("{text:?} is no whole number"))
 }

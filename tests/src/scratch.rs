@@ -34,11 +34,15 @@ pub fn screenshots() -> anyhow::Result<PathBuf> {
 
 /// A shared world lives until its process ends and cannot clean up then.
 fn forget_dead(parent: &Path) {
-    let Ok(entries) = std::fs::read_dir(parent) else { return };
+    let Ok(entries) = std::fs::read_dir(parent) else {
+        return;
+    };
     for entry in entries.flatten() {
         let name = entry.file_name();
         let owner = name.to_str().and_then(|name| name.split_once('-'));
-        let Some(Ok(pid)) = owner.map(|(pid, _)| pid.parse::<u32>()) else { continue };
+        let Some(Ok(pid)) = owner.map(|(pid, _)| pid.parse::<u32>()) else {
+            continue;
+        };
         if !Path::new("/proc").join(pid.to_string()).exists() {
             std::fs::remove_dir_all(entry.path()).ok();
         }

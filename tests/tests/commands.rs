@@ -14,7 +14,9 @@ use tests::{binaries, scratch};
 const LIMIT: Duration = Duration::from_secs(30);
 
 async fn run(command: Command) -> Finished {
-    process::run(command, LIMIT).await.expect("the command ends")
+    process::run(command, LIMIT)
+        .await
+        .expect("the command ends")
 }
 
 fn foretoken(args: &[&str]) -> Command {
@@ -26,7 +28,11 @@ fn expect_failure(done: &Finished, code: i32, words: &[&str]) {
     assert_eq!(done.code, code, "{}", done.stderr);
     assert_eq!(done.stdout, "", "results only go to standard output");
     for word in words {
-        assert!(done.stderr.contains(word), "no {word:?} in: {}", done.stderr);
+        assert!(
+            done.stderr.contains(word),
+            "no {word:?} in: {}",
+            done.stderr
+        );
     }
 }
 
@@ -52,7 +58,10 @@ async fn a_demo_without_its_tools_names_the_tool_and_the_variable() {
         command.env(variable, "/nonexistent");
         let done = run(command).await;
         expect_failure(&done, 1, &["/nonexistent", "is no file", variable]);
-        assert!(!folder.path().join("data").exists(), "{variable}: nothing was begun");
+        assert!(
+            !folder.path().join("data").exists(),
+            "{variable}: nothing was begun"
+        );
     }
 }
 
@@ -60,8 +69,14 @@ async fn a_demo_without_its_tools_names_the_tool_and_the_variable() {
 async fn a_demo_without_a_set_up_names_the_command_that_makes_it() {
     let folder = scratch::folder("set-up").expect("a folder");
     let mut command = demo(folder.path());
-    command.env_remove("FORETOKEN_ANVIL").env("XDG_CACHE_HOME", folder.path().join("empty"));
-    expect_failure(&run(command).await, 1, &["missing", "cargo xtask setup demo"]);
+    command
+        .env_remove("FORETOKEN_ANVIL")
+        .env("XDG_CACHE_HOME", folder.path().join("empty"));
+    expect_failure(
+        &run(command).await,
+        1,
+        &["missing", "cargo xtask setup demo"],
+    );
     let mut command = demo(folder.path());
     command.arg("--runner").arg(folder.path().join("runner"));
     expect_failure(&run(command).await, 1, &["runner", "missing", "--runner"]);
@@ -95,14 +110,42 @@ async fn settle_refuses_what_is_no_round_in_one_line() {
     let folder = scratch::folder("settle").expect("a folder");
     let one = |w: Value, p: Value| json!({"a": 350_000, "y": 0, "entries": [{"model": "m", "w": w, "p": p}]});
     let cases: [(&str, Value, &[&str]); 9] = [
-        ("no entries", json!({"a": 350_000, "y": 0}), &["entries", "missing"]),
-        ("no p", json!({"a": 350_000, "y": 0, "entries": [{"model": "m", "w": 1}]}), &["entries[0].p"]),
-        ("a float", one(json!(1.5), json!(500_000)), &["entries[0].w", "1.5"]),
-        ("negative", one(json!("-1"), json!(500_000)), &["entries[0].w", "-1"]),
-        ("nothing at risk", one(json!(0), json!(500_000)), &["entries[0].w"]),
-        ("past certain", one(json!(1), json!(1_000_001)), &["entries[0].p", "1000001"]),
+        (
+            "no entries",
+            json!({"a": 350_000, "y": 0}),
+            &["entries", "missing"],
+        ),
+        (
+            "no p",
+            json!({"a": 350_000, "y": 0, "entries": [{"model": "m", "w": 1}]}),
+            &["entries[0].p"],
+        ),
+        (
+            "a float",
+            one(json!(1.5), json!(500_000)),
+            &["entries[0].w", "1.5"],
+        ),
+        (
+            "negative",
+            one(json!("-1"), json!(500_000)),
+            &["entries[0].w", "-1"],
+        ),
+        (
+            "nothing at risk",
+            one(json!(0), json!(500_000)),
+            &["entries[0].w"],
+        ),
+        (
+            "past certain",
+            one(json!(1), json!(1_000_001)),
+            &["entries[0].p", "1000001"],
+        ),
         ("outside the edge", one(json!(1), json!(100)), &["350000"]),
-        ("a of one half", json!({"a": 500_000, "y": 0, "entries": []}), &["500000"]),
+        (
+            "a of one half",
+            json!({"a": 500_000, "y": 0, "entries": []}),
+            &["500000"],
+        ),
         ("a list", json!([1, 2]), &["object"]),
     ];
     for (name, input, words) in cases {
@@ -114,12 +157,20 @@ async fn settle_refuses_what_is_no_round_in_one_line() {
         {"model": "m", "w": 1, "p": 500_000}, {"model": "m", "w": 1, "p": 500_000}]});
     let file = folder.path().join("twice.json");
     std::fs::write(&file, twice.to_string()).expect("a file");
-    expect_one_line(&settle(&file).await, "twice", &["entries[1].model", "twice"]);
+    expect_one_line(
+        &settle(&file).await,
+        "twice",
+        &["entries[1].model", "twice"],
+    );
     std::fs::write(&file, "{\"a\": 35").expect("a file");
     expect_one_line(&settle(&file).await, "cut off", &["twice.json", "JSON"]);
     std::fs::write(&file, [0xff, 0xfe]).expect("a file");
     expect_one_line(&settle(&file).await, "no text", &["twice.json"]);
-    expect_one_line(&settle(&folder.path().join("absent.json")).await, "absent", &["absent.json"]);
+    expect_one_line(
+        &settle(&folder.path().join("absent.json")).await,
+        "absent",
+        &["absent.json"],
+    );
 }
 
 async fn settle(file: &Path) -> Finished {
@@ -150,11 +201,14 @@ async fn settle_pays_what_the_protocol_says() {
     let done = settle(&file).await;
     assert_eq!((done.code, done.stderr.as_str()), (0, ""));
     let expected = json!({"W": "600000000000", "P": "322000000000000000", "burned": "5129966333",
-        "payouts": [
-            {"model": "a", "delta": "23888888888"}, {"model": "b", "delta": "12355555555"},
-            {"model": "c", "delta": "-23937373738"}, {"model": "d", "delta": "-17437037038"},
-        ]});
-    assert_eq!(serde_json::from_str::<Value>(&done.stdout).expect("JSON alone"), expected);
+    "payouts": [
+        {"model": "a", "delta": "23888888888"}, {"model": "b", "delta": "12355555555"},
+        {"model": "c", "delta": "-23937373738"}, {"model": "d", "delta": "-17437037038"},
+    ]});
+    assert_eq!(
+        serde_json::from_str::<Value>(&done.stdout).expect("JSON alone"),
+        expected
+    );
 }
 
 #[tokio::test]
@@ -167,9 +221,15 @@ async fn check_accepts_a_reference_model_and_refuses_a_wrong_shape() {
     serde_json::from_str::<Value>(&done.stdout).expect("JSON alone");
     let wrong = binaries::workspace().join("inference-runner/tests/models/ten_columns.onnx");
     let mut command = foretoken(&["check"]);
+    command.arg(&wrong).env("FORETOKEN_ORT", "/nonexistent");
+    expect_failure(&run(command).await, 1, &["/nonexistent", "FORETOKEN_ORT"]);
+    let mut command = foretoken(&["check"]);
     command.arg(wrong);
     let done = run(command).await;
     assert_eq!(done.code, 2, "{}{}", done.stdout, done.stderr);
     let said = format!("{}{}", done.stdout, done.stderr);
-    assert!(said.contains("[N,10]") && said.contains("n_features="), "{said}");
+    assert!(
+        said.contains("[N,10]") && said.contains("n_features="),
+        "{said}"
+    );
 }

@@ -7,7 +7,6 @@ use tests::demo::{Demo, DemoSettings};
 use tests::process_tree::{Descendant, descendants};
 use tests::report::Report;
 use tests::{scratch, wait};
-use tokio::sync::Mutex;
 
 const LIMIT: Duration = Duration::from_secs(120);
 /// Batches are accepted by then.
@@ -15,21 +14,27 @@ const BATCH_LIMIT: Duration = Duration::from_secs(90);
 /// What a killed demo leaves behind is gone by then.
 const ORPHAN_LIMIT: Duration = Duration::from_secs(15);
 
-/// Two demos at a time: at sixty-fold speed more would miss their deadlines on two cores.
-static ONE_BY_ONE: Mutex<()> = Mutex::const_new(());
-
 #[tokio::test]
 async fn whole_rounds_run_on_postgresql() {
-    let _turn = ONE_BY_ONE.lock().await;
     let folder = scratch::folder("postgresql").expect("a folder");
     let url = server::db::testing::postgres_url().await;
-    let settings =
-        DemoSettings { folder: folder.path(), rounds: Some(2), database_url: Some(&url) };
+    let settings = DemoSettings {
+        folder: folder.path(),
+        rounds: Some(2),
+        database_url: Some(&url),
+    };
     let demo = Demo::start(&settings).expect("the demo starts");
     let embedded = demo.data().join("foretoken.sqlite");
     let (_, report) = demo.finish(LIMIT).await.expect("two rounds are settled");
-    assert!(report.decided().count() >= 2, "{} rounds", report.decided().count());
-    assert!(report.reconciliation.is_some_and(|found| found.equal), "ledger and chain differ");
+    assert!(
+        report.decided().count() >= 2,
+        "{} rounds",
+        report.decided().count()
+    );
+    assert!(
+        report.reconciliation.is_some_and(|found| found.equal),
+        "ledger and chain differ"
+    );
     assert!(report.withdrawal.is_some(), "no withdrawal");
     assert!(!embedded.exists(), "the embedded database was used");
 }
@@ -37,19 +42,33 @@ async fn whole_rounds_run_on_postgresql() {
 #[tokio::test]
 async fn a_second_start_goes_on_where_the_first_ended() {
     let folder = scratch::folder("resume").expect("a folder");
-    let first = play(folder.path(), 2).await.expect("two rounds are settled");
-    let second = play(folder.path(), more_than(&first)).await.expect("more rounds are settled");
+    let first = play(folder.path(), 2)
+        .await
+        .expect("two rounds are settled");
+    let second = play(folder.path(), more_than(&first))
+        .await
+        .expect("more rounds are settled");
     must_continue(&first, &second);
-    assert!(second.decided().count() >= 4, "{} rounds", second.decided().count());
+    assert!(
+        second.decided().count() >= 4,
+        "{} rounds",
+        second.decided().count()
+    );
     assert_eq!(first.withdrawal, second.withdrawal, "paid once");
-    assert!(!folder.path().join("data.old").exists(), "the demo began anew");
+    assert!(
+        !folder.path().join("data.old").exists(),
+        "the demo began anew"
+    );
 }
 
 #[tokio::test]
 async fn a_killed_demo_leaves_no_process_and_goes_on_when_started_again() {
-    let _turn = ONE_BY_ONE.lock().await;
     let folder = scratch::folder("kill").expect("a folder");
-    let settings = DemoSettings { folder: folder.path(), rounds: Some(500), database_url: None };
+    let settings = DemoSettings {
+        folder: folder.path(),
+        rounds: Some(500),
+        database_url: None,
+    };
     let demo = Demo::start(&settings).expect("the demo starts");
     let before = wait::until("an accepted batch", BATCH_LIMIT, async || {
         demo.must_run()?;
@@ -73,13 +92,22 @@ async fn a_killed_demo_leaves_no_process_and_goes_on_when_started_again() {
     });
     assert_eq!(survivors, Ok(()));
     drop(demo);
-    let after = play(folder.path(), more_than(&before)).await.expect("the demo goes on");
+    let after = play(folder.path(), more_than(&before))
+        .await
+        .expect("the demo goes on");
     must_continue(&before, &after);
-    assert!(!folder.path().join("data.old").exists(), "the demo began anew");
+    assert!(
+        !folder.path().join("data.old").exists(),
+        "the demo began anew"
+    );
 }
 
 async fn play(folder: &std::path::Path, rounds: u32) -> anyhow::Result<Report> {
-    let settings = DemoSettings { folder, rounds: Some(rounds), database_url: None };
+    let settings = DemoSettings {
+        folder,
+        rounds: Some(rounds),
+        database_url: None,
+    };
     let (_, report) = Demo::start(&settings)?.finish(LIMIT).await?;
     Ok(report)
 }
@@ -92,12 +120,29 @@ fn more_than(report: &Report) -> u32 {
 /// What was settled stays as it was; more has followed, on the same chain.
 fn must_continue(first: &Report, second: &Report) {
     for round in first.decided() {
-        assert_eq!(second.round(&round.id), Some(round), "a settled round has changed");
+        assert_eq!(
+            second.round(&round.id),
+            Some(round),
+            "a settled round has changed"
+        );
     }
     let kept = second.batches.get(..first.batches.len());
-    assert_eq!(kept, Some(first.batches.as_slice()), "accepted batches have changed");
-    assert!(second.batches.len() > first.batches.len(), "no batch was added");
-    assert!(second.decided().count() > first.decided().count(), "no round was added");
-    let found = second.reconciliation.as_ref().expect("ledger and chain were compared");
+    assert_eq!(
+        kept,
+        Some(first.batches.as_slice()),
+        "accepted batches have changed"
+    );
+    assert!(
+        second.batches.len() > first.batches.len(),
+        "no batch was added"
+    );
+    assert!(
+        second.decided().count() > first.decided().count(),
+        "no round was added"
+    );
+    let found = second
+        .reconciliation
+        .as_ref()
+        .expect("ledger and chain were compared");
     assert!(found.equal, "{found:?}");
 }

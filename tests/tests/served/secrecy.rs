@@ -21,15 +21,25 @@ async fn a_prediction_is_its_owners_until_the_outcome_and_everybodys_after() {
     let visitor = demo.visitor().expect("a caller");
     let model = owner.register(BTC, "discreet bot").await.expect("a model");
     let round = owner.fresh_round(BTC).await.expect("a round");
-    let answer = owner.predict(&round, &model, &json!({"p": P})).await.expect("an answer");
+    let answer = owner
+        .predict(&round, &model, &json!({"p": P}))
+        .await
+        .expect("an answer");
     assert_eq!(answer.status, 200, "{}", answer.text);
 
     let receipt = format!("/api/v1/rounds/{round}/predictions/{model}");
     for caller in [&nosy, &visitor] {
-        caller.get(&receipt).await.expect("an answer").expect_problem(403, "not-yet-resolved");
+        caller
+            .get(&receipt)
+            .await
+            .expect("an answer")
+            .expect_problem(403, "not-yet-resolved");
     }
     let aggregate = format!("/api/v1/rounds/{round}/aggregate");
-    nosy.get(&aggregate).await.expect("an answer").expect_problem(403, "not-yet-resolved");
+    nosy.get(&aggregate)
+        .await
+        .expect("an answer")
+        .expect_problem(403, "not-yet-resolved");
     for path in places(&round, &model) {
         for caller in [&nosy, &visitor] {
             let shown = caller.get(&path).await.expect("an answer");
@@ -38,20 +48,47 @@ async fn a_prediction_is_its_owners_until_the_outcome_and_everybodys_after() {
             assert!(leak.is_none(), "{path} shows {leak:?}");
         }
     }
-    let page = visitor.get(&format!("/rounds/{round}")).await.expect("a page");
-    assert!(!page.text.contains("discreet bot"), "the page tells who has predicted");
-    let seen = visitor.json(&format!("rounds/{round}")).await.expect("a round");
-    assert_eq!((&seen["entries"], &seen["totals"]), (&Value::Null, &Value::Null), "{seen}");
-    assert!(matches!(seen["state"].as_str(), Some("open" | "locked")), "too slow: {seen}");
+    let page = visitor
+        .get(&format!("/rounds/{round}"))
+        .await
+        .expect("a page");
+    assert!(
+        !page.text.contains("discreet bot"),
+        "the page tells who has predicted"
+    );
+    let seen = visitor
+        .json(&format!("rounds/{round}"))
+        .await
+        .expect("a round");
+    assert_eq!(
+        (&seen["entries"], &seen["totals"]),
+        (&Value::Null, &Value::Null),
+        "{seen}"
+    );
+    assert!(
+        matches!(seen["state"].as_str(), Some("open" | "locked")),
+        "too slow: {seen}"
+    );
     let own = owner.get(&receipt).await.expect("an answer");
-    assert_eq!(own.json().expect("a receipt")["p_ppm"], json!(613_270), "{}", own.text);
+    assert_eq!(
+        own.json().expect("a receipt")["p_ppm"],
+        json!(613_270),
+        "{}",
+        own.text
+    );
 
     let entry = revealed(&visitor, &round, &model).await;
     assert_eq!(entry["p"], json!(P), "{entry}");
     assert_eq!(nosy.get(&receipt).await.expect("an answer").status, 200);
-    let page = visitor.get(&format!("/rounds/{round}")).await.expect("a page");
+    let page = visitor
+        .get(&format!("/rounds/{round}"))
+        .await
+        .expect("a page");
     let is_shown = FORMS.iter().any(|form| page.text.contains(form));
-    assert!(is_shown && page.text.contains("discreet bot"), "the page does not show the prediction");
+    assert!(
+        is_shown && page.text.contains("discreet bot"),
+        "the page does not show the prediction"
+    );
 }
 
 /// Every place that knows the round or the model.
@@ -80,8 +117,10 @@ async fn revealed(caller: &Caller, round: &str, model: &str) -> Value {
     let path = format!("rounds/{round}");
     wait::until("the round to be resolved", ROUND_LIMIT, async || {
         let round = caller.json(&path).await?;
-        let entries = round["entries"].as_array().into_iter().flatten();
-        Ok(entries.filter(|entry| entry["model"] == json!(model)).last().cloned())
+        let mut entries = round["entries"].as_array().into_iter().flatten();
+        Ok(entries
+            .find(|entry| entry["model"] == json!(model))
+            .cloned())
     })
     .await
     .expect("the round is resolved")

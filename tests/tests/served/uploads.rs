@@ -17,16 +17,25 @@ const ROUND_LIMIT: Duration = Duration::from_secs(90);
 async fn a_model_of_the_wrong_shape_is_refused_with_the_line_to_change() {
     let demo = world().await;
     let member = demo.member("wide", "read,upload").await.expect("a key");
-    let cases = [("ten_columns", "[N,10]", "n_features="), ("string_input", "float32", "FloatTensorType")];
+    let cases = [
+        ("ten_columns", "[N,10]", "n_features="),
+        ("string_input", "float32", "FloatTensorType"),
+    ];
     for (file, found, change) in cases {
         let onnx = file_of(&format!("inference-runner/tests/models/{file}.onnx"));
         let id = member.upload(BTC, file, onnx).await.expect("an upload");
         let model = tried(&member, &id).await;
         assert_eq!(model["state"], json!("refused"), "{model}");
         let reason = model["reason"].as_str().unwrap_or_default();
-        assert!(reason.contains(found) && reason.contains(change), "{file}: {reason}");
+        assert!(
+            reason.contains(found) && reason.contains(change),
+            "{file}: {reason}"
+        );
         let page = member.get(&format!("/models/{id}")).await.expect("a page");
-        assert!(page.text.contains("refused"), "{file}: the page does not say that it is refused");
+        assert!(
+            page.text.contains("refused"),
+            "{file}: the page does not say that it is refused"
+        );
     }
 }
 
@@ -35,10 +44,18 @@ async fn what_is_no_model_is_refused_and_does_not_disturb_the_runner() {
     let demo = world().await;
     let member = demo.member("broken", "read,upload").await.expect("a key");
     let garbage = file_of("inference-runner/tests/models/garbage.onnx");
-    let id = member.upload(BTC, "garbage", garbage).await.expect("an upload");
+    let id = member
+        .upload(BTC, "garbage", garbage)
+        .await
+        .expect("an upload");
     let model = tried(&member, &id).await;
     assert_eq!(model["state"], json!("refused"), "{model}");
-    assert!(model["reason"].as_str().is_some_and(|reason| reason.len() > 20), "{model}");
+    assert!(
+        model["reason"]
+            .as_str()
+            .is_some_and(|reason| reason.len() > 20),
+        "{model}"
+    );
     let log = std::fs::read_to_string(demo.data().join("logs/runner.log")).expect("a log");
     assert!(!log.contains("panicked"), "{log}");
     demo.must_run().expect("the demo runs on");
@@ -47,8 +64,13 @@ async fn what_is_no_model_is_refused_and_does_not_disturb_the_runner() {
 #[tokio::test]
 async fn an_uploaded_model_is_accepted_and_counts_without_a_stake() {
     let demo = world().await;
-    let member = demo.member("scientist", "read,upload").await.expect("a key");
-    let id = member.upload(BTC, "my-forest", file_of("datasets/models/forest.onnx")).await;
+    let member = demo
+        .member("scientist", "read,upload")
+        .await
+        .expect("a key");
+    let id = member
+        .upload(BTC, "my-forest", file_of("datasets/models/forest.onnx"))
+        .await;
     let id = id.expect("an upload");
     let model = tried(&member, &id).await;
     assert_eq!(model["state"], json!("active"), "{model}");
@@ -58,7 +80,11 @@ async fn an_uploaded_model_is_accepted_and_counts_without_a_stake() {
         Ok(history.pointer("/rounds/0").cloned())
     });
     let played = played.await.expect("the model is scored");
-    assert_eq!(played["delta"], Value::Null, "not staked, so not paid: {played}");
+    assert_eq!(
+        played["delta"],
+        Value::Null,
+        "not staked, so not paid: {played}"
+    );
     let p = played["p"].as_f64().expect("a probability");
     assert!((0.35..=0.65).contains(&p), "{played}");
 }
