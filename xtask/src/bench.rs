@@ -27,13 +27,24 @@ struct Benchmark {
 }
 
 /// Every known benchmark; a new one is one entry here.
-const BENCHMARKS: &[Benchmark] = &[Benchmark {
-    name: "p9",
-    what: "demo: built binary to first on-chain settled round",
-    call: Call::Foretoken {
-        arguments: &["demo", "--headless", "--rounds", "1", "--json"],
+const BENCHMARKS: &[Benchmark] = &[
+    Benchmark {
+        name: "p9",
+        what: "demo: built binary to first on-chain settled round",
+        call: Call::Foretoken {
+            arguments: &["demo", "--headless", "--rounds", "1", "--json", "-"],
+        },
     },
-}];
+    Benchmark {
+        name: "payouts",
+        what: "payouts of 1,000, 10,000 and 100,000 models",
+        call: Call::Example {
+            package: "scorer",
+            example: "payouts",
+            arguments: &[],
+        },
+    },
+];
 
 /// Runs all benchmarks or the named one; collects what they print into one JSON file.
 pub fn run(only: Option<&str>, json_file: Option<&Path>) -> Result<()> {

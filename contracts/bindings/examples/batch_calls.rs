@@ -54,6 +54,7 @@ fn main() {
         time: FIRST,
     };
     set_up(&mut script, tournament);
+    stake(&mut script, tournament);
     let reveals: Vec<Reveal> = (1..=ROUNDS)
         .map(|number| {
             let starts_at = FIRST + 6_000 + number * 300;
@@ -108,6 +109,9 @@ fn set_up(script: &mut Script, tournament: B256) {
         Some(REGISTRY),
         &register.abi_encode().into(),
     );
+}
+
+fn stake(script: &mut Script, tournament: B256) {
     let approve = ForeToken::approveCall {
         spender: VAULT,
         value: U256::MAX,

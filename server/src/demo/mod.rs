@@ -47,7 +47,7 @@ pub struct DemoArgs {
     /// End when the rounds are settled and the withdrawal is paid; else the demo keeps serving
     #[arg(long)]
     headless: bool,
-    /// Write everything that ended, again after each accepted batch
+    /// Write everything that ended, again after each accepted batch; `-` prints it at the end
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Folder to keep everything in; a second start goes on [default: foretoken-data, with

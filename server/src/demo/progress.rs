@@ -1,6 +1,7 @@
 //! Watches the demo, tells how far it is, withdraws a stake, and ends it.
 
 use std::io::Write;
+use std::path::Path;
 use std::time::Duration;
 
 use domain::TokenAmount;
@@ -166,9 +167,13 @@ async fn finish(
     let report = write_json(args, world, leaving, run, Some(reconciliation)).await?;
     let mut conn = world.db.read().await?;
     let times = report::stage_times(&mut conn).await?;
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{}{times}", report::table(&report))?;
-    out.flush()?;
+    let table = format!("{}{times}", report::table(&report));
+    if is_standard_output(args) {
+        writeln!(std::io::stderr(), "{table}").ok();
+        say_result(&report.json()?)?;
+    } else {
+        say_result(&table)?;
+    }
     anyhow::ensure!(is_equal, "ledger and chain differ: settlement is halted");
     Ok(())
 }
@@ -183,10 +188,21 @@ async fn write_json(
     let mut conn = world.db.read().await?;
     let paid: Option<Withdrawal> = leaving.paid().cloned();
     let report = report::collect(&mut conn, paid, reconciliation, run.elapsed(world)).await?;
-    if let Some(path) = &args.json {
+    if let Some(path) = args.json.as_ref().filter(|_| !is_standard_output(args)) {
         report::write(path, &report)?;
     }
     Ok(report)
+}
+
+/// `--json -`: JSON alone on standard output, at the end.
+fn is_standard_output(args: &DemoArgs) -> bool {
+    args.json.as_deref() == Some(Path::new("-"))
+}
+
+fn say_result(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{text}")?;
+    out.flush()
 }
 
 /// Blocks come while the two are read, and the follower may be a few behind a payment: a comparison

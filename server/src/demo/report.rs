@@ -91,6 +91,13 @@ pub(super) struct Reconciliation {
     pub(super) equal: bool,
 }
 
+impl Report {
+    /// The report as text.
+    pub(super) fn json(&self) -> serde_json::Result<String> {
+        serde_json::to_string_pretty(self)
+    }
+}
+
 /// How many rounds have ended how.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tally {
