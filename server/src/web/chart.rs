@@ -1,12 +1,12 @@
-//! Charts as inline SVG: lines over time with labelled axes, and bars of means with their
-//! intervals. Values in, text out; colours come from the style sheet, so both themes can read them.
+//! Lines over time with labelled axes, as inline SVG. Values in, text out; colours come from the style
+//! sheet, so both themes can read them.
 
 use askama::Template;
 
 const WIDTH: f64 = 520.0;
 const HEIGHT: f64 = 230.0;
-const LEFT: f64 = 64.0;
-const RIGHT: f64 = 10.0;
+const LEFT: f64 = 70.0;
+const RIGHT: f64 = 24.0;
 const TOP: f64 = 26.0;
 const BOTTOM: f64 = 30.0;
 /// Five minutes to thirty days.
@@ -104,15 +104,15 @@ struct PlacedMark {
 
 /// The visible range of one axis and its place on the drawing.
 #[derive(Clone, Copy)]
-struct Scale {
-    low: f64,
-    high: f64,
-    from: f64,
-    to: f64,
+pub(super) struct Scale {
+    pub(super) low: f64,
+    pub(super) high: f64,
+    pub(super) from: f64,
+    pub(super) to: f64,
 }
 
 impl Scale {
-    fn at(self, value: f64) -> f64 {
+    pub(super) fn at(self, value: f64) -> f64 {
         let span = self.high - self.low;
         if span <= 0.0 {
             return f64::midpoint(self.from, self.to);
@@ -271,7 +271,8 @@ fn axis_number(value: f64, decimals: usize) -> String {
     format!("{sign}{}{point}{fraction}", super::text::grouped(whole))
 }
 
-fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
+/// The least and the largest finite value.
+pub(super) fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     let finite = values.filter(|value| value.is_finite());
     finite.fold(None, |range, value| match range {
         None => Some((value, value)),
@@ -289,59 +290,10 @@ fn nice_step(raw: f64) -> f64 {
         .unwrap_or(power * 10.0)
 }
 
-fn coordinate(value: f64) -> String {
+/// A place on the drawing.
+pub(super) fn coordinate(value: f64) -> String {
     let text = format!("{value:.1}");
     text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
-}
-
-/// A mean with its 95 % interval, drawn as a bar on a scale that its table shares.
-#[derive(Template)]
-#[template(path = "components/interval_bar.html")]
-pub(super) struct IntervalBar {
-    title: String,
-    from: String,
-    width: String,
-    zero: String,
-    mean: String,
-    class: &'static str,
-}
-
-/// One mean and the ends of its interval.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Interval {
-    pub(super) mean: f64,
-    pub(super) low: f64,
-    pub(super) high: f64,
-}
-
-/// Bars on one common scale that holds every interval and 0; `says` puts one into words.
-pub(super) fn interval_bars(
-    rows: &[Interval],
-    says: impl Fn(&Interval) -> String,
-) -> Vec<IntervalBar> {
-    let ends = rows.iter().flat_map(|row| [row.low, row.high, 0.0]);
-    let (low, high) = range(ends).unwrap_or((0.0, 0.0));
-    let x = Scale {
-        low,
-        high,
-        from: 4.0,
-        to: 156.0,
-    };
-    let bar = |row: &Interval| IntervalBar {
-        title: says(row),
-        from: coordinate(x.at(row.low)),
-        width: coordinate((x.at(row.high) - x.at(row.low)).max(1.0)),
-        zero: coordinate(x.at(0.0)),
-        mean: coordinate(x.at(row.mean)),
-        class: if row.low > 0.0 {
-            "gain"
-        } else if row.high < 0.0 {
-            "loss"
-        } else {
-            "even"
-        },
-    };
-    rows.iter().map(bar).collect()
 }
 
 #[cfg(test)]
@@ -401,20 +353,5 @@ mod tests {
         ] {
             assert!((nice_step(raw) - step).abs() < 1e-9, "{raw}");
         }
-    }
-
-    #[test]
-    fn an_interval_knows_its_side_of_zero() {
-        let row = |low, high| Interval {
-            mean: f64::midpoint(low, high),
-            low,
-            high,
-        };
-        let rows = [row(0.1, 0.3), row(-0.2, 0.1), row(-0.4, -0.1)];
-        let classes: Vec<_> = interval_bars(&rows, |_| String::new())
-            .iter()
-            .map(|bar| bar.class)
-            .collect();
-        assert_eq!(classes, ["gain", "even", "loss"]);
     }
 }

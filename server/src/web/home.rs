@@ -10,7 +10,8 @@ use datasets::Candle;
 use domain::timestamp::SECOND_US;
 use domain::{Price, Tournament};
 
-use super::chart::{IntervalBar, LineChart, Lines, Mark, Series, interval_bars};
+use super::bars::{IntervalBar, interval_bars};
+use super::chart::{LineChart, Lines, Mark, Series};
 use super::error::WebError;
 use super::frame::{Frame, show};
 use super::live::{self, LiveRounds};

@@ -10,7 +10,7 @@ use axum::response::Html;
 use domain::{Delta, TokenAmount, TournamentId};
 use serde::Deserialize;
 
-use super::chart::{IntervalBar, interval_bars};
+use super::bars::{IntervalBar, interval_bars};
 use super::error::WebError;
 use super::frame::{Frame, show};
 use super::standings::{self, Standings};

@@ -136,11 +136,13 @@ pub(super) fn live_round(round: &Round, received: Option<usize>, now_us: i64) ->
         state: round.state.shown().name(),
         is_open: round.state == RoundState::Open && now_us < round.schedule.deadline_us,
         says: received.map_or_else(String::new, |n| {
-            format!(
-                "{} {} so far",
-                text::count_of(n),
-                if n == 1 { "prediction" } else { "predictions" }
-            )
+            let what = if n == 1 { "prediction" } else { "predictions" };
+            let so_far = if round.state == RoundState::Open {
+                "so far"
+            } else {
+                "counted"
+            };
+            format!("{} {what} {so_far}", text::count_of(n))
         }),
         counts: countdowns(round, now_us),
     }

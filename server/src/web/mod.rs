@@ -5,6 +5,7 @@
 //! and the content security policy forbids the rest.
 
 mod assets;
+mod bars;
 mod chart;
 mod error;
 mod frame;
@@ -19,9 +20,11 @@ mod home;
 mod leaderboard;
 mod live;
 mod model;
+mod model_charts;
 mod round;
 mod round_evidence;
 mod round_explained;
+mod round_predictions;
 mod tournament;
 
 #[cfg(test)]

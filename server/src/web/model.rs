@@ -9,10 +9,10 @@ use axum::extract::State;
 use axum::response::Html;
 use domain::{Delta, ModelId, RoundId, TokenAmount};
 
-use super::chart::{LineChart, Lines, Series};
+use super::chart::LineChart;
 use super::error::{Id, WebError};
 use super::frame::{Frame, show};
-use super::home::seconds;
+use super::model_charts::{payout_chart, skill_chart};
 use super::standings::{self, Standings};
 use super::text;
 use crate::app::App;
@@ -26,8 +26,6 @@ use crate::{accounts, rounds};
 const ROUNDS: i64 = 2_016;
 /// Rounds in the table.
 const SHOWN: usize = 30;
-/// Points of a chart; more would not be seen.
-const POINTS: usize = 300;
 /// Lines of the report card.
 const CARD_LINES: usize = 24;
 
@@ -238,102 +236,6 @@ fn single(value: &serde_json::Value) -> Option<String> {
 
 fn words(key: &str) -> String {
     key.replace('_', " ")
-}
-
-fn payout_chart(mut paid: Vec<Payout>) -> Option<LineChart> {
-    paid.sort_by_key(|payout| payout.round.start_us());
-    let steps = paid
-        .iter()
-        .map(|p| (p.round.start_us(), tokens(p.delta.units())));
-    let points = thinned(cumulative(steps));
-    let last = points.last()?.1;
-    LineChart::draw(&Lines {
-        id: "payout",
-        title: "Cumulative payout",
-        description: format!(
-            "After {} staked rounds the model has won or lost {} tokens in all.",
-            paid.len(),
-            text::plus(last, 4)
-        ),
-        unit: "tokens, cumulative",
-        series: vec![Series {
-            name: "payout",
-            class: "line-a",
-            points,
-        }],
-        has_zero: true,
-        has_area: true,
-        marks: Vec::new(),
-        x_label: &label,
-    })
-}
-
-fn skill_chart(scored: &[Row]) -> Option<LineChart> {
-    let half = scored
-        .iter()
-        .map(|row| (row.start_us, row.skill_half.to_f64() * 1e4));
-    let crowd = scored
-        .iter()
-        .filter_map(|row| Some((row.start_us, row.skill_crowd?.to_f64() * 1e4)));
-    let (half, crowd) = (thinned(cumulative(half)), thinned(cumulative(crowd)));
-    let (last, last_crowd) = (half.last()?.1, crowd.last().map_or(0.0, |point| point.1));
-    LineChart::draw(&Lines {
-        id: "skill",
-        title: "Cumulative skill",
-        description: format!(
-            "Over {} scored rounds the sum of Brier score differences, in ten-thousandths, is {} against \
-             the constant 0.5 and {} against the crowd without the model.",
-            scored.len(),
-            text::plus(last, 1),
-            text::plus(last_crowd, 1)
-        ),
-        unit: "Brier score differences, 10⁻⁴, cumulative",
-        series: vec![
-            Series {
-                name: "against the constant 0.5",
-                class: "line-a",
-                points: half,
-            },
-            Series {
-                name: "against the crowd without it",
-                class: "line-b",
-                points: crowd,
-            },
-        ],
-        has_zero: true,
-        has_area: false,
-        marks: Vec::new(),
-        x_label: &label,
-    })
-}
-
-fn cumulative(steps: impl Iterator<Item = (i64, f64)>) -> Vec<(f64, f64)> {
-    let sums = steps.scan(0.0, |sum, (us, step)| {
-        *sum += step;
-        Some((seconds(us), *sum))
-    });
-    sums.collect()
-}
-
-/// At most [`POINTS`] of them, evenly spread, the last one kept.
-fn thinned(points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
-    let every = points.len().div_ceil(POINTS).max(1);
-    let last = points.len().saturating_sub(1);
-    let kept = points.into_iter().enumerate();
-    kept.filter(|(at, _)| at % every == 0 || *at == last)
-        .map(|(_, point)| point)
-        .collect()
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a place on a chart")]
-fn tokens(units: i64) -> f64 {
-    units as f64 / 1e9
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "made from microseconds")]
-fn label(seconds: f64) -> String {
-    let us = (seconds * 1e6) as i64;
-    format!("{} {}", text::day_of(us), text::minute_of_day(us))
 }
 
 fn line(row: &Row, paid: Option<&Payout>) -> RoundLine {

@@ -3,7 +3,7 @@
 
 use domain::{Direction, ModelId, Probability, StakeRule, TokenAmount};
 
-use super::round::Ended;
+use super::round_predictions::Ended;
 use super::text;
 use crate::predictions::Counted;
 use crate::settlement::Lock;

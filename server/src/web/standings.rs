@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::{Delta, ModelId, RoundId, RoundState, TournamentId};
 
-use super::chart::Interval;
+use super::bars::Interval;
 use super::error::WebError;
 use super::text;
 use crate::db::Conn;
