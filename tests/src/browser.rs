@@ -36,7 +36,7 @@ const ARGUMENTS: [&str; 11] = [
     "--hide-scrollbars",
 ];
 
-/// A browser with one window. The session ends before its driver, the driver before its folder.
+/// A browser with one window; dropping it ends browser and driver.
 pub struct Browser {
     driver: WebDriver,
     process: Running,
@@ -208,7 +208,8 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // A failed test must leave no browser behind, whether the driver still answers or not.
+        // Ending the session politely would wait for the runtime that this thread holds up.
+        self.driver.clone().leak().ok();
         descendants(self.process.pid())
             .iter()
             .for_each(Descendant::kill);
