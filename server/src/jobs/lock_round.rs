@@ -6,15 +6,12 @@ use anyhow::Context;
 use domain::RoundState;
 use domain::timestamp::SECOND_US;
 
-use super::in_market_us;
+use super::{chain_view_is_old, in_market_us};
 use crate::app::App;
 use crate::db::Conn;
 use crate::predictions::{self, Counted};
 use crate::rounds::{self, Round};
 use crate::{aggregates, chain, scores, settlement, stakes};
-
-/// The chain's view may not be older than this at a lock (protocol.md §1).
-const OLDEST_CHAIN_VIEW: Duration = Duration::from_secs(300);
 
 /// Locks a round whose deadline has passed, or voids it where it cannot be settled.
 pub(super) async fn lock(app: &App, round: &Round) -> anyhow::Result<()> {
@@ -26,8 +23,12 @@ pub(super) async fn lock(app: &App, round: &Round) -> anyhow::Result<()> {
     // Predictions received before the deadline may still wait for the writer.
     app.writer.barrier().await?;
     let mut tx = app.db.begin().await?;
+    // First of all: the writer waits for us from here, or we have waited for it.
+    if !rounds::hold(&mut tx, &round.id, RoundState::Open).await? {
+        return Ok(());
+    }
     let now_us = app.market.now_us();
-    if let Some(reason) = why_void(app, &mut tx, round, now_us).await? {
+    if let Some(reason) = why_void(&mut tx, round, now_us).await? {
         return void(tx, round, &reason).await;
     }
     let counted = count(&mut tx, round).await?;
@@ -82,24 +83,15 @@ pub(super) async fn void_if_not_committed(app: &App, round: &Round) -> anyhow::R
     Ok(())
 }
 
-async fn why_void(
-    app: &App,
-    conn: &mut Conn,
-    round: &Round,
-    now_us: i64,
-) -> anyhow::Result<Option<String>> {
+async fn why_void(conn: &mut Conn, round: &Round, now_us: i64) -> anyhow::Result<Option<String>> {
     if now_us >= round.schedule.start_us {
         return Ok(Some("the lock came after T".into()));
     }
     if let Some(reason) = settlement::halted(conn).await? {
         return Ok(Some(format!("settlement is halted: {reason}")));
     }
-    let newest_s = chain::newest_head(conn)
-        .await?
-        .map_or(0, |head| head.time_s);
-    let view_age_us = now_us - newest_s * SECOND_US;
-    let oldest_us = in_market_us(app, OLDEST_CHAIN_VIEW);
-    Ok((view_age_us > oldest_us).then(|| "our view of the chain is over five minutes old".into()))
+    let is_old = chain_view_is_old(conn, now_us).await?;
+    Ok(is_old.then(|| "our view of the chain is over five minutes old".into()))
 }
 
 async fn count(conn: &mut Conn, round: &Round) -> anyhow::Result<Vec<Counted>> {

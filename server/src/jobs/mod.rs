@@ -16,14 +16,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::RoundState;
+use domain::timestamp::SECOND_US;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
+use crate::chain;
+use crate::db::Conn;
 use crate::rounds::{self, Round, RoundError};
 use crate::wall::pause;
 
 /// The longest nap of the deadline loop on the wall: another process may have added a round.
 const LONGEST_NAP: Duration = Duration::from_millis(200);
+
+/// Nothing locks or resolves by an older view of the chain (protocol.md §1), market time.
+const OLDEST_CHAIN_VIEW_US: i64 = 300 * SECOND_US;
 
 /// Moves every round on as its moments come, until `stop`.
 pub async fn run_deadlines(app: Arc<App>, stop: CancellationToken) {
@@ -115,6 +121,14 @@ async fn next_nap(app: &App) -> Duration {
         Ok(Some(due_us)) => app.market.wall_until(due_us),
         _ => LONGEST_NAP,
     }
+}
+
+/// Whether our view of the chain is too old to lock or resolve by.
+async fn chain_view_is_old(conn: &mut Conn, now_us: i64) -> anyhow::Result<bool> {
+    let newest_s = chain::newest_head(conn)
+        .await?
+        .map_or(0, |head| head.time_s);
+    Ok(now_us - newest_s * SECOND_US > OLDEST_CHAIN_VIEW_US)
 }
 
 /// A wall duration in market microseconds.

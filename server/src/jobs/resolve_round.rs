@@ -1,7 +1,10 @@
 //! Closes the evidence of a round and writes its outcome.
 
+use std::time::Duration;
+
 use domain::{Outcome, RoundState};
 
+use super::{chain_view_is_old, in_market_us};
 use crate::app::App;
 use crate::prices::{self, Evidence};
 use crate::rounds::{self, NOT_DUE, Round};
@@ -13,6 +16,11 @@ pub(super) async fn resolve(app: &App, round: &Round) -> anyhow::Result<()> {
     let mut tx = app.db.begin().await?;
     let now_us = app.market.now_us();
     let entered = rounds::tournament(&mut tx, round.id.tournament()).await?;
+    if chain_view_is_old(&mut tx, now_us).await? {
+        let due_us = now_us + in_market_us(app, Duration::from_secs(1));
+        rounds::look_again(&mut tx, &round.id, round.state, due_us).await?;
+        return Ok(tx.commit().await?);
+    }
     let evidence = prices::close_evidence(&mut tx, now_us, round, &entered.tournament).await?;
     let resolution = match evidence {
         Evidence::NotYet { look_again_us } => {

@@ -4,6 +4,7 @@ use anyhow::Context;
 use domain::RoundState;
 
 use crate::app::App;
+use crate::db::Tx;
 use crate::rounds::{self, Round};
 use crate::{models, predictions, prices, scores, settlement, stakes};
 
@@ -11,12 +12,16 @@ use crate::{models, predictions, prices, scores, settlement, stakes};
 pub(super) async fn score(app: &App, round: &Round) -> anyhow::Result<()> {
     let began_us = app.wall.now_us();
     let mut tx = app.db.begin().await?;
+    if app.market.now_us() >= round.schedule.settle_by_us {
+        return void(app, tx, round, "it was not scored in time").await;
+    }
     let entered = rounds::tournament(&mut tx, round.id.tournament()).await?;
     let resolution = prices::resolution(&mut tx, &round.id)
         .await?
         .context("no resolution")?;
     let counted = predictions::counted(&mut tx, &round.id).await?;
-    let reference: Vec<_> = models::list(&mut tx, Some(round.id.tournament()), None)
+    let ids: Vec<_> = counted.iter().map(|one| one.model.clone()).collect();
+    let reference: Vec<_> = models::by_ids(&mut tx, &ids)
         .await?
         .into_iter()
         .filter(|model| model.is_reference)
@@ -43,16 +48,14 @@ pub(super) async fn score(app: &App, round: &Round) -> anyhow::Result<()> {
 
 /// A round that no batch took by its settle-by can never settle.
 pub(super) async fn void_if_not_proposed(app: &App, round: &Round) -> anyhow::Result<()> {
-    let mut tx = app.db.begin().await?;
-    rounds::void(
-        &mut tx,
-        &round.id,
-        RoundState::Scored,
-        "no batch was proposed in time",
-    )
-    .await?;
+    let tx = app.db.begin().await?;
+    void(app, tx, round, "no batch was proposed in time").await
+}
+
+async fn void(app: &App, mut tx: Tx, round: &Round, reason: &str) -> anyhow::Result<()> {
+    rounds::void(&mut tx, &round.id, round.state, reason).await?;
     stakes::release(&mut tx, &round.id).await?;
     tx.commit().await?;
-    tracing::warn!(round = %round.id, by_us = app.market.now_us(), "void: not proposed in time");
+    tracing::warn!(round = %round.id, reason, at_us = app.market.now_us(), "void");
     Ok(())
 }

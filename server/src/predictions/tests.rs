@@ -208,3 +208,43 @@ async fn a_group_commits_together_on_both_databases() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_the_writer_acknowledges_the_lock_has_seen() {
+    each_database(|db| async move {
+        let mut tx = db.begin().await.expect("begin");
+        let (round, model, account) = open_round_with_model(&mut tx).await;
+        tx.commit().await.expect("commit");
+        let writer = writer(&db);
+        let s = submission(&round, &model, &account, 0.5);
+        let accepted = {
+            let mut conn = db.read().await.expect("read");
+            check(&mut conn, &s).await.expect("in time")
+        };
+        // The lock has begun and looked; the prediction comes in time, but behind it.
+        let mut lock = db.begin().await.expect("begin");
+        let open = RoundState::Open;
+        assert!(rounds::hold(&mut lock, &round, open).await.expect("holds"));
+        assert!(latest(&mut lock, &round).await.expect("latest").is_empty());
+        let mut late = tokio::spawn(async move { writer.write(accepted).await });
+        let soon = std::time::Duration::from_millis(200);
+        let answered = tokio::time::timeout(soon, &mut late).await;
+        assert!(
+            answered.is_err(),
+            "the writer must wait for the lock: {answered:?}"
+        );
+        let (to, due_us) = (RoundState::Locked, 1);
+        rounds::advance(&mut lock, &round, open, to, due_us)
+            .await
+            .expect("locks");
+        lock.commit().await.expect("commit");
+        let verdict = late.await.expect("the writer runs");
+        assert!(
+            matches!(verdict, Err(PredictionError::Late { .. })),
+            "{verdict:?}"
+        );
+        let mut conn = db.read().await.expect("read");
+        assert!(latest(&mut conn, &round).await.expect("latest").is_empty());
+    })
+    .await;
+}

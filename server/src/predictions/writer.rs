@@ -1,6 +1,6 @@
 //! The one writer of predictions: many at once share one durable commit (group commit).
 
-use std::collections::HashMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use domain::{RoundId, RoundState};
@@ -111,10 +111,21 @@ async fn store_group(
     verdicts: &mut Vec<Result<Receipt, PredictionError>>,
 ) -> Result<(), PredictionError> {
     let mut tx = db.begin().await?;
+    // In order, so that two writers never wait for each other.
+    let rounds: BTreeSet<&RoundId> = writes.iter().map(|(a, _)| &a.submission.round).collect();
+    let mut open = BTreeSet::new();
+    for round in rounds {
+        if rounds::hold(&mut tx, round, RoundState::Open).await? {
+            open.insert(round);
+        }
+    }
     let mut sequence = store::last_sequence(&mut tx).await?;
-    let mut states = HashMap::new();
     for (accepted, _) in writes {
-        let verdict = store_one(&mut tx, signer, accepted, &mut sequence, &mut states).await;
+        let verdict = if open.contains(&accepted.submission.round) {
+            store_one(&mut tx, signer, accepted, &mut sequence).await
+        } else {
+            Err(late(&accepted.submission, accepted.deadline_us))
+        };
         match verdict {
             // A statement that failed aborts the whole transaction on PostgreSQL.
             Err(error) if error.is_of_database() => return Err(error),
@@ -130,15 +141,8 @@ async fn store_one(
     signer: &ReceiptSigner,
     accepted: &Accepted,
     sequence: &mut i64,
-    states: &mut HashMap<RoundId, RoundState>,
 ) -> Result<Receipt, PredictionError> {
     let s = &accepted.submission;
-    if !states.contains_key(&s.round) {
-        states.insert(s.round.clone(), rounds::get(conn, &s.round).await?.state);
-    }
-    if states.get(&s.round) != Some(&RoundState::Open) {
-        return Err(late(s, accepted.deadline_us));
-    }
     if let Some((posted, ask, receipt)) = store::last(conn, &s.round, &s.model).await?
         && posted == s.posted.ppm()
         && ask == s.ask

@@ -262,6 +262,17 @@ pub async fn advance(
     refuse(conn, id, from, to).await
 }
 
+/// Holds the round's row for the rest of the transaction if it is in `state`; `false` otherwise.
+///
+/// The lock and the writer of predictions both begin with it, so that on PostgreSQL too one of them
+/// waits for the other: what the writer acknowledges, the lock counts.
+///
+/// # Errors
+/// Database errors.
+pub async fn hold(conn: &mut Conn, id: &RoundId, state: RoundState) -> Result<bool, RoundError> {
+    Ok(store::hold(conn, id, state).await?)
+}
+
 /// Looks at the round again at `due_us`, in the same state.
 ///
 /// # Errors

@@ -177,6 +177,19 @@ pub(super) async fn set_state(
     Ok(done.rows_affected() == 1)
 }
 
+pub(super) async fn hold(
+    conn: &mut Conn,
+    id: &RoundId,
+    state: RoundState,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query("UPDATE rounds SET state = state WHERE id = $1 AND state = $2")
+        .bind(id.to_string())
+        .bind(state.name())
+        .execute(conn)
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
 pub(super) async fn set_due(
     conn: &mut Conn,
     id: &RoundId,
