@@ -22,9 +22,15 @@ pub fn router(app: Arc<App>) -> Router {
         (header::REFERRER_POLICY, "same-origin"),
         (header::X_FRAME_OPTIONS, "DENY"),
     ];
-    let router = Router::new().merge(api::router()).merge(web::router()).with_state(app);
-    fixed.into_iter().fold(router, |router, (name, value): (HeaderName, &'static str)| {
-        let value = HeaderValue::from_static(value);
-        router.layer(SetResponseHeaderLayer::if_not_present(name, value))
-    })
+    let router = Router::new()
+        .merge(api::router())
+        .merge(web::router())
+        .with_state(app);
+    fixed.into_iter().fold(
+        router,
+        |router, (name, value): (HeaderName, &'static str)| {
+            let value = HeaderValue::from_static(value);
+            router.layer(SetResponseHeaderLayer::if_not_present(name, value))
+        },
+    )
 }

@@ -141,11 +141,11 @@ fn run_cluster(ready: &mpsc::Sender<u16>) {
         command.args(["-c", setting]);
     }
     let parent = std::process::id();
-    // SAFETY: prctl and getppid are async-signal-safe and touch no memory of the parent.
     #[expect(
         unsafe_code,
         reason = "pre_exec is how a child learns to die with its parent"
     )]
+    // SAFETY: prctl and getppid are async-signal-safe and touch no memory of the parent.
     unsafe {
         command.pre_exec(move || {
             libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGINT);

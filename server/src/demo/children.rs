@@ -66,11 +66,11 @@ fn hold(command: &mut Command, running: &Mutex<Option<Pid>>) -> std::io::Result<
 
 fn die_with_parent(command: &mut Command) {
     let parent = std::process::id();
-    // SAFETY: prctl and getppid are async-signal-safe and touch no memory of the parent.
     #[expect(
         unsafe_code,
         reason = "pre_exec is how a child learns to die with its parent"
     )]
+    // SAFETY: prctl and getppid are async-signal-safe and touch no memory of the parent.
     unsafe {
         command.pre_exec(move || {
             libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);

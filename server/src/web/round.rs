@@ -105,10 +105,7 @@ pub(super) async fn page(
         None
     };
     let received = received(&mut conn, &round, is_public).await?;
-    let outcome = match (round.state, &resolution) {
-        (RoundState::Void, _) => Some(Outcome::Void),
-        (_, resolution) => resolution.as_ref().map(|r| r.outcome),
-    };
+    let outcome = outcome(&round, resolution.as_ref());
     let explained = match (outcome, &lock, &ended) {
         (Some(Outcome::Direction(y)), Some(lock), Some(ended)) => {
             round_explained::explain(&tournament.stake, y, lock, ended)
@@ -146,6 +143,13 @@ pub(super) async fn page(
             .map(stage)
             .collect(),
     })
+}
+
+fn outcome(round: &Round, resolution: Option<&prices::Resolution>) -> Option<Outcome> {
+    if round.state == RoundState::Void {
+        return Some(Outcome::Void);
+    }
+    resolution.map(|resolution| resolution.outcome)
 }
 
 /// How many models a round has heard or counted, until its predictions themselves are shown.

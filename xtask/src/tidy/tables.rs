@@ -42,7 +42,7 @@ pub(super) const SLICES: &[&str] = &[
 
 /// What a module of the server may use inside its own layer, transitively.
 pub(super) const ARROWS: &[(&str, &[&str])] = &[
-    ("db", &["settings"]),
+    ("db", &["settings", "wall"]),
     ("queue", &["db"]),
     ("chain", &["db", "wall"]),
     ("models", &["accounts"]),

@@ -1,11 +1,10 @@
 // Keeps countdowns running and live parts fresh. Every page works without it.
 "use strict";
-(() => {
+{
   const body = document.body;
   const speed = Number(body.dataset.speed) || 1;
   let marketUs = Number(body.dataset.nowUs);
   let atMs = performance.now();
-  if (!Number.isFinite(marketUs)) return;
 
   const nowUs = () => marketUs + (performance.now() - atMs) * 1000 * speed;
 
@@ -69,16 +68,20 @@
     }
   };
 
-  // The page may have waited in a cache: ask the server for its clock once.
-  fetch("/api/v1/time")
-    .then((answer) => (answer.ok ? answer.json() : Promise.reject(answer.status)))
-    .then((time) => {
-      marketUs = Number(time.now_us) || nowUs();
-      atMs = performance.now();
-    })
-    .catch(() => {});
+  const start = () => {
+    // The page may have waited in a cache: ask the server for its clock once.
+    fetch("/api/v1/time")
+      .then((answer) => (answer.ok ? answer.json() : Promise.reject(answer.status)))
+      .then((time) => {
+        marketUs = Number(time.now_us) || nowUs();
+        atMs = performance.now();
+      })
+      .catch(() => {});
 
-  tick();
-  setInterval(tick, 250);
-  setInterval(poll, 250);
-})();
+    tick();
+    setInterval(tick, 250);
+    setInterval(poll, 250);
+  };
+
+  if (Number.isFinite(marketUs)) start();
+}
