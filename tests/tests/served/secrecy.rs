@@ -27,48 +27,10 @@ async fn a_prediction_is_its_owners_until_the_outcome_and_everybodys_after() {
         .expect("an answer");
     assert_eq!(answer.status, 200, "{}", answer.text);
 
-    let receipt = format!("/api/v1/rounds/{round}/predictions/{model}");
     for caller in [&nosy, &visitor] {
-        caller
-            .get(&receipt)
-            .await
-            .expect("an answer")
-            .expect_problem(403, "not-yet-resolved");
+        nothing_is_shown(caller, &round, &model).await;
     }
-    let aggregate = format!("/api/v1/rounds/{round}/aggregate");
-    nosy.get(&aggregate)
-        .await
-        .expect("an answer")
-        .expect_problem(403, "not-yet-resolved");
-    for path in places(&round, &model) {
-        for caller in [&nosy, &visitor] {
-            let shown = caller.get(&path).await.expect("an answer");
-            assert_eq!(shown.status, 200, "{path}: {}", shown.text);
-            let leak = FORMS.iter().find(|form| shown.text.contains(**form));
-            assert!(leak.is_none(), "{path} shows {leak:?}");
-        }
-    }
-    let page = visitor
-        .get(&format!("/rounds/{round}"))
-        .await
-        .expect("a page");
-    assert!(
-        !page.text.contains("discreet bot"),
-        "the page tells who has predicted"
-    );
-    let seen = visitor
-        .json(&format!("rounds/{round}"))
-        .await
-        .expect("a round");
-    assert_eq!(
-        (&seen["entries"], &seen["totals"]),
-        (&Value::Null, &Value::Null),
-        "{seen}"
-    );
-    assert!(
-        matches!(seen["state"].as_str(), Some("open" | "locked")),
-        "too slow: {seen}"
-    );
+    let receipt = receipt_path(&round, &model);
     let own = owner.get(&receipt).await.expect("an answer");
     assert_eq!(
         own.json().expect("a receipt")["p_ppm"],
@@ -87,8 +49,53 @@ async fn a_prediction_is_its_owners_until_the_outcome_and_everybodys_after() {
     let is_shown = FORMS.iter().any(|form| page.text.contains(form));
     assert!(
         is_shown && page.text.contains("discreet bot"),
-        "the page does not show the prediction"
+        "the page does not show it"
     );
+}
+
+/// Asserts that nothing of the prediction reaches the caller, while the round waits.
+async fn nothing_is_shown(caller: &Caller, round: &str, model: &str) {
+    for path in [
+        receipt_path(round, model),
+        format!("/api/v1/rounds/{round}/aggregate"),
+    ] {
+        caller
+            .get(&path)
+            .await
+            .expect("an answer")
+            .expect_problem(403, "not-yet-resolved");
+    }
+    for path in places(round, model) {
+        let shown = caller.get(&path).await.expect("an answer");
+        assert_eq!(shown.status, 200, "{path}: {}", shown.text);
+        let leak = FORMS.iter().find(|form| shown.text.contains(**form));
+        assert!(leak.is_none(), "{path} shows {leak:?}");
+    }
+    let page = caller
+        .get(&format!("/rounds/{round}"))
+        .await
+        .expect("a page");
+    assert!(
+        !page.text.contains("discreet bot"),
+        "the page tells who has predicted"
+    );
+    let seen = caller
+        .json(&format!("rounds/{round}"))
+        .await
+        .expect("a round");
+    assert_eq!(
+        (&seen["entries"], &seen["totals"]),
+        (&Value::Null, &Value::Null),
+        "{seen}"
+    );
+    assert!(
+        matches!(seen["state"].as_str(), Some("open" | "locked")),
+        "too slow: {seen}"
+    );
+}
+
+fn receipt_path(round: &str, model: &str) -> String {
+    format!("/api/v1/rounds/{round}/predictions/{model}")
 }
 
 /// Every place that knows the round or the model.
