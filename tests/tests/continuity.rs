@@ -11,6 +11,8 @@ use tests::{scratch, wait};
 const LIMIT: Duration = Duration::from_secs(120);
 /// Batches are accepted by then.
 const BATCH_LIMIT: Duration = Duration::from_secs(90);
+/// An interrupted demo has ended by then.
+const STOP_LIMIT: Duration = Duration::from_secs(60);
 /// What a killed demo leaves behind is gone by then.
 const ORPHAN_LIMIT: Duration = Duration::from_secs(15);
 
@@ -99,6 +101,45 @@ async fn a_killed_demo_leaves_no_process_and_goes_on_when_started_again() {
     assert!(
         !folder.path().join("data.old").exists(),
         "the demo began anew"
+    );
+}
+
+#[tokio::test]
+async fn an_interrupted_demo_ends_well_and_without_its_chain_begins_anew() {
+    let folder = scratch::folder("interrupt").expect("a folder");
+    let settings = DemoSettings {
+        folder: folder.path(),
+        rounds: None,
+        database_url: None,
+    };
+    let demo = Demo::start(&settings).expect("the demo starts");
+    demo.ready().await.expect("rounds run");
+    let children = descendants(demo.process.pid());
+    let data = demo.data().to_path_buf();
+    demo.process.signal(Signal::SIGINT);
+    let (ended, report) = demo.finish(STOP_LIMIT).await.expect("it ends well");
+    assert!(
+        ended.stdout.contains("equal"),
+        "no comparison in {}",
+        ended.stdout
+    );
+    assert!(
+        report.reconciliation.is_some_and(|found| found.equal),
+        "ledger and chain differ"
+    );
+    assert!(!children.iter().any(Descendant::is_alive), "{children:?}");
+
+    std::fs::remove_file(data.join("anvil-state.json")).expect("the chain's state was written");
+    let demo = Demo::start(&settings).expect("the demo starts");
+    demo.ready().await.expect("rounds run");
+    let said = demo.process.stderr();
+    assert!(
+        said.contains("begins anew") && said.contains("data.old"),
+        "{said}"
+    );
+    assert!(
+        folder.path().join("data.old").is_dir(),
+        "the old folder was not kept"
     );
 }
 
