@@ -52,12 +52,12 @@ struct StandingBody {
     skill_crowd: Option<EstimateBody>,
 }
 
-/// A mean with its 95 % interval.
+/// A mean with its 95 % interval; null ends under ten rounds.
 #[derive(Serialize, ToSchema)]
 struct EstimateBody {
     mean: f64,
-    low: f64,
-    high: f64,
+    low: Option<f64>,
+    high: Option<f64>,
 }
 
 /// Standings over the last week of rounds, best first by skill against ½.
@@ -113,8 +113,8 @@ impl From<Estimate> for EstimateBody {
     fn from(estimate: Estimate) -> Self {
         Self {
             mean: estimate.mean,
-            low: estimate.low,
-            high: estimate.high,
+            low: estimate.interval.map(|(low, _)| low),
+            high: estimate.interval.map(|(_, high)| high),
         }
     }
 }

@@ -8,15 +8,16 @@ use super::Row;
 /// Rounds of a tournament that the leaderboard looks at: a week of five-minute rounds.
 pub(super) const ROUNDS: i64 = 2_016;
 
+/// Under so many rounds a bootstrap knows nothing: its draws are nearly copies of each other.
+pub const LEAST_ROUNDS: usize = 10;
+
 /// A mean with its 95 % interval (block bootstrap, scoring.md).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
     /// The mean.
     pub mean: f64,
-    /// Lower end.
-    pub low: f64,
-    /// Upper end.
-    pub high: f64,
+    /// The ends of the interval; `None` under [`LEAST_ROUNDS`] rounds.
+    pub interval: Option<(f64, f64)>,
 }
 
 /// One line of the leaderboard.
@@ -57,9 +58,12 @@ pub(super) fn standings(rows: &[Row]) -> Vec<Standing> {
     });
     let (mut group, mut best_low) = (0, f64::INFINITY);
     for standing in &mut standings {
-        if standing.skill_half.high < best_low {
+        // A model without an interval may be anywhere: nothing sets it apart.
+        let everywhere = (f64::NEG_INFINITY, f64::INFINITY);
+        let (low, high) = standing.skill_half.interval.unwrap_or(everywhere);
+        if group == 0 || high < best_low {
             group += 1;
-            best_low = standing.skill_half.low;
+            best_low = low;
         }
         standing.rank_group = group;
     }
@@ -95,8 +99,8 @@ fn estimate(values: &[f64]) -> Option<Estimate> {
     let summary = summarise(values)?;
     Some(Estimate {
         mean: summary.mean,
-        low: summary.interval.low,
-        high: summary.interval.high,
+        interval: (values.len() >= LEAST_ROUNDS)
+            .then_some((summary.interval.low, summary.interval.high)),
     })
 }
 

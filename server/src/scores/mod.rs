@@ -20,7 +20,7 @@ use scorer::direction::{
 use scorer::skill::{Memory, Multiplier, reference_half_even};
 use thiserror::Error;
 
-pub use leaderboard::{Estimate, Standing};
+pub use leaderboard::{Estimate, LEAST_ROUNDS, Standing};
 
 use crate::db::Conn;
 use crate::predictions::Counted;

@@ -233,7 +233,8 @@ async fn the_leaderboard_groups_models_that_cannot_be_told_apart() {
         assert!((board[0].accuracy - 1.0).abs() < 1e-12);
         assert!((board[2].accuracy - 0.5).abs() < 1e-12);
         let twin = board[1].skill_half;
-        assert!(twin.low < twin.mean && twin.mean < twin.high);
+        let (low, high) = twin.interval.expect("rounds enough");
+        assert!(low < twin.mean && twin.mean < high);
         let unknown = "eth-usd-5m".parse().expect("an id");
         assert_eq!(
             leaderboard(&mut tx, &unknown).await.expect("readable"),

@@ -22,6 +22,8 @@ pub(super) struct Interval {
     pub(super) mean: f64,
     pub(super) low: f64,
     pub(super) high: f64,
+    /// Whether there were rounds enough for an interval.
+    pub(super) is_known: bool,
 }
 
 /// Bars on one common scale that holds every interval and 0; `says` puts one into words.
@@ -43,7 +45,9 @@ pub(super) fn interval_bars(
         width: coordinate((x.at(row.high) - x.at(row.low)).max(1.0)),
         zero: coordinate(x.at(0.0)),
         mean: coordinate(x.at(row.mean)),
-        class: if row.low > 0.0 {
+        class: if !row.is_known {
+            "even"
+        } else if row.low > 0.0 {
             "gain"
         } else if row.high < 0.0 {
             "loss"
@@ -64,6 +68,7 @@ mod tests {
             mean: f64::midpoint(low, high),
             low,
             high,
+            is_known: true,
         };
         let rows = [row(0.1, 0.3), row(-0.2, 0.1), row(-0.4, -0.1)];
         let classes: Vec<_> = interval_bars(&rows, |_| String::new())

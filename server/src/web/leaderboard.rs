@@ -194,7 +194,7 @@ fn row(s: &Standing, of: &Entrant, bar: IntervalBar, crowd_bar: Option<IntervalB
             .payout
             .map_or_else(String::new, |p| format!("{} tokens", p.tokens())),
         payout_class: of.payout.map_or("even", |p| text::sign_class(p.units())),
-        stake: of.stake.map_or_else(none, text::tokens),
+        stake: of.stake.map_or_else(none, text::whole_tokens),
         stake_exact: of
             .stake
             .map_or_else(String::new, |s| format!("{} tokens", s.tokens())),

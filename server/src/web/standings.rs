@@ -12,7 +12,7 @@ use super::text;
 use crate::db::Conn;
 use crate::models::{self, Model};
 use crate::rounds::{self, RoundFilter};
-use crate::scores::{self, Estimate, Standing};
+use crate::scores::{self, Estimate, LEAST_ROUNDS, Standing};
 use crate::settlement;
 
 /// What is known of each tournament, as of its newest scored round.
@@ -114,29 +114,33 @@ pub(super) async fn named(
 
 /// `−0.4 to +6.6`.
 pub(super) fn ends(of: &Estimate) -> String {
-    format!(
-        "{} to {}",
-        text::mean_skill(of.low),
-        text::mean_skill(of.high)
+    of.interval.map_or_else(
+        || format!("under {LEAST_ROUNDS} rounds"),
+        |(low, high)| format!("{} to {}", text::mean_skill(low), text::mean_skill(high)),
     )
 }
 
-/// For a bar.
+/// For a bar; without an interval the mean alone.
 pub(super) fn interval(of: &Estimate) -> Interval {
+    let (low, high) = of.interval.unwrap_or((of.mean, of.mean));
+    let is_known = of.interval.is_some();
     Interval {
         mean: of.mean,
-        low: of.low,
-        high: of.high,
+        low,
+        high,
+        is_known,
     }
 }
 
 /// A bar's words.
 pub(super) fn in_words(of: &Interval) -> String {
-    let (mean, low, high) = (of.mean, of.low, of.high);
+    let mean = text::mean_skill(of.mean);
+    if !of.is_known {
+        return format!("mean {mean} ten-thousandths, too few rounds for an interval");
+    }
     format!(
-        "mean {} ten-thousandths, 95 % interval {} to {}",
-        text::mean_skill(mean),
-        text::mean_skill(low),
-        text::mean_skill(high)
+        "mean {mean} ten-thousandths, 95 % interval {} to {}",
+        text::mean_skill(of.low),
+        text::mean_skill(of.high)
     )
 }

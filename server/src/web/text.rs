@@ -2,6 +2,7 @@
 //! same everywhere.
 
 use domain::timestamp::{SECOND_US, rfc3339};
+use domain::token::UNITS_PER_TOKEN;
 use domain::{Delta, Outcome, Price, Probability, Score, TokenAmount};
 
 const MINUTE_US: i64 = 60 * SECOND_US;
@@ -113,6 +114,11 @@ pub(super) fn count_of(n: usize) -> String {
 /// Tokens cut to four decimals: `1,234.5`; a dust amount is `<0.0001`.
 pub(super) fn tokens(amount: TokenAmount) -> String {
     cut(&amount.tokens())
+}
+
+/// Whole tokens, cut, for columns where the size matters: `10,001`.
+pub(super) fn whole_tokens(amount: TokenAmount) -> String {
+    grouped(&(amount.units() / UNITS_PER_TOKEN).to_string())
 }
 
 /// Tokens with a sign: `+1.2346`, `−0.25`, `0`.
