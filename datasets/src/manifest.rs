@@ -37,7 +37,7 @@ pub struct Manifest {
     /// Every file but this one.
     pub files: Vec<FileEntry>,
     /// SHA-256 (hex) over the values of all rows, whatever the Parquet encoder: see
-    /// [`ContentHash`].
+    /// `ContentHash`.
     pub content_sha256: String,
 }
 

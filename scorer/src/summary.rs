@@ -77,7 +77,7 @@ pub fn summarise(scores: &[f64]) -> Option<Summary> {
 /// The 95 % interval of the mean by circular block bootstrap: blocks of ⌈n^(1/3)⌉ eras, the last
 /// one cut so that a draw has n eras, 2,000 draws, percentile interval.
 ///
-/// Block starts are [`position`]s of successive 32-bit words of ChaCha8 seeded with
+/// Block starts are `position`s of successive 32-bit words of ChaCha8 seeded with
 /// `seed_from_u64(0)`. `None` without eras or with a value that is not finite.
 #[must_use]
 #[expect(

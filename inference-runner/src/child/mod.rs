@@ -1,7 +1,7 @@
 //! The child: loads ONNX Runtime, locks itself, reads one job, answers, ends.
 //!
 //! Owns the only code that loads ONNX Runtime. Never reads a byte of a model before the steps of
-//! [`crate::confine`] are done, and never touches a file after them.
+//! `crate::confine` are done, and never touches a file after them.
 
 mod contract;
 mod execution;
