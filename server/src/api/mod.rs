@@ -108,6 +108,7 @@ pub fn router() -> Router<Arc<App>> {
         .method_not_allowed_fallback(trace::wrong_method)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(CatchPanicLayer::custom(trace::panicked))
+        .layer(middleware::from_fn(trace::with_route))
         .layer(
             TraceLayer::new_for_http()
                 .make_span_with(trace::span)

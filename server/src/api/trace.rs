@@ -33,6 +33,13 @@ pub(super) async fn with_request_id(mut request: Request, next: Next) -> Respons
         .cloned()
         .unwrap_or_else(new_id);
     request.headers_mut().insert(REQUEST_ID, id.clone());
+    let mut response = next.run(request).await;
+    response.headers_mut().insert(REQUEST_ID, id);
+    response
+}
+
+/// Notes on the answer which route gave it; inside of whatever counts answers.
+pub(super) async fn with_route(request: Request, next: Next) -> Response {
     let path = request
         .extensions()
         .get::<MatchedPath>()
@@ -42,7 +49,6 @@ pub(super) async fn with_request_id(mut request: Request, next: Next) -> Respons
         path: path.to_owned(),
     };
     let mut response = next.run(request).await;
-    response.headers_mut().insert(REQUEST_ID, id);
     response.extensions_mut().insert(route);
     response
 }

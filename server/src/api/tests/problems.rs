@@ -126,7 +126,9 @@ async fn the_service_tells_its_clock_its_health_and_its_counts() {
     world.get("/time").await;
     let metrics = world.get("/metrics").await;
     assert!(
-        metrics.text.contains("http_requests_total"),
+        metrics
+            .text
+            .contains("path=\"/api/v1/time\",status=\"200\""),
         "{}",
         metrics.text
     );
