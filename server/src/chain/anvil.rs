@@ -120,6 +120,12 @@ impl Anvil {
         &self.url
     }
 
+    /// Whether the child still runs.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.running.lock().is_ok_and(|running| running.is_some())
+    }
+
     /// Ends the chain and waits until its state is written.
     ///
     /// # Errors

@@ -21,6 +21,8 @@ pub(super) struct Child {
     log: PathBuf,
     running: Arc<Mutex<Option<Pid>>>,
     ended: oneshot::Receiver<std::io::Result<ExitStatus>>,
+    /// Whether `ended` has given its value, which it does once.
+    is_over: bool,
 }
 
 /// Starts `command` with its output in `logs/<name>.log`.
@@ -52,6 +54,7 @@ pub(super) fn start(
         log,
         running,
         ended,
+        is_over: false,
     })
 }
 
@@ -85,8 +88,12 @@ fn die_with_parent(command: &mut Command) {
 impl Child {
     /// Fails when the child has ended, with the end of its log: the demo cannot go on without it.
     pub(super) fn must_run(&mut self) -> anyhow::Result<()> {
-        match self.ended.try_recv() {
-            Err(oneshot::error::TryRecvError::Empty) => Ok(()),
+        let ended = match self.ended.try_recv() {
+            Err(oneshot::error::TryRecvError::Empty) => return Ok(()),
+            ended => ended,
+        };
+        self.is_over = true;
+        match ended {
             Ok(Ok(status)) => {
                 anyhow::bail!("{} ended with {status}\n{}", self.name, self.last_lines())
             }
@@ -97,6 +104,9 @@ impl Child {
 
     /// Asks the child to end and waits for it; after a while it is killed.
     pub(super) async fn stop(mut self) {
+        if self.is_over {
+            return;
+        }
         self.signal(Signal::SIGTERM);
         if tokio::time::timeout(PATIENCE, &mut self.ended)
             .await

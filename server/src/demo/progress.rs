@@ -65,12 +65,13 @@ async fn watch(
     let mut told = Told::default();
     loop {
         tokio::select! {
-            () = stop.cancelled() => return finish(args, world, &leaving, &run).await,
+            () = stop.cancelled() => {
+                finish(args, world, &leaving, &run).await?;
+                return interrupted(args, &tally, told.done);
+            }
             () = pause(LOOK) => {}
         }
-        for child in &mut world.children {
-            child.must_run()?;
-        }
+        world.must_run()?;
         folder.save_market_us(world.market.now_us())?;
         leaving.step(world).await?;
         let mut conn = world.db.read().await?;
@@ -99,6 +100,17 @@ async fn watch(
                 world.server
             ));
         }
+    }
+}
+
+/// A headless run that was asked for rounds must not look as if it had settled them.
+fn interrupted(args: &DemoArgs, tally: &Tally, is_done: bool) -> anyhow::Result<()> {
+    let wanted = args.wanted_rounds().filter(|_| args.headless && !is_done);
+    match wanted {
+        Some(wanted) => {
+            anyhow::bail!("interrupted after {} of {wanted} rounds", tally.settled)
+        }
+        None => Ok(()),
     }
 }
 

@@ -272,7 +272,7 @@ async fn round_report(
             .and_then(|r| r.p1)
             .map(|p| p.to_string()),
         outcome: outcome.name(),
-        thin: entries.len() == 1,
+        thin: entries.len() < 2,
         void_reason: (!round.void_reason.is_empty()).then(|| round.void_reason.clone()),
         a: entered.tournament.stake.a_ppm,
         W: lock
@@ -329,26 +329,26 @@ pub(super) fn table(report: &Report) -> String {
         .iter()
         .filter(|round| round.outcome == "void")
         .count();
-    let settled = report.rounds.len() - void;
+    let is_thin = |round: &&RoundReport| round.thin && round.outcome != "void";
+    let thin = report.rounds.iter().filter(is_thin).count();
+    let settled = report.rounds.len() - void - thin;
     let burned: i64 = report
         .batches
         .iter()
         .filter_map(|b| b.burned.parse::<i64>().ok())
         .sum();
-    let burned = Delta::from_units(burned).tokens();
+    let burned = TokenAmount::from_stored(burned)
+        .unwrap_or_default()
+        .tokens();
     writeln!(
         text,
-        "\n{settled} rounds settled in {} batches, {void} void; burned {burned} tokens",
+        "\n{settled} rounds settled in {} batches, {thin} thin, {void} void; burned {burned} tokens",
         report.batches.len()
     )
     .ok();
     if let Some(withdrawal) = &report.withdrawal {
-        let amount = withdrawal
-            .amount
-            .parse()
-            .map(Delta::from_units)
-            .unwrap_or_default()
-            .tokens();
+        let amount: TokenAmount = withdrawal.amount.parse().unwrap_or_default();
+        let amount = amount.tokens();
         writeln!(
             text,
             "withdrawn with a proof: {amount} tokens of {}",

@@ -44,7 +44,7 @@ pub(super) struct World {
     pub(super) chain: Chain,
     pub(super) deployment: Deployment,
     pub(super) participants: Participants,
-    pub(super) children: Vec<Child>,
+    children: Vec<Child>,
     anvil: Anvil,
     background: CancellationToken,
 }
@@ -127,6 +127,15 @@ impl World {
         };
         world.participants = participants::enter(&world, &keys).await?;
         Ok(world)
+    }
+
+    /// Fails when a part has ended: the demo cannot go on without it.
+    pub(super) fn must_run(&mut self) -> anyhow::Result<()> {
+        for child in &mut self.children {
+            child.must_run()?;
+        }
+        anyhow::ensure!(self.anvil.is_running(), "the chain (anvil) has ended");
+        Ok(())
     }
 
     /// Stops everything; the chain last, so that its state holds all.
