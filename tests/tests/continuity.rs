@@ -143,6 +143,61 @@ async fn an_interrupted_demo_ends_well_and_without_its_chain_begins_anew() {
     );
 }
 
+#[tokio::test]
+async fn a_demo_whose_part_dies_says_which_and_ends() {
+    // A demo that is just talking to its chain learns of its end by that.
+    let parts: [(&str, &[&str]); 2] = [
+        ("inference-runn", &["runner ended with signal: 9"]),
+        (
+            "anvil",
+            &["the chain (anvil) has ended", "the node did not answer"],
+        ),
+    ];
+    for (name, messages) in parts {
+        let folder = scratch::folder("part").expect("a folder");
+        let settings = DemoSettings {
+            folder: folder.path(),
+            rounds: None,
+            database_url: None,
+        };
+        let demo = Demo::start(&settings).expect("the demo starts");
+        demo.ready().await.expect("rounds run");
+        let children = descendants(demo.process.pid());
+        let part = children.iter().find(|child| child.name.starts_with(name));
+        part.expect("a part of the demo").kill();
+        let ended = demo.process.finish(STOP_LIMIT).await.expect("it ends");
+        assert_eq!(ended.code, 1, "{name}: {}", ended.stderr);
+        let last = ended
+            .stderr
+            .lines()
+            .rev()
+            .find(|line| line.starts_with("foretoken: "));
+        let last = last.unwrap_or_default();
+        let is_named = messages.iter().any(|message| last.contains(message));
+        assert!(is_named, "{name}: {}", ended.stderr);
+        assert!(
+            !children.iter().any(Descendant::is_alive),
+            "{name}: {children:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_interrupted_headless_demo_does_not_look_done() {
+    let folder = scratch::folder("unfinished").expect("a folder");
+    let settings = DemoSettings {
+        folder: folder.path(),
+        rounds: Some(500),
+        database_url: None,
+    };
+    let demo = Demo::start(&settings).expect("the demo starts");
+    demo.ready().await.expect("rounds run");
+    demo.process.signal(Signal::SIGTERM);
+    let ended = demo.process.finish(STOP_LIMIT).await.expect("it ends");
+    assert_eq!(ended.code, 1, "{}", ended.stderr);
+    assert!(ended.stderr.contains("of 500 rounds"), "{}", ended.stderr);
+}
+
 async fn play(folder: &std::path::Path, rounds: u32) -> anyhow::Result<Report> {
     let settings = DemoSettings {
         folder,
