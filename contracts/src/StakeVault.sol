@@ -316,7 +316,10 @@ contract StakeVault is IStakeVault, Ownable2Step, ReentrancyGuardTransient {
         if (amount == 0) revert ZeroAmount();
         Model storage entry = _ownModel(index);
         _books.staked = _grown(_books.staked, amount);
-        entry.deposited += amount;
+        // Taking out and paying in again must not push a model's lifetime sum past what ledgers hold.
+        uint256 lifetime = uint256(entry.deposited) + amount;
+        if (lifetime > MAX_UNITS) revert VaultFull(lifetime, MAX_UNITS);
+        entry.deposited = uint64(lifetime);
         emit Deposited(index, msg.sender, amount);
         _pull(amount);
     }

@@ -71,6 +71,25 @@ contract StakeVaultTest is Harness {
         vault.fund(TOURNAMENT, uint64(limit) - TOKEN + 1);
     }
 
+    function test_lifetime_deposits_of_a_model_stop_below_two_to_the_63() public {
+        uint64 amount = 990_000_000 * TOKEN;
+        uint32 index = newModel(address(this), TOKEN);
+        vault.requestWithdrawal(index, type(uint64).max);
+        pass(DELAY);
+        for (uint256 round = 0; round < 9; round++) {
+            vault.deposit(index, amount);
+            vault.withdraw(index, 0, 0, _empty);
+        }
+        uint256 lifetime = uint256(9) * amount + TOKEN;
+        same(vault.model(index).deposited, lifetime, "lifetime");
+        uint256 limit = vault.MAX_UNITS();
+        vm.expectRevert(
+            abi.encodeWithSelector(IStakeVault.VaultFull.selector, lifetime + amount, limit)
+        );
+        vault.deposit(index, amount);
+        same(vault.books().staked, 0, "everything is out");
+    }
+
     function test_deposit_with_permit_even_when_it_was_spent_before() public {
         address signer = vm.addr(7);
         token.transfer(signer, 10 ether);
