@@ -193,8 +193,12 @@ pub async fn snapshot(
         .zip(capped)
         .map(|(((model, _), index), at_risk)| AtRisk {
             model: model.clone(),
-            model_index: index.filter(|_| at_risk > TokenAmount::ZERO),
-            at_risk,
+            model_index: index.filter(|_| at_risk >= rule.minimum),
+            at_risk: if at_risk >= rule.minimum {
+                at_risk
+            } else {
+                TokenAmount::ZERO
+            },
         })
         .collect();
     reserve(conn, round, &taken).await?;
@@ -297,7 +301,10 @@ async fn find(conn: &mut Conn, model: &ModelId) -> Result<Option<StakeRow>, Stak
         return Ok(Some(row));
     }
     let wallet = wallet_of(conn, model).await?;
-    let found = store::by_key(conn, &model_key(model).to_string(), &wallet).await?;
+    let tournament = models::get(conn, model).await?.tournament;
+    let tournament_key = keccak256(tournament.as_str().as_bytes()).to_string();
+    let key = model_key(model).to_string();
+    let found = store::by_key(conn, &tournament_key, &key, &wallet).await?;
     Ok(found.filter(|row| !wallet.is_empty() && row.model_id.is_empty()))
 }
 

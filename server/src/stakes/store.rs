@@ -67,16 +67,20 @@ pub(super) async fn by_model(
 
 pub(super) async fn by_key(
     conn: &mut Conn,
+    tournament_key: &str,
     model_key: &str,
     owner: &str,
 ) -> Result<Option<StakeRow>, StakeError> {
-    // A wallet can use a key once in a vault; the vault's first registration of it counts.
+    // A wallet can use a key once in a vault; the vault's first registration of it counts, and
+    // only in the model's own tournament.
     let sql = AssertSqlSafe(format!(
-        "{STAKE} WHERE s.model_key = $1 AND s.owner = $2 ORDER BY s.vault, s.model_index LIMIT 1"
+        "{STAKE} WHERE s.model_key = $1 AND s.owner = $2 AND s.tournament_key = $3 \
+         ORDER BY s.vault, s.model_index LIMIT 1"
     ));
     let row = sqlx::query(sql)
         .bind(model_key)
         .bind(owner)
+        .bind(tournament_key)
         .fetch_optional(conn)
         .await?;
     row.as_ref().map(stake).transpose()
