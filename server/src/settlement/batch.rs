@@ -92,22 +92,39 @@ async fn candidates(
     let oldest_us = chain_us
         .saturating_sub(settle_by_us)
         .saturating_add(slack_us);
-    let mut of_tournament = BTreeMap::<B256, usize>::new();
     let (mut scored, mut void) = (Vec::new(), Vec::new());
     for lock in store::rounds::without_batch(conn, oldest_us).await? {
-        let held = of_tournament.entry(lock.tournament_key).or_default();
-        let total = scored.len().saturating_add(void.len());
-        if *held >= MOST_ROUNDS_OF_TOURNAMENT || total >= MOST_ROUNDS {
-            continue;
-        }
         match rounds::get(conn, &lock.round).await?.state {
             RoundState::Scored => scored.push(lock),
             RoundState::Void if lock.round.start_us() <= chain_us => void.push(lock),
-            _ => continue,
+            _ => {}
         }
-        *held = held.saturating_add(1);
     }
+    // Scored rounds hold stakes, so they go first; the void ones take the places that are left.
+    let mut places = Places::default();
+    scored.retain(|lock| places.take(lock));
+    void.retain(|lock| places.take(lock));
     Ok((scored, void))
+}
+
+/// The contract's limits on one batch.
+#[derive(Default)]
+struct Places {
+    of_tournament: BTreeMap<B256, usize>,
+    total: usize,
+}
+
+impl Places {
+    /// Takes a place for the round, if one is left.
+    fn take(&mut self, lock: &Lock) -> bool {
+        let held = self.of_tournament.entry(lock.tournament_key).or_default();
+        let fits = *held < MOST_ROUNDS_OF_TOURNAMENT && self.total < MOST_ROUNDS;
+        if fits {
+            *held = held.saturating_add(1);
+            self.total = self.total.saturating_add(1);
+        }
+        fits
+    }
 }
 
 /// Sums the payouts of the rounds by model; what sums to nothing changes nothing.
@@ -333,9 +350,10 @@ pub async fn begin_acceptance(
     };
     advance(conn, id, BatchState::Proposed, BatchState::Accepting).await?;
     let calldata = call.abi_encode().into();
+    let tries = store::intents::accepts_of(conn, id).await?;
     let intent = Intent::new(
         Action::Accept,
-        id.to_owned(),
+        intent::subject_of_try(id, tries),
         deployment.operator,
         deployment.vault,
         calldata,

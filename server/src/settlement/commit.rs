@@ -4,6 +4,7 @@
 use alloy::primitives::keccak256;
 use alloy::sol_types::SolCall;
 use contracts::abi::{RoundCommitment, RoundRegistry};
+use domain::timestamp::SECOND_US;
 
 use super::intent::{self, Action, Intent};
 use super::lease::{self, Lease};
@@ -11,6 +12,9 @@ use super::lock::start_s;
 use super::{Lock, SettlementError, store};
 use crate::chain::Deployment;
 use crate::db::Conn;
+
+/// How much earlier than its mining a block may be stamped.
+const STAMP_SLACK_US: i64 = 3 * SECOND_US;
 
 /// Plans the commitments of every round that is locked and has none; gives how many intents.
 ///
@@ -24,7 +28,7 @@ pub async fn plan(
     deployment: &Deployment,
 ) -> Result<usize, SettlementError> {
     lease::hold(conn, lease).await?;
-    let locks = store::rounds::to_commit(conn, market_us).await?;
+    let locks = ripe(conn, market_us, deployment).await?;
     let mut planned: usize = 0;
     for tick in locks.chunk_by(|a, b| a.round.start_us() == b.round.start_us()) {
         let intent = intent_of(tick, wall_us, deployment)?;
@@ -46,8 +50,28 @@ pub async fn plan(
 ///
 /// # Errors
 /// Database errors.
-pub async fn waiting(conn: &mut Conn, market_us: i64) -> Result<bool, SettlementError> {
-    Ok(!store::rounds::to_commit(conn, market_us).await?.is_empty())
+pub async fn waiting(
+    conn: &mut Conn,
+    market_us: i64,
+    deployment: &Deployment,
+) -> Result<bool, SettlementError> {
+    Ok(!ripe(conn, market_us, deployment).await?.is_empty())
+}
+
+/// Locked rounds that the registry takes by now: it refuses a block earlier than T − margin, and a
+/// block may be stamped a little before the moment at which it is mined.
+async fn ripe(
+    conn: &mut Conn,
+    market_us: i64,
+    deployment: &Deployment,
+) -> Result<Vec<Lock>, SettlementError> {
+    let margin_us = deployment.margin_s.saturating_mul(SECOND_US);
+    let mut locks = store::rounds::to_commit(conn, market_us).await?;
+    locks.retain(|lock| {
+        let earliest_us = lock.round.start_us().saturating_sub(margin_us);
+        earliest_us.saturating_add(STAMP_SLACK_US) <= market_us
+    });
+    Ok(locks)
 }
 
 fn intent_of(

@@ -42,18 +42,7 @@ pub async fn on_event(conn: &mut Conn, now_us: i64, event: &Event) -> Result<(),
         }
         Said::BatchDied {
             seq, root, vetoed, ..
-        } => {
-            let Some(live) = ours(conn, &vault, *seq, *root).await? else {
-                return Ok(());
-            };
-            let reason = if *vetoed {
-                "vetoed"
-            } else {
-                "not accepted in time"
-            };
-            batch::abandon(conn, &live.batch.id, live.batch.state, reason).await?;
-            Ok(())
-        }
+        } => died(conn, now_us, &vault, (*seq, *root), *vetoed).await,
         Said::ShutDown {} => halt::halt(conn, now_us, "the vault was shut down").await,
         _ => Ok(()),
     }
@@ -126,6 +115,40 @@ async fn proposed(
     let id = &live.batch.id;
     store::batches::set_proposed(conn, id, &event.tx_hash, accept_after_us, dies_us).await?;
     batch::advance(conn, id, BatchState::Proposing, BatchState::Proposed).await
+}
+
+/// A proposal died. A new one of the same facts has the same root: what is not proposed yet is not
+/// the one that died. After a veto somebody has to look, or the same batch would be proposed until
+/// the guardian sleeps.
+async fn died(
+    conn: &mut Conn,
+    now_us: i64,
+    vault: &str,
+    (seq, root): (u64, B256),
+    vetoed: bool,
+) -> Result<(), SettlementError> {
+    let Some(live) = ours(conn, vault, seq, root).await? else {
+        return Ok(());
+    };
+    let state = live.batch.state;
+    if !matches!(state, BatchState::Proposed | BatchState::Accepting) {
+        return Ok(());
+    }
+    let reason = if vetoed {
+        "vetoed"
+    } else {
+        "not accepted in time"
+    };
+    batch::abandon(conn, &live.batch.id, state, reason).await?;
+    if vetoed {
+        return halt::halt(
+            conn,
+            now_us,
+            &format!("batch {seq} with root {root} was vetoed"),
+        )
+        .await;
+    }
+    Ok(())
 }
 
 /// The head moved: the batch's changes become stakes, its rounds are over.

@@ -100,7 +100,8 @@ pub struct Intent {
     pub signer: Address,
     /// What it does.
     pub action: Action,
-    /// What it does it to: a batch's id, or a tick with its rounds.
+    /// What it does it to: a batch's id (with the number of the try from the second on), or a tick
+    /// with its rounds.
     pub subject: String,
     /// The contract.
     pub recipient: Address,
@@ -144,6 +145,22 @@ impl Intent {
             mined_tx: String::new(),
             created_us: wall_us,
         }
+    }
+}
+
+/// The subject of another try at a batch, after `tries` that came to nothing.
+pub(super) fn subject_of_try(batch: &str, tries: i64) -> String {
+    if tries == 0 {
+        return batch.to_owned();
+    }
+    format!("{batch}#{tries}")
+}
+
+impl Intent {
+    /// The batch that this is about, for proposals and acceptances.
+    #[must_use]
+    pub fn batch(&self) -> &str {
+        self.subject.split('#').next().unwrap_or_default()
     }
 }
 

@@ -111,10 +111,15 @@ pub async fn close_intent(
     if intent.action == Action::Commit {
         return Ok(());
     }
-    store::batches::add_gas(conn, &intent.subject, gas_used).await?;
+    store::batches::add_gas(conn, intent.batch(), gas_used).await?;
     if intent.action == Action::Propose && state != IntentState::Done {
         let reason = format!("its proposal was {}", state.name());
-        batch::abandon(conn, &intent.subject, BatchState::Proposing, &reason).await?;
+        batch::abandon(conn, intent.batch(), BatchState::Proposing, &reason).await?;
+    }
+    if intent.action == Action::Accept && state != IntentState::Done {
+        // The proposal still stands: as long as it lives, accepting it is tried again.
+        let (from, to) = (BatchState::Accepting, BatchState::Proposed);
+        store::batches::set_state(conn, intent.batch(), from, to).await?;
     }
     Ok(())
 }
@@ -126,5 +131,5 @@ async fn of_intent(
     if intent.action == Action::Commit {
         return store::rounds::of_intent(conn, &intent.id).await;
     }
-    Ok(batch::get(conn, &intent.subject).await?.batch.rounds)
+    Ok(batch::get(conn, intent.batch()).await?.batch.rounds)
 }

@@ -1,7 +1,7 @@
 //! Drives intents to their end: sign and store, send, look, send again, raise the fee, replace what
 //! became useless, and believe only final blocks. The same code after a restart as on every poll.
 
-use alloy::primitives::Bytes;
+use alloy::primitives::{Address, Bytes};
 
 use super::{Settler, failpoint};
 use crate::chain::{ChainError, Fees, Key, Receipt, Signed, Unsigned, sign};
@@ -27,10 +27,15 @@ pub(super) struct Seen {
 }
 
 impl Settler {
-    /// One pass over all intents whose fate is not known.
-    pub(super) async fn drive(&self, lease: &Lease, seen: Seen) -> Result<(), SettlementError> {
+    /// One pass over the intents of one key whose fate is not known.
+    pub(super) async fn drive(
+        &self,
+        lease: &Lease,
+        signer: Address,
+        seen: Seen,
+    ) -> Result<(), SettlementError> {
         let open = intent::open(&mut *self.db.read().await?).await?;
-        for intent in open {
+        for intent in open.into_iter().filter(|intent| intent.signer == signer) {
             let driven = match intent.state {
                 IntentState::Planned => self.begin(lease, &intent, seen).await,
                 _ => self.follow_up(lease, &intent, seen).await,
@@ -116,7 +121,9 @@ impl Settler {
         last: &Attempt,
         seen: Seen,
     ) -> Result<(), SettlementError> {
-        let is_useless = seen.latest_us >= intent.useless_from_us;
+        // Halted means that nothing is proposed or accepted any more, also not by what is signed.
+        let is_stopped = intent.action != Action::Commit && self.is_halted().await?;
+        let is_useless = seen.latest_us >= intent.useless_from_us || is_stopped;
         let age_us = self.wall.now_us().saturating_sub(last.created_us);
         let is_stuck =
             u128::try_from(age_us).is_ok_and(|age| age > self.settings.stuck_after.as_micros());

@@ -180,15 +180,17 @@ impl Settler {
         let latest_us = i64::try_from(newest.time_s)
             .unwrap_or(i64::MAX)
             .saturating_mul(SECOND_US);
-        self.settle(&lease, memory, latest_us).await?;
-        self.drive(
-            &lease,
-            Seen {
-                latest_us,
-                final_block,
-            },
-        )
-        .await
+        let seen = Seen {
+            latest_us,
+            final_block,
+        };
+        // Commitments first: nothing that is wrong with a batch may delay them.
+        let committer = self.keys.committer.address();
+        self.drive(&lease, committer, seen).await?;
+        let settled = self.settle(&lease, memory, latest_us).await;
+        let operator = self.keys.operator.address();
+        self.drive(&lease, operator, seen).await?;
+        settled
     }
 
     /// Records what the chain has said and applies what is final.
@@ -248,7 +250,9 @@ impl Settler {
 
     async fn plan_commitments(&self, lease: &Lease) -> Result<(), SettlementError> {
         let market_us = self.market.now_us();
-        if !settlement::commits_waiting(&mut *self.db.read().await?, market_us).await? {
+        if !settlement::commits_waiting(&mut *self.db.read().await?, market_us, &self.deployment)
+            .await?
+        {
             return Ok(());
         }
         let mut tx = self.db.begin().await?;
@@ -359,7 +363,10 @@ impl Settler {
     /// Compares ledger and chain; a difference halts. `false` when that or when not yet comparable.
     async fn reconcile(&self, lease: &Lease, memory: &mut Memory) -> Result<bool, SettlementError> {
         let head = chain::final_head(&mut *self.db.read().await?).await?;
-        let Some(head) = head else { return Ok(false) };
+        // Before the contracts are final there is nothing to compare.
+        let Some(head) = head.filter(|head| head.number >= self.deployment.deployed_block) else {
+            return Ok(false);
+        };
         let view: ChainView = settlement::read_chain(&self.chain, &self.deployment, head).await?;
         memory.idle_since_us = view.accepted_at_s.saturating_mul(SECOND_US);
         let now_us = self.market.now_us();

@@ -86,6 +86,22 @@ pub(in super::super) async fn get(
     row.as_ref().map(intent).transpose()
 }
 
+/// How many acceptances of a batch were planned.
+pub(in super::super) async fn accepts_of(
+    conn: &mut Conn,
+    batch: &str,
+) -> Result<i64, SettlementError> {
+    let row = sqlx::query(
+        "SELECT COUNT(*) FROM intents WHERE action = $1 AND (subject = $2 OR subject LIKE $3)",
+    )
+    .bind(Action::Accept.name())
+    .bind(batch)
+    .bind(format!("{batch}#%"))
+    .fetch_one(conn)
+    .await?;
+    Ok(row.try_get(0)?)
+}
+
 pub(in super::super) async fn set_sent(
     conn: &mut Conn,
     id: &str,

@@ -346,7 +346,8 @@ async fn what_was_dropped_is_sent_again_what_is_stuck_costs_more_what_is_useless
         latest_us: START_US,
         final_block: 0,
     };
-    settler.drive(&lease, past_start).await.expect("drives");
+    let committer = settler.keys.committer.address();
+    settler.drive(&lease, committer, past_start).await.expect("drives");
     let third = attempts(&world, intent).await.remove(2);
     assert!(third.is_cancel && third.nonce == first.nonce);
     for _ in 0..12 {
