@@ -191,14 +191,18 @@ pub async fn snapshot(
         .iter()
         .zip(indices)
         .zip(capped)
-        .map(|(((model, _), index), at_risk)| AtRisk {
-            model: model.clone(),
-            model_index: index.filter(|_| at_risk >= rule.minimum),
-            at_risk: if at_risk >= rule.minimum {
-                at_risk
-            } else {
-                TokenAmount::ZERO
-            },
+        .map(|(((model, _), index), at_risk)| {
+            // What the round's cap leaves may be under the minimum: scored, not staked.
+            let is_staked = at_risk > TokenAmount::ZERO && at_risk >= rule.minimum;
+            AtRisk {
+                model: model.clone(),
+                model_index: index.filter(|_| is_staked),
+                at_risk: if is_staked {
+                    at_risk
+                } else {
+                    TokenAmount::ZERO
+                },
+            }
         })
         .collect();
     reserve(conn, round, &taken).await?;
@@ -302,9 +306,9 @@ async fn find(conn: &mut Conn, model: &ModelId) -> Result<Option<StakeRow>, Stak
     }
     let wallet = wallet_of(conn, model).await?;
     let tournament = models::get(conn, model).await?.tournament;
-    let tournament_key = keccak256(tournament.as_str().as_bytes()).to_string();
+    let tournament = rounds::tournament(conn, &tournament).await?;
     let key = model_key(model).to_string();
-    let found = store::by_key(conn, &tournament_key, &key, &wallet).await?;
+    let found = store::by_key(conn, &tournament.chain_key, &key, &wallet).await?;
     Ok(found.filter(|row| !wallet.is_empty() && row.model_id.is_empty()))
 }
 

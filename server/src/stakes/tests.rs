@@ -142,35 +142,40 @@ async fn events_move_what_is_claimable_and_requests_what_is_free() {
             (stake.claimable, stake.requested),
             (tokens(800), TokenAmount::ZERO)
         );
-        let vault = deployment().vault.to_string();
-        let credits = [Credit {
-            model_index: 0,
-            stake_delta: -5,
-            pool_reward: 3,
-        }];
-        credit(&mut tx, &vault, &credits, 3).await.expect("credits");
-        let entries = ledger(&mut tx, &vault).await.expect("a ledger");
-        assert_eq!(entries[0].claimable.units(), tokens(800).units() - 2);
-        assert_eq!(pool(&mut tx, &vault).await.expect("a pool"), 14);
-        let foreign = Said::Deposited {
-            index: 99,
-            amount: 1,
-        };
-        assert!(
-            apply(&mut tx, &of_vault(21, foreign)).await.is_err(),
-            "no such model"
-        );
-        let overdrawn = [Credit {
-            model_index: 0,
-            stake_delta: i64::MIN / 2,
-            pool_reward: 0,
-        }];
-        assert!(
-            credit(&mut tx, &vault, &overdrawn, 0).await.is_err(),
-            "below zero"
-        );
+        the_ledger_takes_what_fits_and_refuses_the_rest(&mut tx).await;
     })
     .await;
+}
+
+/// Model 0 can claim 800 tokens and 17 units are in the pool.
+async fn the_ledger_takes_what_fits_and_refuses_the_rest(tx: &mut Conn) {
+    let vault = deployment().vault.to_string();
+    let credits = [Credit {
+        model_index: 0,
+        stake_delta: -5,
+        pool_reward: 3,
+    }];
+    credit(tx, &vault, &credits, 3).await.expect("credits");
+    let entries = ledger(tx, &vault).await.expect("a ledger");
+    assert_eq!(entries[0].claimable.units(), 799_999_999_998);
+    assert_eq!(pool(tx, &vault).await.expect("a pool"), 14);
+    let foreign = Said::Deposited {
+        index: 99,
+        amount: 1,
+    };
+    assert!(
+        apply(tx, &of_vault(21, foreign)).await.is_err(),
+        "no such model"
+    );
+    let overdrawn = [Credit {
+        model_index: 0,
+        stake_delta: i64::MIN / 2,
+        pool_reward: 0,
+    }];
+    assert!(
+        credit(tx, &vault, &overdrawn, 0).await.is_err(),
+        "below zero"
+    );
 }
 
 #[tokio::test]
@@ -205,6 +210,51 @@ async fn only_the_accounts_own_wallet_links_a_registration() {
             assert_eq!(taken[0].model_index, Some(1));
         })
         .await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_the_cap_leaves_under_the_minimum_is_scored_not_staked() {
+    each_database(|db| async move {
+        let mut tx = db.begin().await.expect("begins");
+        let models = three_models(&mut tx, tokens(1_000)).await;
+        let round = open_round(&mut tx, START_US).await.id;
+        let mut rule = tournament(&mut tx).await.tournament.stake;
+        rule.round_cap = tokens(4);
+        let asks = [
+            (models[0].clone(), Some(tokens(9))),
+            (models[1].clone(), Some(tokens(1))),
+        ];
+        let taken = snapshot(&mut tx, &round, &rule, &asks)
+            .await
+            .expect("a snapshot");
+        assert_eq!(taken[0].model_index, Some(0));
+        assert_eq!(taken[0].at_risk.units(), 3_600_000_000);
+        let left = (taken[1].model_index, taken[1].at_risk);
+        assert_eq!(left, (None, TokenAmount::ZERO), "0.4 of a token");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_registration_in_another_tournament_is_not_the_models() {
+    each_database(|db| async move {
+        let mut tx = db.begin().await.expect("begins");
+        tournament(&mut tx).await;
+        let wallet = Address::repeat_byte(0x21);
+        let dora = model(&mut tx, "dora", wallet).await;
+        let elsewhere = Said::ModelRegistered {
+            index: 0,
+            tournament: chain::B256::repeat_byte(0x77),
+            model_key: model_key(&dora),
+            owner: wallet,
+            amount: tokens(1_000).units(),
+        };
+        apply(&mut tx, &of_vault(1, elsewhere))
+            .await
+            .expect("applies");
+        assert_eq!(of_model(&mut tx, &dora).await.expect("reads"), None);
     })
     .await;
 }
