@@ -187,7 +187,7 @@ pub async fn mine(
             () = stop.cancelled() => return Ok(()),
             () = pause(pace) => {}
         }
-        if let Err(error) = mine_once(&chain, market.now_us()).await {
+        if let Err(error) = mine_at(&chain, || market.now_us()).await {
             tracing::warn!(%error, "the development chain did not mine");
         }
     }
@@ -198,8 +198,14 @@ pub async fn mine(
 /// # Errors
 /// [`ChainError::Rpc`].
 pub async fn mine_once(chain: &Chain, market_us: i64) -> Result<(), ChainError> {
+    mine_at(chain, || market_us).await
+}
+
+/// Asks for the market's moment after the node has answered, so that the block is not stamped with
+/// a time long past.
+async fn mine_at(chain: &Chain, market_us: impl FnOnce() -> i64) -> Result<(), ChainError> {
     let newest = chain.latest().await?;
-    let second = u64::try_from(market_us.div_euclid(1_000_000)).unwrap_or_default();
+    let second = u64::try_from(market_us().div_euclid(1_000_000)).unwrap_or_default();
     let time_s = second.max(newest.time_s.saturating_add(1));
     chain
         .command("evm_setNextBlockTimestamp", json!([time_s]))

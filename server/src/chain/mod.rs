@@ -122,17 +122,29 @@ impl ChainError {
     #[must_use]
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Rpc(_)
-            | Self::Answer(_)
-            | Self::NoBlock(_)
-            | Self::NotMined(_)
-            | Self::Database(_) => true,
+            Self::Rpc(_) | Self::Answer(_) | Self::NoBlock(_) | Self::NotMined(_) => true,
+            Self::Database(error) => database_may_recover(error),
             Self::Address(_)
             | Self::Key
             | Self::DoesNotFit(_)
             | Self::Refused { .. }
             | Self::Broken(_) => false,
         }
+    }
+}
+
+/// Whether the database had trouble, rather than a stored number that cannot be read or added to.
+#[must_use]
+pub fn database_may_recover(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Decode(_)
+        | sqlx::Error::ColumnDecode { .. }
+        | sqlx::Error::ColumnNotFound(_)
+        | sqlx::Error::ColumnIndexOutOfBounds { .. } => false,
+        // PostgreSQL's numeric_value_out_of_range; SQLite turns the sum into a float that does not
+        // decode.
+        sqlx::Error::Database(refused) => refused.code().as_deref() != Some("22003"),
+        _ => true,
     }
 }
 

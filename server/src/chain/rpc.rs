@@ -278,6 +278,16 @@ impl Chain {
         Ok(!self.provider.get_code_at(address).await?.is_empty())
     }
 
+    /// Whether an address held code at a block's height.
+    ///
+    /// # Errors
+    /// [`ChainError::Rpc`].
+    pub async fn had_code(&self, address: Address, number: u64) -> Result<bool, ChainError> {
+        let block = BlockId::number(number);
+        let code = self.provider.get_code_at(address).block_id(block).await?;
+        Ok(!code.is_empty())
+    }
+
     /// What an account holds of the chain's own coin, wei.
     ///
     /// # Errors

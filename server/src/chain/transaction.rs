@@ -90,6 +90,14 @@ impl Fees {
         }
     }
 
+    /// These fees, but at most `cap`.
+    #[must_use]
+    pub fn capped(self, cap: u128) -> Self {
+        let max = self.max.min(cap);
+        let tip = self.tip.min(max);
+        Self { max, tip }
+    }
+
     /// The fees of a replacement: at least 10 % above these in both, at least `suggested`, at most
     /// `cap`. `None` when the cap leaves no room for a replacement.
     #[must_use]
@@ -190,5 +198,7 @@ mod tests {
         let bumped = fees.bumped(Fees { max: 1, tip: 1 }, 200).expect("room");
         assert_eq!(bumped, Fees { max: 117, tip: 13 });
         assert_eq!(fees.bumped(Fees { max: 1, tip: 1 }, 110), None);
+        assert_eq!(fees.capped(10), Fees { max: 10, tip: 10 });
+        assert_eq!(fees.capped(1_000), fees);
     }
 }
