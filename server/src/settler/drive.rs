@@ -67,7 +67,7 @@ impl Settler {
             return Ok(());
         }
         let gas_limit = self.gas_limit(intent).await?;
-        let fees = self.chain.fees().await?;
+        let fees = self.chain.fees().await?.capped(self.settings.max_fee);
         let offer = Offer {
             is_cancel: false,
             gas_limit,

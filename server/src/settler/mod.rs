@@ -363,10 +363,12 @@ impl Settler {
     /// Compares ledger and chain; a difference halts. `false` when that or when not yet comparable.
     async fn reconcile(&self, lease: &Lease, memory: &mut Memory) -> Result<bool, SettlementError> {
         let head = chain::final_head(&mut *self.db.read().await?).await?;
+        let Some(head) = head else { return Ok(false) };
         // Before the contracts are final there is nothing to compare.
-        let Some(head) = head.filter(|head| head.number >= self.deployment.deployed_block) else {
+        let vault = self.deployment.vault;
+        if memory.idle_since_us == 0 && !self.chain.had_code(vault, head.number).await? {
             return Ok(false);
-        };
+        }
         let view: ChainView = settlement::read_chain(&self.chain, &self.deployment, head).await?;
         memory.idle_since_us = view.accepted_at_s.saturating_mul(SECOND_US);
         let now_us = self.market.now_us();

@@ -11,6 +11,7 @@ use domain::{ModelId, RoundState};
 use super::*;
 use crate::chain::anvil;
 use crate::chain::wallet::Wallet;
+use crate::rounds::Round;
 use crate::settlement::BatchState;
 use crate::settlement::testing::{lock, score};
 use crate::stakes;
@@ -23,15 +24,13 @@ fn ms_since(world: &World, began_us: i64) -> i64 {
     (world.wall.now_us() - began_us) / 1_000
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn from_a_deposit_to_a_withdrawal_with_two_settlers_at_once() {
-    let world = World::new(START_US - 1_200 * SECOND_US).await;
-    let stop = CancellationToken::new();
-    let settlers = [world.run_settler(&stop), world.run_settler(&stop)];
-    let (ada, mut wallet) = world.staked_model("ada", 0x51).await;
+/// Three staked models, known to the ledger; the wallet is the first one's.
+async fn three_staked(world: &World) -> ([ModelId; 3], Wallet) {
+    let (ada, wallet) = world.staked_model("ada", 0x51).await;
     let (bob, _) = world.staked_model("bob", 0x52).await;
     let (cleo, _) = world.staked_model("cleo", 0x53).await;
-    for model in [&ada, &bob, &cleo] {
+    let models = [ada, bob, cleo];
+    for model in &models {
         world
             .until("a stake", async |conn| {
                 stakes::of_model(conn, model)
@@ -41,6 +40,32 @@ async fn from_a_deposit_to_a_withdrawal_with_two_settlers_at_once() {
             })
             .await;
     }
+    (models, wallet)
+}
+
+/// A round with these reports, locked now.
+async fn locked(world: &World, round: &Round, reports: &[(ModelId, u32)]) {
+    let now_us = world.market.now_us();
+    in_transaction(&world.db, async |conn| {
+        lock(conn, now_us, round, &world.deployment, reports).await
+    })
+    .await;
+}
+
+/// A round of one model, locked shortly before its start.
+async fn one_locked(world: &World, model: &ModelId) -> Round {
+    let round = in_transaction(&world.db, async |conn| open_round(conn, START_US).await).await;
+    world.move_to(START_US - 50 * SECOND_US);
+    locked(world, &round, &[(model.clone(), 600_000)]).await;
+    round
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn from_a_deposit_to_a_withdrawal_with_two_settlers_at_once() {
+    let world = World::new(START_US - 1_200 * SECOND_US).await;
+    let stop = CancellationToken::new();
+    let settlers = [world.run_settler(&stop), world.run_settler(&stop)];
+    let ([ada, bob, cleo], mut wallet) = three_staked(&world).await;
     let asked = wallet
         .request_withdrawal(0, tokens(2_000))
         .await
@@ -53,12 +78,8 @@ async fn from_a_deposit_to_a_withdrawal_with_two_settlers_at_once() {
         (bob.clone(), 400_000),
         (cleo.clone(), 550_000),
     ];
-    let now_us = world.market.now_us();
     let began_us = world.wall.now_us();
-    in_transaction(&world.db, async |conn| {
-        lock(conn, now_us, &round, &world.deployment, &reports).await
-    })
-    .await;
+    locked(&world, &round, &reports).await;
     world
         .until("a mined commitment", async |_| {
             world
@@ -200,20 +221,7 @@ async fn after_a_crash_before_sending_the_same_bytes_are_sent() {
     let world = World::new(START_US - 1_200 * SECOND_US).await;
     let (ada, _) = world.staked_model("ada", 0x51).await;
     let crashed = world.settler().await;
-    let round = in_transaction(&world.db, async |conn| open_round(conn, START_US).await).await;
-    world.move_to(START_US - 50 * SECOND_US);
-    let now_us = world.market.now_us();
-    in_transaction(&world.db, async |conn| {
-        lock(
-            conn,
-            now_us,
-            &round,
-            &world.deployment,
-            &[(ada.clone(), 600_000)],
-        )
-        .await
-    })
-    .await;
+    let round = one_locked(&world, &ada).await;
     let mut memory = Memory::default();
     let lease = crashed
         .keep_lease(&mut memory)
@@ -270,20 +278,23 @@ async fn after_a_crash_before_sending_the_same_bytes_are_sent() {
     world.end().await;
 }
 
-/// The newest attempt of the only intent.
+/// The attempts of an intent, oldest first.
 async fn attempts(world: &World, intent: &intent::Intent) -> Vec<intent::Attempt> {
     let mut conn = world.db.read().await.expect("reads");
     intent::attempts(&mut conn, intent).await.expect("reads")
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn what_was_dropped_is_sent_again_what_is_stuck_costs_more_what_is_useless_is_replaced() {
+async fn open_intents(world: &World) -> Vec<intent::Intent> {
+    let mut conn = world.db.read().await.expect("reads");
+    intent::open(&mut conn).await.expect("reads")
+}
+
+/// A world in which nobody mines any more, with a locked round that waits for its commitment.
+async fn unmined() -> (World, Settler) {
     let world = World::new(START_US - 1_200 * SECOND_US).await;
     let (ada, _) = world.staked_model("ada", 0x51).await;
     let mut settler = world.settler().await;
     settler.settings.stuck_after = Duration::from_secs(3_600);
-    let round = in_transaction(&world.db, async |conn| open_round(conn, START_US).await).await;
-    world.move_to(START_US - 50 * SECOND_US);
     let owner = world.keys.owner.address();
     world
         .until("final contracts", async |_| {
@@ -291,87 +302,111 @@ async fn what_was_dropped_is_sent_again_what_is_stuck_costs_more_what_is_useless
             world.chain.nonce(owner, true).await.expect("a nonce") == all
         })
         .await;
-    // From here on nobody mines, so that the transaction waits.
     world.miner.0.cancel();
     pause(Duration::from_millis(200)).await;
-    let now_us = world.market.now_us();
-    in_transaction(&world.db, async |conn| {
-        lock(
-            conn,
-            now_us,
-            &round,
-            &world.deployment,
-            &[(ada.clone(), 600_000)],
-        )
-        .await
-    })
-    .await;
+    one_locked(&world, &ada).await;
+    (world, settler)
+}
+
+/// The only intent and its first attempt, which the node knows.
+async fn sent(world: &World) -> (intent::Intent, intent::Attempt) {
+    let mut open = open_intents(world).await;
+    assert_eq!(open.len(), 1, "one intent is open: {open:?}");
+    let intent = open.remove(0);
+    let first = attempts(world, &intent).await.remove(0);
+    assert!(world.chain.knows(first.tx_hash).await.expect("answers"));
+    (intent, first)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_was_dropped_is_sent_again_what_is_stuck_costs_more_what_is_useless_is_replaced() {
+    let (world, mut settler) = unmined().await;
     let mut memory = Memory::default();
     settler.pass(&mut memory).await.expect("passes");
-    let open = intent::open(&mut world.db.read().await.expect("reads"))
-        .await
-        .expect("reads");
-    let [intent] = open.as_slice() else {
-        panic!("one intent is open, not {open:?}")
-    };
-    let first = attempts(&world, intent).await.remove(0);
+    let (intent, first) = sent(&world).await;
     let hash = serde_json::json!([first.tx_hash]);
-    assert!(world.chain.knows(first.tx_hash).await.expect("answers"));
-
-    world
-        .chain
-        .command("anvil_dropTransaction", hash)
-        .await
-        .expect("drops");
+    let dropped = world.chain.command("anvil_dropTransaction", hash).await;
+    dropped.expect("drops");
     assert!(!world.chain.knows(first.tx_hash).await.expect("answers"));
     settler.pass(&mut memory).await.expect("passes");
-    assert!(
-        world.chain.knows(first.tx_hash).await.expect("answers"),
-        "the same bytes again"
-    );
-    assert_eq!(attempts(&world, intent).await.len(), 1);
+    let known = world.chain.knows(first.tx_hash).await.expect("answers");
+    assert!(known, "the same bytes again");
+    assert_eq!(attempts(&world, &intent).await.len(), 1);
 
     settler.settings.stuck_after = Duration::ZERO;
     settler.pass(&mut memory).await.expect("passes");
     settler.settings.stuck_after = Duration::from_secs(3_600);
-    let second = attempts(&world, intent).await.remove(1);
+    let second = attempts(&world, &intent).await.remove(1);
     assert_eq!(second.nonce, first.nonce);
-    assert!(
-        second.fees.max * 10 >= first.fees.max * 11,
-        "at least ten percent more"
-    );
+    let is_more = second.fees.max * 10 >= first.fees.max * 11;
+    assert!(is_more, "at least ten percent more");
 
-    let lease = memory.lease.clone().expect("held");
-    let past_start = Seen {
-        latest_us: START_US,
-        final_block: 0,
-    };
-    let committer = settler.keys.committer.address();
-    settler.drive(&lease, committer, past_start).await.expect("drives");
-    let third = attempts(&world, intent).await.remove(2);
+    let third = replaced(&world, &settler, &memory, &intent, START_US).await;
     assert!(third.is_cancel && third.nonce == first.nonce);
     for _ in 0..12 {
-        anvil::mine_once(&world.chain, START_US)
-            .await
-            .expect("mines");
+        let mined = anvil::mine_once(&world.chain, START_US).await;
+        mined.expect("mines");
     }
     settler.pass(&mut memory).await.expect("passes");
-    let open = intent::open(&mut world.db.read().await.expect("reads"))
-        .await
-        .expect("reads");
+    let open = open_intents(&world).await;
     assert!(open.is_empty(), "its fate is final: {open:?}");
     let receipt = world.chain.receipt(third.tx_hash).await.expect("answers");
-    assert!(
-        receipt.expect("mined").succeeded,
-        "the replacement took the nonce"
-    );
-    assert!(
-        world
-            .chain
-            .receipt(first.tx_hash)
+    let succeeded = receipt.expect("mined").succeeded;
+    assert!(succeeded, "the replacement took the nonce");
+    let receipt = world.chain.receipt(first.tx_hash).await.expect("answers");
+    assert!(receipt.is_none());
+    world.end().await;
+}
+
+/// Drives the intent at this block time; gives its newest attempt.
+async fn replaced(
+    world: &World,
+    settler: &Settler,
+    memory: &Memory,
+    intent: &intent::Intent,
+    latest_us: i64,
+) -> intent::Attempt {
+    let lease = memory.lease.clone().expect("held");
+    let seen = Seen {
+        latest_us,
+        final_block: 0,
+    };
+    let driven = settler.drive(&lease, intent.signer, seen).await;
+    driven.expect("drives");
+    attempts(world, intent).await.pop().expect("an attempt")
+}
+
+async fn change(world: &World, sql: &'static str) {
+    in_transaction(&world.db, async |conn| {
+        let done = sqlx::query(sql).execute(conn).await;
+        done.expect("changes");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_settlement_that_fails_delays_no_commitment_and_a_halt_stops_what_is_not_mined() {
+    let (world, settler) = unmined().await;
+    change(&world, "ALTER TABLE batches RENAME TO hidden").await;
+    let mut memory = Memory::default();
+    let passed = settler.pass(&mut memory).await;
+    assert!(passed.is_err(), "settlement cannot read its batches");
+    let (intent, first) = sent(&world).await;
+    change(&world, "ALTER TABLE hidden RENAME TO batches").await;
+
+    let now_us = world.market.now_us();
+    in_transaction(&world.db, async |conn| {
+        settlement::halt(conn, now_us, "somebody has to look")
             .await
-            .expect("answers")
-            .is_none()
-    );
+            .expect("halts");
+    })
+    .await;
+    let last = replaced(&world, &settler, &memory, &intent, now_us).await;
+    assert_eq!(last, first, "a commitment goes on while halted");
+    // Seen as an acceptance, the same transaction has to go.
+    change(&world, "UPDATE intents SET action = 'accept'").await;
+    let intent = open_intents(&world).await.remove(0);
+    let last = replaced(&world, &settler, &memory, &intent, now_us).await;
+    assert!(last.is_cancel && last.nonce == first.nonce);
     world.end().await;
 }
