@@ -28,6 +28,9 @@ const MOST_ROUNDS_OF_TOURNAMENT: usize = 96;
 /// does not make the contract refuse its neighbours.
 const SLACK_PART: i64 = 30;
 
+/// Nodes take a transaction of 128 KiB; its signature and head need some of that.
+const MOST_CALL_BYTES: usize = 120 * 1_024;
+
 /// A batch with its fixed rounds, before its proposal.
 pub type Planned = Batch;
 
@@ -50,11 +53,11 @@ pub async fn plan(
     if store::batches::live(conn, &vault).await?.is_some() {
         return Ok(None);
     }
-    let (scored, void) = candidates(conn, chain_us, deployment).await?;
+    let (mut scored, mut void) = candidates(conn, chain_us, deployment).await?;
     if scored.is_empty() && !is_idle(chain_us, idle_since_us, deployment) {
         return Ok(None);
     }
-    let changes = changes_of(conn, &scored).await?;
+    let changes = fit(conn, &mut scored, &mut void, MOST_CALL_BYTES).await?;
     let burned = burned(&changes)?;
     let locks: Vec<Lock> = scored.iter().chain(&void).cloned().collect();
     let planned = assemble(conn, &vault, &locks, &changes, burned).await?;
@@ -100,11 +103,15 @@ async fn candidates(
             _ => {}
         }
     }
-    // Scored rounds hold stakes, so they go first; the void ones take the places that are left.
+    take_places(&mut scored, &mut void);
+    Ok((scored, void))
+}
+
+/// Scored rounds hold stakes, so they go first; the void ones take the places that are left.
+pub(super) fn take_places(scored: &mut Vec<Lock>, void: &mut Vec<Lock>) {
     let mut places = Places::default();
     scored.retain(|lock| places.take(lock));
     void.retain(|lock| places.take(lock));
-    Ok((scored, void))
 }
 
 /// The contract's limits on one batch.
@@ -125,6 +132,44 @@ impl Places {
         }
         fits
     }
+}
+
+/// Leaves rounds for a later batch until the proposal's call data fits: the void ones, then the
+/// newer half of the scored ones. Gives the changes of those that stay.
+pub(super) async fn fit(
+    conn: &mut Conn,
+    scored: &mut Vec<Lock>,
+    void: &mut Vec<Lock>,
+    most_bytes: usize,
+) -> Result<Vec<Change>, SettlementError> {
+    let mut changes = changes_of(conn, scored).await?;
+    loop {
+        let rounds = scored.len().saturating_add(void.len());
+        let bytes = call_bytes(rounds, changes.len());
+        if bytes <= most_bytes {
+            return Ok(changes);
+        }
+        if !void.is_empty() {
+            void.clear();
+        } else if scored.len() > 1 {
+            scored.truncate(scored.len() / 2);
+            changes = changes_of(conn, scored).await?;
+        } else {
+            return Err(broken(format!(
+                "the proposal of a single round has {bytes} bytes, more than the {most_bytes} \
+                 that a node takes"
+            )));
+        }
+    }
+}
+
+/// Call data of a proposal: selector, eight words, and two lists with their lengths.
+pub(super) fn call_bytes(rounds: usize, changes: usize) -> usize {
+    let reveals = rounds.saturating_mul(256);
+    let packed = changes.saturating_mul(20).div_ceil(32).saturating_mul(32);
+    reveals
+        .saturating_add(packed)
+        .saturating_add(4 + 8 * 32 + 2 * 32)
 }
 
 /// Sums the payouts of the rounds by model; what sums to nothing changes nothing.

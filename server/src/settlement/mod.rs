@@ -38,7 +38,7 @@ pub mod lease;
 use domain::{Delta, IdError, ModelId, Probability, RoundId, TokenAmount};
 use thiserror::Error;
 
-use crate::chain::ChainError;
+use crate::chain::{self, ChainError};
 use crate::prices::PriceError;
 use crate::rounds::RoundError;
 use crate::stakes::StakeError;
@@ -198,12 +198,16 @@ impl SettlementError {
     #[must_use]
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Fenced | Self::Moved { .. } | Self::Database(_) => true,
+            Self::Fenced | Self::Moved { .. } => true,
             Self::Chain(error) | Self::Stake(StakeError::Chain(error)) => error.is_passing(),
-            Self::Round(error) | Self::Stake(StakeError::Round(error)) => {
-                matches!(error, RoundError::Moved { .. } | RoundError::Database(_))
-            }
-            Self::Stake(StakeError::Database(_)) | Self::Price(PriceError::Database(_)) => true,
+            Self::Round(RoundError::Moved { .. })
+            | Self::Stake(StakeError::Round(RoundError::Moved { .. })) => true,
+            Self::Database(error)
+            | Self::Round(RoundError::Database(error))
+            | Self::Stake(
+                StakeError::Database(error) | StakeError::Round(RoundError::Database(error)),
+            )
+            | Self::Price(PriceError::Database(error)) => chain::database_may_recover(error),
             _ => false,
         }
     }

@@ -1,5 +1,7 @@
 //! Settlement on both databases, without a chain: what it says comes as events.
 
+mod batches;
+
 use alloy::primitives::B256;
 use domain::timestamp::SECOND_US;
 use domain::{ModelId, RoundState};
@@ -80,7 +82,10 @@ async fn a_tick_is_one_commitment_and_a_lock_is_written_once() {
         assert_eq!(lock.total_p, 150_000_000_000 * 600_000);
         let again = freeze(&mut tx, 1, &round, &deployment(), &[], [1; 32]).await;
         assert!(matches!(again, Err(SettlementError::AlreadyLocked(_))));
-        let now = START_US - 40 * SECOND_US;
+        let early = START_US - 58 * SECOND_US;
+        let plan = plan_commits(&mut tx, &lease, early, 5, &deployment()).await;
+        assert_eq!(plan.expect("plans"), 0, "a block may be stamped too early");
+        let now = START_US - 57 * SECOND_US;
         let plan = plan_commits(&mut tx, &lease, now, 5, &deployment()).await;
         assert_eq!(plan.expect("plans"), 1);
         let plan = plan_commits(&mut tx, &lease, now, 6, &deployment()).await;
@@ -377,98 +382,4 @@ fn nothing_is_decided_before_the_final_nonce_has_passed() {
         Some(IntentState::Cancelled)
     );
     assert_eq!(state(&[], 5, 20), Some(IntentState::Lost));
-}
-
-/// A scored round whose batch is proposed on the chain; gives the batch.
-async fn proposed(conn: &mut Conn, lease: &Lease, models: &[ModelId]) -> Batch {
-    let (round, _) = committed(conn, START_US, models).await;
-    score(conn, &round).await;
-    let now = START_US + 320 * SECOND_US;
-    let planned = plan_batch(conn, lease, now, now, &deployment()).await;
-    let planned = planned.expect("plans").expect("a batch");
-    let proposal = begin_proposal(conn, lease, 7, &deployment(), &planned.id).await;
-    proposal.expect("proposes");
-    say_proposed(conn, &planned, 1).await;
-    planned
-}
-
-async fn say_proposed(conn: &mut Conn, batch: &Batch, number: u32) {
-    let new_root: B256 = batch.new_root.parse().expect("a root");
-    let said = Said::BatchProposed {
-        seq: 1,
-        number,
-        new_root,
-    };
-    let mined = event(deployment().vault, i64::from(number), said);
-    on_event(conn, 1, &mined).await.expect("applies");
-}
-
-async fn say_expired(conn: &mut Conn, batch: &Batch, number: u32) {
-    let root: B256 = batch.new_root.parse().expect("a root");
-    let said = Said::BatchDied {
-        seq: 1,
-        number,
-        root,
-        vetoed: false,
-    };
-    let mined = event(deployment().vault, 100 + i64::from(number), said);
-    on_event(conn, 1, &mined).await.expect("applies");
-}
-
-async fn batch_state(conn: &mut Conn, id: &str) -> BatchState {
-    batch::get(conn, id).await.expect("reads").batch.state
-}
-
-#[tokio::test]
-async fn the_end_of_a_dead_proposal_does_not_end_its_successor() {
-    each_database(|db| async move {
-        let (models, lease) = set_up(&db).await;
-        let mut tx = db.begin().await.expect("begins");
-        let first = proposed(&mut tx, &lease, &models).await;
-        // Three windows later nobody has accepted it; our own clock says so first.
-        let dead = batch::get(&mut tx, &first.id).await.expect("reads").dies_us;
-        expire(&mut tx, &lease, dead, &deployment())
-            .await
-            .expect("expires");
-        assert_eq!(batch_state(&mut tx, &first.id).await, BatchState::Rejected);
-        let now = START_US + 330 * SECOND_US;
-        let second = plan_batch(&mut tx, &lease, now, now, &deployment()).await;
-        let second = second.expect("plans").expect("a batch");
-        assert_eq!(
-            second.new_root, first.new_root,
-            "the same facts, the same root"
-        );
-        let proposal = begin_proposal(&mut tx, &lease, 8, &deployment(), &second.id).await;
-        proposal.expect("proposes");
-        // The contract says both in the transaction that proposes the second.
-        say_expired(&mut tx, &first, 1).await;
-        say_proposed(&mut tx, &second, 2).await;
-        assert_eq!(batch_state(&mut tx, &second.id).await, BatchState::Proposed);
-        assert!(halted(&mut tx).await.expect("reads").is_none());
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn an_acceptance_that_failed_is_tried_again() {
-    each_database(|db| async move {
-        let (models, lease) = set_up(&db).await;
-        let mut tx = db.begin().await.expect("begins");
-        let batch = proposed(&mut tx, &lease, &models).await;
-        let mut ids = Vec::new();
-        for _ in 0..2 {
-            let begun = begin_acceptance(&mut tx, &lease, 9, &deployment(), &batch.id).await;
-            begun.expect("begins");
-            let open = intent::open(&mut tx).await.expect("reads");
-            let accept = open.into_iter().find(|one| one.action == Action::Accept);
-            let accept = accept.expect("an acceptance");
-            let state = IntentState::Abandoned;
-            let closed = close_intent(&mut tx, &lease, (1, 10), &accept, state, None).await;
-            closed.expect("closes");
-            ids.push(accept.id);
-            assert_eq!(batch_state(&mut tx, &batch.id).await, BatchState::Proposed);
-        }
-        assert_ne!(ids[0], ids[1], "each try is an intent of its own");
-    })
-    .await;
 }
