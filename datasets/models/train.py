@@ -175,6 +175,7 @@ def main():
     arguments.add_argument("datasets", type=Path)
     arguments.add_argument("--out", type=Path, default=Path(__file__).parent)
     given = arguments.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
     schema = json.loads((given.datasets / "features.json").read_text())
     manifest = json.loads((given.datasets / "manifest.json").read_text())
     features = [feature["name"] for feature in schema["features"]]
