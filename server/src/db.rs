@@ -147,3 +147,15 @@ pub async fn set_fact(conn: &mut Conn, name: &str, value: &str) -> Result<(), sq
     .await?;
     Ok(())
 }
+
+/// `($1, $2), ($3, $4)`: placeholders of a multi-row insert, numbered as PostgreSQL wants them.
+#[must_use]
+pub fn placeholders(rows: usize, columns: usize) -> String {
+    let row = |row: usize| {
+        let numbers: Vec<String> = (1..=columns)
+            .map(|column| format!("${}", row * columns + column))
+            .collect();
+        format!("({})", numbers.join(", "))
+    };
+    (0..rows).map(row).collect::<Vec<_>>().join(", ")
+}

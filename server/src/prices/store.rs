@@ -8,22 +8,11 @@ use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row};
 
 use super::{PriceError, Resolution, Tick};
-use crate::db::Conn;
+use crate::db::{Conn, placeholders};
 
 /// Rows of one insert; seven columns each stay far under SQLite's 32,766 placeholders.
 const ROWS_PER_INSERT: usize = 200;
 const TICK: &str = "asset, venue, trade_id, price, venue_time_us, receive_time_us";
-
-/// `($1, $2), ($3, $4)`: placeholders of a multi-row insert, numbered as PostgreSQL wants them.
-fn placeholders(rows: usize, columns: usize) -> String {
-    let row = |row: usize| {
-        let numbers: Vec<String> = (1..=columns)
-            .map(|column| format!("${}", row * columns + column))
-            .collect();
-        format!("({})", numbers.join(", "))
-    };
-    (0..rows).map(row).collect::<Vec<_>>().join(", ")
-}
 
 pub(super) async fn insert_ticks(conn: &mut Conn, ticks: &[Tick]) -> Result<(), sqlx::Error> {
     for chunk in ticks.chunks(ROWS_PER_INSERT) {

@@ -8,7 +8,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::{Row, ScoreError, Skill};
-use crate::db::Conn;
+use crate::db::{Conn, placeholders};
 
 /// Rows of one statement; twelve columns each stay far under SQLite's 32,766 placeholders.
 const ROWS_PER_STATEMENT: usize = 500;
@@ -17,17 +17,6 @@ const NO_CROWD: i64 = -1;
 
 const INSERT: &str = "INSERT INTO scores (round_id, model_id, tournament_id, start_us, \
     counted_ppm, crowd_ppm, brier, log, correct, skill_half, skill_persistence, skill_crowd) VALUES ";
-
-/// `($1, $2), ($3, $4)`: placeholders of a multi-row insert, numbered as PostgreSQL wants them.
-fn placeholders(rows: usize, columns: usize) -> String {
-    let row = |row: usize| {
-        let numbers: Vec<String> = (1..=columns)
-            .map(|column| format!("${}", row * columns + column))
-            .collect();
-        format!("({})", numbers.join(", "))
-    };
-    (0..rows).map(row).collect::<Vec<_>>().join(", ")
-}
 
 /// Inserts scores; one that is there already is an error and nothing may be committed.
 pub(super) async fn insert(conn: &mut Conn, rows: &[Row]) -> Result<(), sqlx::Error> {
