@@ -6,10 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::wall::pause;
-use crate::{chain, settlement, stakes};
-
-/// Events that share one transaction.
-const GROUP: i64 = 200;
+use crate::{chain, settlement};
 
 /// Applies events as they become final, until `stop`.
 pub async fn run(app: Arc<App>, stop: CancellationToken) {
@@ -40,20 +37,15 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) {
 /// # Errors
 /// When a slice refuses an event; nothing is marked as applied then.
 pub async fn apply(app: &App) -> anyhow::Result<usize> {
-    let events = {
+    let waits = {
         let mut conn = app.db.read().await?;
-        chain::final_events(&mut conn, GROUP).await?
+        !chain::final_events(&mut conn, 1).await?.is_empty()
     };
-    if events.is_empty() {
+    if !waits {
         return Ok(0);
     }
     let mut tx = app.db.begin().await?;
-    for event in &events {
-        if chain::mark_applied(&mut tx, event).await? {
-            stakes::apply(&mut tx, event).await?;
-            settlement::on_event(&mut tx, app.market.now_us(), event).await?;
-        }
-    }
+    let applied = settlement::apply_pending(&mut tx, app.market.now_us()).await?;
     tx.commit().await?;
-    Ok(events.len())
+    Ok(applied)
 }
