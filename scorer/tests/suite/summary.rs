@@ -1,6 +1,6 @@
 //! What scores over eras come to.
 
-use scorer::summary::{bootstrap_interval, summarise};
+use scorer::summary::{Bootstrap, bootstrap_interval, summarise, summarise_all};
 
 fn close(found: f64, expected: f64) {
     assert!(
@@ -83,13 +83,54 @@ fn the_interval_of_noise_has_the_expected_width() {
     assert!(summary.interval.low < summary.mean && summary.mean < summary.interval.high);
 }
 
-/// The draws are part of published numbers: a new version of a library must not move them.
+/// The draws are part of published numbers: neither a new version of a library nor a faster way to
+/// draw may move them. The lengths lie at and beside perfect cubes, where blocks grow.
 #[test]
 fn the_draws_are_pinned() {
-    let interval = bootstrap_interval(&series(100)).expect("eras");
-    let bits = (interval.low.to_bits(), interval.high.to_bits());
-    assert_eq!(bits, (PINNED_LOW, PINNED_HIGH), "{interval:?}");
+    for (count, low, high) in PINNED {
+        let interval = bootstrap_interval(&series(count)).expect("eras");
+        let bits = (interval.low.to_bits(), interval.high.to_bits());
+        assert_eq!(bits, (low, high), "{count} eras: {interval:?}");
+    }
 }
 
-const PINNED_LOW: u64 = 13_806_716_114_526_964_375;
-const PINNED_HIGH: u64 = 4_584_579_407_607_371_341;
+#[test]
+fn one_bootstrap_serves_every_series_of_its_length_and_no_other() {
+    let bootstrap = Bootstrap::new(100);
+    assert_eq!(bootstrap.count(), 100);
+    let long = series(300);
+    for from in [0, 57, 200] {
+        let scores = &long[from..from + 100];
+        assert_eq!(bootstrap.summarise(scores), summarise(scores));
+        assert_eq!(bootstrap.interval(scores), bootstrap_interval(scores));
+    }
+    assert_eq!(bootstrap.interval(&long[..99]), None);
+    assert_eq!(bootstrap.summarise(&long[..101]), None);
+    assert_eq!(Bootstrap::new(0).summarise(&[]), None);
+}
+
+#[test]
+fn many_series_are_summarised_as_each_alone() {
+    let long = series(200);
+    let many: Vec<Vec<f64>> = [(0, 90), (3, 0), (10, 100), (20, 90), (7, 1), (1, 100)]
+        .map(|(from, count): (usize, usize)| long[from..from + count].to_vec())
+        .to_vec();
+    let alone: Vec<_> = many.iter().map(|scores| summarise(scores)).collect();
+    assert_eq!(summarise_all(&many), alone);
+    assert_eq!(alone[1], None);
+    assert_eq!(summarise_all(&[]), Vec::new());
+}
+
+/// Eras of [`series`], and the bits of both ends.
+const PINNED: [(u32, u64, u64); 10] = [
+    (1, 0xbfdf_5c28_f5c2_8f5c, 0xbfdf_5c28_f5c2_8f5c),
+    (2, 0xbfc7_2a73_7d25_4c16, 0xbfc7_2a73_7d25_4c16),
+    (7, 0xbfc9_84ce_9ab3_7e16, 0x3fb7_5d69_6c3c_451f),
+    (26, 0xbfb0_b1eb_6ca2_40d3, 0x3fb2_e61e_c13b_5e52),
+    (27, 0xbfb8_f31d_92f3_a2fd, 0x3fb0_b1d2_aa14_3b26),
+    (28, 0xbfb3_337d_a9a6_32b6, 0x3fb0_d6cf_c84a_92b7),
+    (100, 0xbf9b_4f27_b10a_8a97, 0x3f9f_b2ae_5b02_164d),
+    (288, 0xbf84_56f6_71ff_63af, 0x3f98_24ea_f36f_1311),
+    (2_016, 0x3f77_b33e_ed8d_4c38, 0x3f8b_9da4_2f00_7b8b),
+    (5_000, 0x3f7e_3cce_cc03_64df, 0x3f89_ac92_2a0f_5a89),
+];
