@@ -205,7 +205,7 @@ fn python_tests() -> Result<()> {
         println!("clients/python/tests does not exist; nothing to run");
         return Ok(());
     }
-    let Some(python) = setup::python::interpreter()? else {
+    let Some(python) = setup::python::SDK_TESTS.interpreter()? else {
         bail!("clients/python/tests exists and clients/python/requirements-test.txt does not");
     };
     process::run(process::command(python).args([

@@ -2,7 +2,9 @@
 
 use std::process::{Command, Stdio};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
+
+use crate::process;
 
 /// One program that must be there, with the lowest version that will do.
 struct Prerequisite {
@@ -73,6 +75,15 @@ pub fn check_for_pip() -> Result<()> {
 /// What fetching through npm takes.
 pub fn check_for_npm() -> Result<()> {
     require(&[&NODE, &NPM])
+}
+
+/// The version of `python3`, major and minor.
+pub fn python_version() -> Result<(u32, u32)> {
+    let printed = process::capture(process::command("python3").arg("--version"))?;
+    version_in(&printed).with_context(|| {
+        let printed = printed.trim();
+        format!("`python3 --version` says `{printed}`, in which no version can be read")
+    })
 }
 
 fn require(prerequisites: &[&Prerequisite]) -> Result<()> {

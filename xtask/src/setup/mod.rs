@@ -9,7 +9,9 @@ mod onnxruntime;
 pub mod python;
 mod store;
 
-use anyhow::Result;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
 use clap::ValueEnum;
 
 use crate::{prerequisites, process};
@@ -36,7 +38,7 @@ pub fn run(scope: Scope) -> Result<()> {
     if matches!(scope, Scope::Tests | Scope::All) {
         prerequisites::check()?;
         debian::ensure()?;
-        python::ensure(&store)?;
+        python::SDK_TESTS.ensure(&store)?;
         cargo_deny::ensure(&store)?;
         contracts::ensure(&store)?;
     }
@@ -45,6 +47,16 @@ pub fn run(scope: Scope) -> Result<()> {
         started.elapsed().as_secs_f64()
     );
     Ok(())
+}
+
+/// Makes the environment of the scores' reference unless it is there; its interpreter. No scope has
+/// it: 125 MB of wheels that only a comparison needs.
+pub fn scoring_reference() -> Result<PathBuf> {
+    prerequisites::check_for_pip()?;
+    python::SCORING_REFERENCE.ensure(&Store::open()?)?;
+    python::SCORING_REFERENCE
+        .interpreter()?
+        .context("the requirements of the scores' reference are missing from this checkout")
 }
 
 /// Whether the pinned native tools were built for this machine.

@@ -1,15 +1,19 @@
 //! Runs the benchmarks. They are examples of the crate that they measure; this table only knows
 //! how to call them. A benchmark prints its table on standard error and JSON on standard output.
 
+mod scoring;
+mod scoring_report;
+mod scratch;
+
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::{demo, process};
 
 /// How a benchmark is called.
-pub enum Call {
+enum Call {
     /// `cargo run --release -p <package> --example <example> -- <arguments>`.
     Example {
         package: &'static str,
@@ -18,6 +22,8 @@ pub enum Call {
     },
     /// The built `foretoken` with these arguments, after `demo`'s set-up and build.
     Foretoken { arguments: &'static [&'static str] },
+    /// Several programs, whose results are put together.
+    Steps(fn() -> Result<Measured>),
 }
 
 struct Benchmark {
@@ -44,6 +50,11 @@ const BENCHMARKS: &[Benchmark] = &[
             arguments: &[],
         },
     },
+    Benchmark {
+        name: "scoring",
+        what: "CORR, MMC and FNC beside the reference, a day's pass, payouts of 100,000 models",
+        call: Call::Steps(scoring::measure),
+    },
 ];
 
 /// Runs all benchmarks or the named one; collects what they print into one JSON file.
@@ -60,24 +71,17 @@ pub fn run(only: Option<&str>, json_file: Option<&Path>) -> Result<()> {
             known.join(", ")
         );
     }
-    let mut collected = Map::new();
+    let mut results = Vec::with_capacity(chosen.len());
     for bench in chosen {
         eprintln!("\n==== {}: {} ====", bench.name, bench.what);
         let measured = measure(bench).with_context(|| format!("benchmark {}", bench.name))?;
         println!("{}: {}", bench.name, bench.what);
         println!("  wall time {:.2} s", measured.wall_seconds);
-        println!("  {}", measured.printed);
-        collected.insert(
-            bench.name.to_owned(),
-            json!({
-                "what": bench.what,
-                "wall_seconds": measured.wall_seconds,
-                "result": measured.printed,
-            }),
-        );
+        println!("  {}", measured.shown);
+        results.push((bench, measured));
     }
     if let Some(path) = json_file {
-        let text = serde_json::to_string_pretty(&Value::Object(collected))?;
+        let text = serde_json::to_string_pretty(&collected(&results, only.is_some()))?;
         std::fs::write(path, text + "\n").with_context(|| format!("{}", path.display()))?;
     }
     Ok(())
@@ -85,7 +89,28 @@ pub fn run(only: Option<&str>, json_file: Option<&Path>) -> Result<()> {
 
 struct Measured {
     wall_seconds: f64,
-    printed: Value,
+    /// What a person reads.
+    shown: String,
+    result: Value,
+}
+
+/// What the file holds: one object for each benchmark by its name. One of several steps that runs
+/// alone is its own object.
+fn collected(results: &[(&Benchmark, Measured)], alone: bool) -> Value {
+    if let ([(bench, measured)], true) = (results, alone)
+        && matches!(bench.call, Call::Steps(_))
+    {
+        return measured.result.clone();
+    }
+    let named = results.iter().map(|(bench, measured)| {
+        let object = json!({
+            "what": bench.what,
+            "wall_seconds": measured.wall_seconds,
+            "result": measured.result,
+        });
+        (bench.name.to_owned(), object)
+    });
+    Value::Object(named.collect())
 }
 
 /// Builds first, so that the wall time is that of the program alone.
@@ -96,6 +121,7 @@ fn measure(bench: &Benchmark) -> Result<Measured> {
             program.args(*arguments);
             program
         }
+        Call::Steps(steps) => return steps(),
         Call::Example {
             package,
             example,
@@ -122,10 +148,11 @@ fn measure(bench: &Benchmark) -> Result<Measured> {
     let started = process::now();
     let printed = process::capture(&mut program)?;
     let wall_seconds = started.elapsed().as_secs_f64();
-    let printed = serde_json::from_str(&printed).unwrap_or(Value::String(printed));
+    let result = serde_json::from_str(&printed).unwrap_or(Value::String(printed));
     Ok(Measured {
         wall_seconds,
-        printed,
+        shown: result.to_string(),
+        result,
     })
 }
 
@@ -137,5 +164,25 @@ mod tests {
     fn an_unknown_name_lists_the_known_ones() {
         let error = run(Some("p0"), None).expect_err("there is no p0");
         assert!(error.to_string().contains("known: p9"), "{error}");
+    }
+
+    #[test]
+    fn steps_that_run_alone_are_the_whole_file() {
+        let find = |name| BENCHMARKS.iter().find(|bench| bench.name == name);
+        let measured = || Measured {
+            wall_seconds: 1.5,
+            shown: String::new(),
+            result: json!({ "a": 1 }),
+        };
+        let scoring = [(find("scoring").expect("a benchmark"), measured())];
+        let payouts = [(find("payouts").expect("a benchmark"), measured())];
+        assert_eq!(collected(&scoring, true), json!({ "a": 1 }));
+        assert_eq!(
+            collected(&scoring, false)["scoring"]["result"],
+            json!({ "a": 1 })
+        );
+        let file = collected(&payouts, true);
+        assert_eq!(file["payouts"]["result"], json!({ "a": 1 }));
+        assert_eq!(file["payouts"]["wall_seconds"], json!(1.5));
     }
 }
