@@ -4,6 +4,7 @@
 mod admin;
 mod check;
 mod dataset;
+mod score;
 mod serve;
 mod settle;
 mod settler;
@@ -46,6 +47,8 @@ enum Command {
     Migrate(DataArgs),
     /// Create tournaments and keys, resume a halted settlement
     Admin(admin::AdminArgs),
+    /// Score predictions in files: CORR, MMC, FNC
+    Score(score::ScoreArgs),
     /// Recompute what a round pays
     Settle(settle::SettleArgs),
     /// Check an ONNX model as the server would
@@ -115,6 +118,7 @@ async fn run(command: Command) -> anyhow::Result<Ended> {
         Command::Settler(args) => settler::run(args).await,
         Command::Migrate(args) => args.open().await.map(|_| Ended::Done),
         Command::Admin(args) => admin::run(args).await,
+        Command::Score(args) => score::run(args),
         Command::Settle(args) => settle::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Dataset(args) => dataset::run(&args),
