@@ -20,6 +20,7 @@ pub fn churn(before: &[f64], after: &[f64]) -> Result<f64, Unordered> {
         let centred = a.iter().zip(b).map(|(a, b)| (a - 0.5) * (b - 0.5));
         centred.sum()
     };
-    let spread = libm::sqrt(products(&before, &before)) * libm::sqrt(products(&after, &after));
+    // The root of one product, so that a submission's churn against itself is exactly 0.
+    let spread = libm::sqrt(products(&before, &before) * products(&after, &after));
     Ok(1.0 - products(&before, &after) / spread)
 }

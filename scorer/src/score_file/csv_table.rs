@@ -66,7 +66,7 @@ pub(super) fn to_parquet(name: &str, csv: File, wanted: &Wanted) -> Result<File,
     Ok(file)
 }
 
-/// The columns to keep. What is missing is found out by whoever asks for it.
+/// The columns to keep. What else is missing is found out by whoever asks for it.
 fn kept(
     name: &str,
     header: &csv::StringRecord,
@@ -83,6 +83,10 @@ fn kept(
     if let Some(twice) = header.iter().find(|column| !seen.insert(*column)) {
         let what = format!("has the column {} twice; rename one", quoted(twice));
         return Err(ScoreFileError::refused(name, what));
+    }
+    // Asked here already, or the ids under another name would be read as numbers.
+    if !seen.contains("id") {
+        return Err(ScoreFileError::refused(name, "column id is missing"));
     }
     let column = |(field, column): (usize, &str)| {
         let cells = match (column, wanted) {

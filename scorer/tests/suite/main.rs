@@ -2,9 +2,11 @@
 
 mod aggregate;
 mod calibration;
+mod cross_section;
 mod direction;
 mod golden;
 mod money_properties;
+mod score_file;
 mod settle_file;
 mod summary;
 mod trading;
