@@ -21,6 +21,7 @@ mod get_health;
 mod get_leaderboard;
 mod get_model;
 mod get_model_history;
+mod get_model_summary;
 mod get_prediction;
 mod get_round;
 mod get_round_aggregate;
@@ -142,6 +143,7 @@ fn quick() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(list_models::list_models, post_model::post_model))
         .routes(routes!(get_model::get_model, delete_model::delete_model))
         .routes(routes!(get_model_history::get_model_history))
+        .routes(routes!(get_model_summary::get_model_summary))
         .routes(routes!(post_runner_next::post_runner_next))
         .routes(routes!(post_runner_results::post_runner_results))
 }

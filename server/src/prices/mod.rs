@@ -20,10 +20,13 @@ mod rule_tests;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
+
 use datasets::candle::BAR_US;
 use datasets::features::{BARS_NEEDED, FREEZE_US};
 use datasets::{Asset, Candle, DatasetError};
 use domain::{Direction, Outcome, Price, RoundId, Tournament, TournamentId, Venue};
+use scorer::returns::Return;
 use thiserror::Error;
 
 use crate::db::Conn;
@@ -107,6 +110,15 @@ pub struct Resolution {
     pub evidence_hash: String,
     /// When it was decided, on the market clock.
     pub resolved_us: i64,
+}
+
+/// What the market did in the interval of a resolved round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Move {
+    /// Where it went.
+    pub direction: Direction,
+    /// R, the median return of the venues.
+    pub market: Return,
 }
 
 /// Whether the evidence of a round has closed.
@@ -266,6 +278,17 @@ pub async fn directions(
     limit: i64,
 ) -> Result<Vec<Direction>, PriceError> {
     store::directions(conn, tournament, before_start_us, limit).await
+}
+
+/// What the market did in each of `rounds`; void ones and those without a resolution are left out.
+///
+/// # Errors
+/// Database errors, broken rows.
+pub async fn moves(
+    conn: &mut Conn,
+    rounds: &[RoundId],
+) -> Result<HashMap<RoundId, Move>, PriceError> {
+    store::moves(conn, rounds).await
 }
 
 /// Closed candles that open in `[from_us, to_us)`, oldest first.

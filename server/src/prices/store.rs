@@ -1,17 +1,21 @@
 //! All SQL of ticks, candles and resolutions.
 
+use std::collections::HashMap;
 use std::ops::{Range, RangeInclusive};
 
 use datasets::Candle;
 use domain::{Direction, Outcome, Price, RoundId, TournamentId, Venue};
+use scorer::returns::Return;
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row};
 
-use super::{PriceError, Resolution, Tick};
+use super::{Move, PriceError, Resolution, Tick};
 use crate::db::{Conn, placeholders};
 
 /// Rows of one insert; seven columns each stay far under SQLite's 32,766 placeholders.
 const ROWS_PER_INSERT: usize = 200;
+/// Rounds of one question.
+const ROUNDS_PER_SELECT: usize = 500;
 const TICK: &str = "asset, venue, trade_id, price, venue_time_us, receive_time_us";
 
 pub(super) async fn insert_ticks(conn: &mut Conn, ticks: &[Tick]) -> Result<(), sqlx::Error> {
@@ -306,6 +310,33 @@ pub(super) async fn directions(
         }
     };
     rows.iter().rev().map(direction).collect()
+}
+
+pub(super) async fn moves(
+    conn: &mut Conn,
+    rounds: &[RoundId],
+) -> Result<HashMap<RoundId, Move>, PriceError> {
+    let mut moves = HashMap::with_capacity(rounds.len());
+    for chunk in rounds.chunks(ROUNDS_PER_SELECT) {
+        let text = format!(
+            "SELECT round_id, outcome, return_e12 FROM resolutions WHERE round_id IN {}",
+            placeholders(1, chunk.len())
+        );
+        let mut query = sqlx::query(AssertSqlSafe(text));
+        for round in chunk {
+            query = query.bind(round.to_string());
+        }
+        for row in query.fetch_all(&mut *conn).await? {
+            let round: String = row.try_get(0)?;
+            let Outcome::Direction(direction) = outcome(&row.try_get::<String, _>(1)?)? else {
+                continue;
+            };
+            let market = Return::from_units(row.try_get(2)?);
+            let round = round.parse().map_err(|_| broken("round_id", round))?;
+            moves.insert(round, Move { direction, market });
+        }
+    }
+    Ok(moves)
 }
 
 fn tick(row: &AnyRow) -> Result<Tick, PriceError> {

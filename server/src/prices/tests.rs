@@ -138,6 +138,15 @@ async fn a_resolution_is_written_once() {
             .await
             .expect("outcomes");
         assert_eq!(before, Vec::new());
+        let never = "btc-usd-5m-20300101T0000Z".parse().expect("an id");
+        let asked = [next.id.clone(), never, round.id.clone()];
+        let moved = moves(&mut conn, &asked).await.expect("moves");
+        let Outcome::Direction(direction) = resolution.outcome else {
+            panic!("the replayed round is void");
+        };
+        let market = Return::from_units(resolution.return_e12);
+        let only = (round.id.clone(), Move { direction, market });
+        assert_eq!(moved.into_iter().collect::<Vec<_>>(), [only]);
         let directions = directions(&mut conn, tournament, i64::MAX, 10).await;
         let directions = directions.expect("directions").into_iter();
         assert_eq!(

@@ -1,12 +1,13 @@
 //! From scores to standings. Pure.
 
 use domain::ModelId;
-use scorer::summary::summarise;
+use scorer::summary::Summary;
 
 use super::Row;
+use super::summary::{Skills, skills};
 
-/// Rounds of a tournament that the leaderboard looks at: a week of five-minute rounds.
-pub(super) const ROUNDS: i64 = 2_016;
+/// Rounds that the leaderboard and a model's summary look at: a week of five-minute rounds.
+pub const ROUNDS: i64 = 2_016;
 
 /// Under so many rounds a bootstrap knows nothing: its draws are nearly copies of each other.
 pub const LEAST_ROUNDS: usize = 10;
@@ -18,6 +19,16 @@ pub struct Estimate {
     pub mean: f64,
     /// The ends of the interval; `None` under [`LEAST_ROUNDS`] rounds.
     pub interval: Option<(f64, f64)>,
+}
+
+impl From<&Summary> for Estimate {
+    fn from(summary: &Summary) -> Self {
+        let ends = (summary.interval.low, summary.interval.high);
+        Self {
+            mean: summary.mean,
+            interval: (summary.eras >= LEAST_ROUNDS).then_some(ends),
+        }
+    }
 }
 
 /// One line of the leaderboard.
@@ -46,9 +57,11 @@ pub struct Standing {
 
 /// Standings of `rows`, which are grouped by model and in time order within a model.
 pub(super) fn standings(rows: &[Row]) -> Vec<Standing> {
-    let mut standings: Vec<Standing> = rows
-        .chunk_by(|a, b| a.model == b.model)
-        .filter_map(standing)
+    let models: Vec<&[Row]> = rows.chunk_by(|a, b| a.model == b.model).collect();
+    let mut standings: Vec<Standing> = models
+        .iter()
+        .zip(skills(&models))
+        .filter_map(|(rows, skills)| standing(rows, &skills))
         .collect();
     standings.sort_by(|a, b| {
         b.skill_half
@@ -70,37 +83,18 @@ pub(super) fn standings(rows: &[Row]) -> Vec<Standing> {
     standings
 }
 
-fn standing(rows: &[Row]) -> Option<Standing> {
-    let model = rows.first()?.model.clone();
-    let half: Vec<f64> = rows.iter().map(|row| row.skill_half.to_f64()).collect();
-    let persistence: Vec<f64> = rows
-        .iter()
-        .map(|row| row.skill_persistence.to_f64())
-        .collect();
-    let crowd: Vec<f64> = rows
-        .iter()
-        .filter_map(|row| row.skill_crowd)
-        .map(domain::Score::to_f64)
-        .collect();
+fn standing(rows: &[Row], skills: &Skills) -> Option<Standing> {
+    let estimate = |skill: &Option<Summary>| skill.as_ref().map(Estimate::from);
     Some(Standing {
-        model,
+        model: rows.first()?.model.clone(),
         rounds: i64::try_from(rows.len()).ok()?,
         brier_mean: mean(rows, |row| row.brier.to_f64()),
         log_mean: mean(rows, |row| row.log.to_f64()),
-        skill_half: estimate(&half)?,
-        skill_persistence: estimate(&persistence)?,
-        skill_crowd: estimate(&crowd),
+        skill_half: estimate(&skills.half)?,
+        skill_persistence: estimate(&skills.persistence)?,
+        skill_crowd: estimate(&skills.crowd),
         accuracy: mean(rows, Row::hit),
         rank_group: 0,
-    })
-}
-
-fn estimate(values: &[f64]) -> Option<Estimate> {
-    let summary = summarise(values)?;
-    Some(Estimate {
-        mean: summary.mean,
-        interval: (values.len() >= LEAST_ROUNDS)
-            .then_some((summary.interval.low, summary.interval.high)),
     })
 }
 

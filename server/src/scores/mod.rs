@@ -6,21 +6,26 @@
 
 mod leaderboard;
 mod store;
+mod summary;
+#[cfg(test)]
+mod summary_tests;
 #[cfg(test)]
 mod tests;
 
 use domain::{
     Direction, ModelId, Outcome, Probability, RoundId, Score, ScoreError as FixedPointError,
-    TokenAmount, TournamentId,
+    TokenAmount, Tournament, TournamentId,
 };
 use scorer::MoneyError;
 use scorer::direction::{
     PERSISTENCE_WINDOW, brier, crowd_without, hit, log_score, persistence, to_score_half_even,
 };
 use scorer::skill::{Memory, Multiplier, reference_half_even};
+use scorer::trading::Rule;
 use thiserror::Error;
 
-pub use leaderboard::{Estimate, LEAST_ROUNDS, Standing};
+pub use leaderboard::{Estimate, LEAST_ROUNDS, ROUNDS, Standing};
+pub use summary::{ModelSummary, Point, Skills, trading_rule};
 
 use crate::db::Conn;
 use crate::predictions::Counted;
@@ -42,6 +47,9 @@ pub enum ScoreError {
     /// A void round has no scores.
     #[error("round {0} is void: there is nothing to score")]
     NoOutcome(RoundId),
+    /// A scored round whose outcome is gone.
+    #[error("round {0} is scored and has no outcome")]
+    Unresolved(RoundId),
     /// A round is scored once.
     #[error("round {0} is already scored differently; nothing was changed")]
     ScoredDifferently(RoundId),
@@ -172,6 +180,21 @@ pub async fn of_model(
     store::of_model(conn, model, limit).await
 }
 
+/// What the scores of a model come to, `rows` as [`of_model`] gives them; its positions follow `rule`.
+///
+/// # Errors
+/// Database errors, broken rows; [`ScoreError::Unresolved`] when the outcome of a row is gone.
+pub async fn summary(
+    conn: &mut Conn,
+    tournament: &Tournament,
+    rows: &[Row],
+    rule: Rule,
+) -> Result<ModelSummary, ScoreError> {
+    let rounds: Vec<RoundId> = rows.iter().map(|row| row.round.clone()).collect();
+    let moves = prices::moves(conn, &rounds).await?;
+    summary::summary(rows, &moves, &tournament.timetable, rule)
+}
+
 /// Every model of a tournament over its last 2,016 scored rounds, best first by skill against one
 /// half.
 ///
@@ -181,7 +204,7 @@ pub async fn leaderboard(
     conn: &mut Conn,
     tournament: &TournamentId,
 ) -> Result<Vec<Standing>, ScoreError> {
-    let rows = store::recent(conn, tournament, leaderboard::ROUNDS).await?;
+    let rows = store::recent(conn, tournament, ROUNDS).await?;
     Ok(leaderboard::standings(&rows))
 }
 

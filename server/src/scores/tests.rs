@@ -7,9 +7,13 @@ use crate::models;
 use crate::prices::evidence::Record;
 use crate::prices::fixture::{at, rounds_from};
 
-const START: &str = "2024-03-01T12:00:00Z";
+pub(super) const START: &str = "2024-03-01T12:00:00Z";
 
-async fn models_named(conn: &mut Conn, tournament: &TournamentId, names: &[&str]) -> Vec<ModelId> {
+pub(super) async fn models_named(
+    conn: &mut Conn,
+    tournament: &TournamentId,
+    names: &[&str],
+) -> Vec<ModelId> {
     let account = accounts::create(conn, 0, "alice", "", false)
         .await
         .expect("an account");
@@ -21,7 +25,7 @@ async fn models_named(conn: &mut Conn, tournament: &TournamentId, names: &[&str]
     ids
 }
 
-fn counted(model: &ModelId, tokens: &str, ppm: u32) -> Counted {
+pub(super) fn counted(model: &ModelId, tokens: &str, ppm: u32) -> Counted {
     let at_risk = TokenAmount::from_tokens(tokens).expect("an amount");
     let p = Probability::from_ppm(ppm).expect("a probability");
     Counted {
@@ -34,7 +38,7 @@ fn counted(model: &ModelId, tokens: &str, ppm: u32) -> Counted {
     }
 }
 
-fn resolved(round: &Round, outcome: Outcome) -> Resolution {
+pub(super) fn resolved(round: &Round, outcome: Outcome) -> Resolution {
     let times = (round.schedule.start_us, round.schedule.end_us);
     let record = Record::new(
         &domain::OutcomeRule::default(),
@@ -46,8 +50,8 @@ fn resolved(round: &Round, outcome: Outcome) -> Resolution {
     Resolution { outcome, ..decided }
 }
 
-const UP: Outcome = Outcome::Direction(Direction::Up);
-const DOWN: Outcome = Outcome::Direction(Direction::Down);
+pub(super) const UP: Outcome = Outcome::Direction(Direction::Up);
+pub(super) const DOWN: Outcome = Outcome::Direction(Direction::Down);
 
 #[tokio::test]
 async fn a_round_is_scored_once_and_moves_the_skills_of_staked_models() {

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::chart::{Scale, coordinate, range};
+use super::axis::{Scale, coordinate, range};
 
 /// A mean with its 95 % interval, drawn as a bar on a scale that its table shares.
 #[derive(Template)]

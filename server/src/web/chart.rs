@@ -3,6 +3,8 @@
 
 use askama::Template;
 
+use super::axis::{Bounds, Scale, Tick, coordinate, range};
+
 const WIDTH: f64 = 520.0;
 const HEIGHT: f64 = 230.0;
 const LEFT: f64 = 70.0;
@@ -83,11 +85,6 @@ struct Frame {
     bottom: String,
 }
 
-struct Tick {
-    at: String,
-    label: String,
-}
-
 struct Line {
     name: String,
     class: String,
@@ -100,25 +97,6 @@ struct PlacedMark {
     glyph: &'static str,
     class: &'static str,
     title: String,
-}
-
-/// The visible range of one axis and its place on the drawing.
-#[derive(Clone, Copy)]
-pub(super) struct Scale {
-    pub(super) low: f64,
-    pub(super) high: f64,
-    pub(super) from: f64,
-    pub(super) to: f64,
-}
-
-impl Scale {
-    pub(super) fn at(self, value: f64) -> f64 {
-        let span = self.high - self.low;
-        if span <= 0.0 {
-            return f64::midpoint(self.from, self.to);
-        }
-        self.from + (value - self.low) / span * (self.to - self.from)
-    }
 }
 
 impl LineChart {
@@ -135,9 +113,7 @@ impl LineChart {
         let (x_low, x_high) = range(points().map(|(x, _)| x))?;
         let zero = what.has_zero.then_some(0.0);
         let (y_low, y_high) = range(points().map(|(_, y)| y).chain(zero))?;
-        let step = nice_step((y_high - y_low).max(y_high.abs() * 1e-6).max(1e-12) / 3.0);
-        let (low, high) = ((y_low / step).floor() * step, (y_high / step).ceil() * step);
-        let high = if high > low { high } else { low + step };
+        let Bounds { low, high, step } = Bounds::around(y_low, y_high);
         let x = Scale {
             low: x_low,
             high: x_high,
@@ -162,7 +138,7 @@ impl LineChart {
                 right: coordinate(WIDTH - RIGHT),
                 bottom: coordinate(HEIGHT - BOTTOM),
             },
-            y_ticks: y_ticks(y, step),
+            y_ticks: y.ticks(step),
             x_ticks: x_ticks(x, what.x_label),
             area: if what.has_area {
                 area(what, x, y)
@@ -230,22 +206,6 @@ fn placed(mark: &Mark, x: Scale) -> Option<PlacedMark> {
     })
 }
 
-fn y_ticks(y: Scale, step: f64) -> Vec<Tick> {
-    let decimals = if step >= 1.0 {
-        0
-    } else {
-        (-step.log10().floor()).clamp(1.0, 9.0) as usize
-    };
-    let ticks = (0..12).map(|n| y.low + f64::from(n) * step);
-    ticks
-        .take_while(|value| *value <= y.high + step * 0.01)
-        .map(|value| Tick {
-            at: coordinate(y.at(value)),
-            label: axis_number(value, decimals),
-        })
-        .collect()
-}
-
 /// Whole steps of time, at most five of them.
 fn x_ticks(x: Scale, label: &dyn Fn(f64) -> String) -> Vec<Tick> {
     let span = x.high - x.low;
@@ -260,40 +220,6 @@ fn x_ticks(x: Scale, label: &dyn Fn(f64) -> String) -> Vec<Tick> {
             label: label(value),
         })
         .collect()
-}
-
-fn axis_number(value: f64, decimals: usize) -> String {
-    let text = format!("{:.decimals$}", value.abs());
-    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
-    let is_zero = text.bytes().all(|b| b == b'0' || b == b'.');
-    let sign = if value < 0.0 && !is_zero { "−" } else { "" };
-    let point = if fraction.is_empty() { "" } else { "." };
-    format!("{sign}{}{point}{fraction}", super::text::grouped(whole))
-}
-
-/// The least and the largest finite value.
-pub(super) fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
-    let finite = values.filter(|value| value.is_finite());
-    finite.fold(None, |range, value| match range {
-        None => Some((value, value)),
-        Some((low, high)) => Some((low.min(value), high.max(value))),
-    })
-}
-
-/// The next of 1, 2, 5 × 10^n that is not below `raw`.
-fn nice_step(raw: f64) -> f64 {
-    let power = 10_f64.powf(raw.log10().floor());
-    let steps = [1.0, 2.0, 5.0].into_iter().map(|factor| factor * power);
-    steps
-        .into_iter()
-        .find(|step| *step >= raw * 0.999)
-        .unwrap_or(power * 10.0)
-}
-
-/// A place on the drawing.
-pub(super) fn coordinate(value: f64) -> String {
-    let text = format!("{value:.1}");
-    text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
 }
 
 #[cfg(test)]
@@ -339,19 +265,6 @@ mod tests {
         for y in [0.0, 62_345.12, -1e-7, 1e12] {
             let svg = drawn(vec![(0.0, y), (1.0, y)], false).expect("a chart");
             assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
-        }
-    }
-
-    #[test]
-    fn steps_are_one_two_five() {
-        for (raw, step) in [
-            (0.3, 0.5),
-            (1.0, 1.0),
-            (1.2, 2.0),
-            (7.0, 10.0),
-            (40.0, 50.0),
-        ] {
-            assert!((nice_step(raw) - step).abs() < 1e-9, "{raw}");
         }
     }
 }

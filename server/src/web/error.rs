@@ -1,10 +1,12 @@
 //! What a page answers when it cannot be shown: a page of the same layout that says what to do.
 
 use askama::Template;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequestParts, Path};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{Html, IntoResponse, Response};
+use scorer::trading::RuleError;
 
 use super::frame::Frame;
 use crate::accounts::AccountError;
@@ -21,6 +23,8 @@ pub(super) enum WebError {
         /// The name asked for.
         name: String,
     },
+    /// The address asks for what cannot be.
+    Asked(String),
     /// Something of ours failed.
     Failed(anyhow::Error),
 }
@@ -66,6 +70,12 @@ impl IntoResponse for WebError {
                 format!("There is no {what} “{name}” here."),
                 "Check the address for typing mistakes, or start from one of these pages.",
             ),
+            Self::Asked(text) => (
+                StatusCode::BAD_REQUEST,
+                "This address cannot be read",
+                text,
+                "Go back and correct the value, or start from one of these pages.",
+            ),
             Self::Failed(error) => {
                 tracing::error!(error = format!("{error:#}"), "a page failed");
                 (
@@ -93,6 +103,12 @@ impl IntoResponse for WebError {
 impl<E: Into<anyhow::Error>> From<E> for WebError {
     fn from(error: E) -> Self {
         let error = error.into();
+        if let Some(rejection) = error.downcast_ref::<QueryRejection>() {
+            return Self::Asked(format!("{}.", rejection.body_text()));
+        }
+        if let Some(rule) = error.downcast_ref::<RuleError>() {
+            return Self::Asked(format!("{rule}."));
+        }
         if let Some(RoundError::UnknownRound(name)) = error.downcast_ref() {
             return Self::not_found("round", name);
         }

@@ -5,10 +5,12 @@
 //! and the content security policy forbids the rest.
 
 mod assets;
+mod axis;
 mod bars;
 mod chart;
 mod error;
 mod frame;
+mod reliability_chart;
 mod round_row;
 mod standings;
 mod text;
@@ -20,7 +22,10 @@ mod home;
 mod leaderboard;
 mod live;
 mod model;
+mod model_calibration;
 mod model_charts;
+mod model_summary;
+mod model_trading;
 mod round;
 mod round_evidence;
 mod round_explained;

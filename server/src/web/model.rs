@@ -5,34 +5,46 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Extension;
-use axum::extract::State;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use axum::response::Html;
 use domain::{Delta, ModelId, RoundId, TokenAmount};
+use serde::Deserialize;
 
 use super::chart::LineChart;
 use super::error::{Id, WebError};
 use super::frame::{Frame, show};
+use super::model_calibration::{self, CalibrationView};
 use super::model_charts::{payout_chart, skill_chart};
+use super::model_summary::{self, SkillLine};
+use super::model_trading::{self, TradingView};
 use super::standings::{self, Standings};
 use super::text;
 use crate::app::App;
 use crate::models::{self, Model};
-use crate::scores::{self, Row, Skill, Standing};
+use crate::scores::{self, ROUNDS, Row, Skill, Standing};
 use crate::settlement::{self, Payout};
 use crate::stakes::{self, Stake};
 use crate::{accounts, rounds};
 
-/// Rounds behind the charts.
-const ROUNDS: i64 = 2_016;
 /// Rounds in the table.
 const SHOWN: usize = 30;
 /// Lines of the report card.
 const CARD_LINES: usize = 24;
 
+/// How the trading view trades.
+#[derive(Deserialize)]
+pub(super) struct Asked {
+    cost_bp: Option<f64>,
+    threshold: Option<f64>,
+}
+
 #[derive(Template)]
 #[template(path = "model.html")]
 struct ModelView {
     frame: Frame,
+    path: String,
+    /// With the rule of the trading view, so that a live part keeps it.
     here: String,
     name: String,
     owner: String,
@@ -53,6 +65,9 @@ struct ModelView {
     staked_rounds: String,
     payout_chart: Option<LineChart>,
     skill_chart: Option<LineChart>,
+    skills: Vec<SkillLine>,
+    calibration: Option<CalibrationView>,
+    trading: TradingView,
     rows: Vec<RoundLine>,
 }
 
@@ -108,7 +123,10 @@ pub(super) async fn page(
     State(app): State<Arc<App>>,
     Extension(known): Extension<Arc<Standings>>,
     Id(id): Id<ModelId>,
+    asked: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Html<String>, WebError> {
+    let Query(asked) = asked?;
+    let rule = scores::trading_rule(asked.cost_bp, asked.threshold)?;
     let mut conn = app.db.read().await?;
     let model = models::get(&mut conn, &id).await?;
     let owner = accounts::get(&mut conn, &model.account).await?;
@@ -116,6 +134,7 @@ pub(super) async fn page(
         .await?
         .tournament;
     let scored = scores::of_model(&mut conn, &id, ROUNDS).await?;
+    let summary = scores::summary(&mut conn, &tournament, &scored, rule).await?;
     let paid = settlement::payouts_of_model(&mut conn, &id).await?;
     let stake = stakes::of_model(&mut conn, &id).await?;
     let skill = scores::skill(&mut conn, &id).await?;
@@ -129,7 +148,12 @@ pub(super) async fn page(
         .collect();
     show(&ModelView {
         frame: Frame::new(&app, &model.name, ""),
-        here: format!("/models/{id}"),
+        path: format!("/models/{id}"),
+        here: format!(
+            "/models/{id}?cost_bp={}&threshold={}",
+            rule.cost_bp(),
+            rule.threshold().to_f64()
+        ),
         owner: owner.name,
         tournament: tournament.name,
         tournament_href: format!("/tournaments/{}", model.tournament),
@@ -148,6 +172,9 @@ pub(super) async fn page(
         staked_rounds: text::count_of(paid.len()),
         payout_chart: payout_chart(paid),
         skill_chart: skill_chart(&scored),
+        skills: model_summary::lines(&summary.skills),
+        calibration: summary.calibration.as_ref().map(model_calibration::view),
+        trading: model_trading::view(&summary, rule),
         rows: scored
             .iter()
             .rev()

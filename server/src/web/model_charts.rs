@@ -89,7 +89,7 @@ fn cumulative(steps: impl Iterator<Item = (i64, f64)>) -> Vec<(f64, f64)> {
 }
 
 /// At most [`POINTS`] of them, evenly spread, the last one kept.
-fn thinned(points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
+pub(super) fn thinned(points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
     let every = points.len().div_ceil(POINTS).max(1);
     let last = points.len().saturating_sub(1);
     let kept = points.into_iter().enumerate();
@@ -105,7 +105,7 @@ fn tokens(units: i64) -> f64 {
 
 /// Times of day on a chart of at most a day and a half, days on a longer one.
 #[expect(clippy::cast_possible_truncation, reason = "made from microseconds")]
-fn labels(points: &[(f64, f64)]) -> impl Fn(f64) -> String + use<> {
+pub(super) fn labels(points: &[(f64, f64)]) -> impl Fn(f64) -> String + use<> {
     let ends = points.first().zip(points.last());
     let is_short = ends.is_none_or(|(first, last)| last.0 - first.0 < 129_600.0);
     move |seconds| {

@@ -6,6 +6,7 @@ mod predictions;
 mod problems;
 mod runner;
 mod secrecy;
+mod summary;
 
 use std::sync::Arc;
 

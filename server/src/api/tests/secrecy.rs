@@ -21,6 +21,7 @@ fn public_paths(model: &str) -> Vec<String> {
         "/rounds".to_owned(),
         format!("/models/{model}"),
         format!("/models/{model}/history"),
+        format!("/models/{model}/summary"),
         "/models".to_owned(),
         "/leaderboard?tournament=btc-usd-5m".to_owned(),
         "/aggregates?tournament=btc-usd-5m".to_owned(),

@@ -1,5 +1,6 @@
 //! Every page on a fresh server and on one with rounds behind it.
 
+mod model;
 mod world;
 
 use std::sync::Arc;
