@@ -7,9 +7,10 @@ FOLDER holds little-endian float64 files: `predictions.f64` (model after model),
 `fnc.f64` (our score of each model), and `shape.json` {"models", "rows", "features"}. Prints JSON.
 
 What is timed is the reference's own call. The frames are made before, with columns that lie
-together in memory as they do after Parquet has been read, and with the row's number as index: it
-is sorted already, the cheapest index that the reference can be given. The figures are medians of
-up to three runs after a warm-up on a few models; a metric is not run again once it took 12 s.
+together in memory as they do after Parquet has been read, and with text ids as index, as the
+field's data and submissions have; they are sorted already, which spares the reference some work.
+The figures are medians of up to three runs after a warm-up on a few models; a metric is not run
+again once it took 12 s.
 """
 
 import argparse
@@ -38,10 +39,11 @@ def main():
     folder = arguments.parse_args().folder
     shape = json.loads((folder / "shape.json").read_text(encoding="utf-8"))
     models, rows, count = shape["models"], shape["rows"], shape["features"]
-    predictions = frame(folder / "predictions.f64", "model", models, rows)
-    features = frame(folder / "features.f64", "feature", count, rows)
-    targets = pd.Series(numbers(folder / "targets.f64", rows), name="target")
-    meta = pd.Series(numbers(folder / "meta.f64", rows), name="meta")
+    ids = pd.Index([f"n{row:012x}" for row in range(rows)], name="id")
+    predictions = frame(folder / "predictions.f64", "model", models, ids)
+    features = frame(folder / "features.f64", "feature", count, ids)
+    targets = pd.Series(numbers(folder / "targets.f64", rows), index=ids, name="target")
+    meta = pd.Series(numbers(folder / "meta.f64", rows), index=ids, name="meta")
     calls = {
         "corr": lambda columns: scoring.numerai_corr(columns, targets),
         "mmc": lambda columns: scoring.correlation_contribution(columns, meta, targets),
@@ -71,10 +73,11 @@ def numbers(path, count):
     return read
 
 
-def frame(path, name, columns, rows):
+def frame(path, name, columns, ids):
     """A frame over the file's memory: column after column, as pandas keeps one type together."""
-    values = numbers(path, columns * rows).reshape(columns, rows).T
-    return pd.DataFrame(values, columns=[f"{name}_{i}" for i in range(columns)], copy=False)
+    values = numbers(path, columns * len(ids)).reshape(columns, len(ids)).T
+    names = [f"{name}_{i}" for i in range(columns)]
+    return pd.DataFrame(values, index=ids, columns=names, copy=False)
 
 
 def measured(call, predictions, ours):
