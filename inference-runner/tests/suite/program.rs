@@ -153,8 +153,9 @@ fn join(folder: &Path) -> Command {
 fn two_children_of(parent: u32) -> Vec<u32> {
     wait_for("two warm children", || {
         let children = children_of(parent);
-        // The third, which only shows that the runtime loads, is gone when two are warm.
-        let warm = |pid: &u32| descriptors(*pid) == 4;
+        // The third, which only shows that the runtime loads, is gone when two are warm. Loading
+        // passes through four descriptors too; the file limit falls to zero only after it.
+        let warm = |pid: &u32| descriptors(*pid) == 4 && limit(*pid, "Max open files")[0] == "0";
         (children.len() == 2 && children.iter().all(warm)).then_some(children)
     })
 }
@@ -195,12 +196,7 @@ fn a_warm_child_is_confined_before_it_sees_a_model() {
     let folder = tempfile::tempdir().unwrap();
     let mut parent = join(folder.path()).spawn().unwrap();
     for child in two_children_of(parent.id()) {
-        let limits = std::fs::read_to_string(format!("/proc/{child}/limits")).unwrap();
-        let limit = |name: &str| {
-            let line = limits.lines().find(|line| line.starts_with(name)).unwrap();
-            let values = line[26..].split_whitespace().take(2);
-            values.map(str::to_owned).collect::<Vec<_>>()
-        };
+        let limit = |name| limit(child, name);
         assert_eq!(limit("Max open files"), ["0", "0"]);
         assert_eq!(limit("Max file size"), ["0", "0"]);
         assert_eq!(limit("Max core file size"), ["0", "0"]);
@@ -216,6 +212,14 @@ fn a_warm_child_is_confined_before_it_sees_a_model() {
 /// The three pipes and /proc/self/status are what a warm child holds.
 fn descriptors(pid: u32) -> usize {
     std::fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
+}
+
+/// The soft and the hard limit of a process; empty texts when it has ended.
+fn limit(pid: u32, name: &str) -> [String; 2] {
+    let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap_or_default();
+    let line = limits.lines().find(|line| line.starts_with(name));
+    let mut values = line.map_or("", |line| &line[26..]).split_whitespace();
+    [(); 2].map(|()| values.next().unwrap_or_default().to_owned())
 }
 
 /// Looks until there is something to see, ten seconds at most.
