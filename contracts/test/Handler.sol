@@ -284,9 +284,11 @@ contract Handler is ChallengeHarness {
         }
     }
 
-    /// @dev Claimable, less what is requested and what rounds on their way may still take.
+    /// @dev Claimable, less what is requested and what a proposal or rounds on their way may take.
     function _free(uint256 i) private view returns (int256 free) {
         free = claimable(i) - int256(uint256(vault.model(uint32(i)).requested));
+        bool loses = vault.proposal().number != 0 && _nextStake[i] < _stake[i];
+        if (loses) free -= _stake[i] - _nextStake[i];
         for (uint256 k = 0; k < _rounds.length; ++k) {
             (,, IRoundRegistry.RoundState state) = registry.roundOf(TOURNAMENT, _rounds[k]);
             bool open = state == IRoundRegistry.RoundState.Committed
