@@ -130,6 +130,15 @@ abstract contract ChallengeHarness is Harness {
         (tree.lieLevel, tree.liePosition, tree.lie) = (batch.lieLevel, batch.liePosition, batch.lie);
     }
 
+    /// @dev What reveals a round's own tree.
+    function revealed(Round memory round) internal view returns (IRoundRegistry.Reveal memory reveal) {
+        (bytes32 top, uint256 sums) = predictionTree(round).top();
+        reveal = revealOf(round.tournament, round.startsAt);
+        reveal.top = top;
+        (reveal.totalStake, reveal.totalWeighted) = (uint64(sums >> 128), uint128(sums));
+        reveal.outcome = round.outcome;
+    }
+
     /// @dev Commits the rounds to their trees, and lets them begin.
     function commitAll(Batch memory batch) internal {
         uint256 count = batch.rounds.length;
@@ -138,12 +147,7 @@ abstract contract ChallengeHarness is Harness {
         for (uint256 i = 0; i < count; ++i) {
             Round memory round = batch.rounds[i];
             if (round.startsAt == 0) round.startsAt = uint64(clock + 1 + i);
-            (bytes32 top, uint256 sums) = predictionTree(round).top();
-            batch.reveals[i] = revealOf(round.tournament, round.startsAt);
-            batch.reveals[i].top = top;
-            batch.reveals[i].totalStake = uint64(sums >> 128);
-            batch.reveals[i].totalWeighted = uint128(sums);
-            batch.reveals[i].outcome = round.outcome;
+            batch.reveals[i] = revealed(round);
             list[i] = commitmentOf(batch.reveals[i]);
         }
         vm.prank(COMMITTER);

@@ -14,6 +14,7 @@ pub mod aggregates;
 pub mod models;
 pub mod predictions;
 pub mod prices;
+pub mod record;
 pub mod rounds;
 pub mod runners;
 pub mod scores;

@@ -40,6 +40,7 @@ use thiserror::Error;
 
 use crate::chain::{self, ChainError};
 use crate::prices::PriceError;
+use crate::record::RecordError;
 use crate::rounds::RoundError;
 use crate::stakes::StakeError;
 
@@ -54,7 +55,7 @@ pub use reconcile::{
     ChainView, Comparison, Reconciliation, compare, latest_reconciliation, of_one_moment,
     read_chain, reconcile,
 };
-pub use record::{record, withdrawal_proof};
+pub use record::{BatchRecord, record, withdrawal_proof};
 
 /// Where a batch stands (protocol.md §7). Stored by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,6 +183,9 @@ pub enum SettlementError {
     /// The evidence.
     #[error(transparent)]
     Price(#[from] PriceError),
+    /// The public record could not be written: nothing is proposed without it.
+    #[error(transparent)]
+    Record(#[from] RecordError),
     /// The chain and its record.
     #[error(transparent)]
     Chain(#[from] ChainError),
@@ -198,7 +202,8 @@ impl SettlementError {
     #[must_use]
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Fenced | Self::Moved { .. } => true,
+            // A full disk is emptied, and the batch is still the same.
+            Self::Fenced | Self::Moved { .. } | Self::Record(_) => true,
             Self::Chain(error) | Self::Stake(StakeError::Chain(error)) => error.is_passing(),
             Self::Round(RoundError::Moved { .. })
             | Self::Stake(StakeError::Round(RoundError::Moved { .. })) => true,
