@@ -24,6 +24,7 @@ pub mod stakes;
 pub mod app;
 
 pub mod api;
+pub mod guardian;
 pub mod jobs;
 pub mod settler;
 pub mod web;

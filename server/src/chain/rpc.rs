@@ -258,6 +258,17 @@ impl Chain {
         C::abi_decode_returns(&answer).map_err(|_| ChainError::Answer(C::SIGNATURE))
     }
 
+    /// Calls a contract at the newest block with call data that is encoded already.
+    ///
+    /// # Errors
+    /// [`ChainError::Rpc`], also when the call reverts.
+    pub async fn call(&self, contract: Address, input: Bytes) -> Result<Bytes, ChainError> {
+        let request = TransactionRequest::default()
+            .with_to(contract)
+            .with_input(input);
+        Ok(self.provider.call(request).block(BlockId::latest()).await?)
+    }
+
     /// The gas that a call would use at the newest block.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 mod admin;
 mod check;
 mod dataset;
+mod guardian;
 mod score;
 mod serve;
 mod settle;
@@ -43,6 +44,8 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Commit, propose and accept on chain; the only process that holds chain keys
     Settler(settler::SettlerArgs),
+    /// Recompute every proposal, challenge or veto what does not follow, pause
+    Guardian(guardian::GuardianArgs),
     /// Bring the database up to date
     Migrate(DataArgs),
     /// Create tournaments and keys, resume a halted settlement
@@ -116,6 +119,7 @@ async fn run(command: Command) -> anyhow::Result<Ended> {
         Command::Demo(args) => demo::run(args).await.map(|()| Ended::Done),
         Command::Serve(args) => serve::run(args).await,
         Command::Settler(args) => settler::run(args).await,
+        Command::Guardian(args) => guardian::run(args).await,
         Command::Migrate(args) => args.open().await.map(|_| Ended::Done),
         Command::Admin(args) => admin::run(args).await,
         Command::Score(args) => score::run(args),

@@ -1,4 +1,5 @@
-//! Starts the demo's parts in order: chain, contracts, server, settler, runner, participants.
+//! Starts the demo's parts in order: chain, contracts, server, settler, runner, guardian,
+//! participants.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -97,8 +98,8 @@ impl World {
         ));
         let keys = Keys::of(data)?;
         let deployment = deploy(&db, &chain, &keys, wall.now_us()).await?;
-        keys.store_settler(data)?;
-        say("starting server, settler and runner");
+        keys.store_roles(data)?;
+        say("starting server, settler, runner and guardian");
         let server = format!("http://127.0.0.1:{}", args.port);
         let runner_key = participants::runner_key(&db, wall.now_us()).await?;
         let own = std::env::current_exe()?;
@@ -113,6 +114,8 @@ impl World {
         wait_for_server(&server, &mut children).await?;
         let runner = runner_command(tools, data, &server, &runner_key);
         children.push(children::start("runner", runner, data)?);
+        let guardian = guardian_command(&own, args, &deployment, anvil.url(), data);
+        children.push(children::start("guardian", guardian, data)?);
         let mut world = Self {
             folder: data.to_path_buf(),
             server,
@@ -230,9 +233,9 @@ impl Keys {
         Ok(Key::from_bytes(secret.0)?)
     }
 
-    /// The settler reads its two keys from files that only their owner can read.
-    fn store_settler(&self, data: &Path) -> anyhow::Result<()> {
-        for label in ["committer", "operator"] {
+    /// Settler and guardian read their keys from files that only their owner can read.
+    fn store_roles(&self, data: &Path) -> anyhow::Result<()> {
+        for label in ["committer", "operator", "guardian"] {
             let path = data.join("keys").join(format!("{label}.key"));
             if !path.is_file() {
                 write_secret(&path, &self.of_label(label)?.to_hex())?;
@@ -267,6 +270,34 @@ fn settler_command(own: &Path, args: &DemoArgs, data: &Path, rpc: &str) -> Comma
     let mut command = with_data(own, "settler", args, data);
     command.args(["--rpc", rpc]);
     command
+}
+
+/// The guardian gets no database: it judges by the public record and the chain.
+fn guardian_command(
+    own: &Path,
+    args: &DemoArgs,
+    deployment: &Deployment,
+    rpc: &str,
+    data: &Path,
+) -> Command {
+    let mut command = Command::new(own);
+    command.args(["guardian", "--rpc", rpc, "--record"]);
+    command.arg(data.join("record"));
+    command.args(["--vault", &deployment.vault.to_string()]);
+    command.args(["--poll-ms", &guardian_poll_ms(args.speed).to_string()]);
+    command
+        .arg("--key-file")
+        .arg(data.join("keys").join("guardian.key"));
+    command
+}
+
+/// A replay's window is as short as its seconds: it is looked at some forty times.
+fn guardian_poll_ms(speed: f64) -> u64 {
+    let window_s = f64::from(DeploySettings::demo().window_s);
+    Duration::from_secs_f64((window_s / speed / 40.0).clamp(0.02, 5.0))
+        .as_millis()
+        .try_into()
+        .unwrap_or(1_000)
 }
 
 fn runner_command(tools: &Tools, data: &Path, server: &str, key: &str) -> Command {

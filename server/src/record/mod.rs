@@ -29,7 +29,7 @@ pub use batch::{Loaded, load_batch, recompute_batch};
 pub use difference::{Difference, Report};
 pub use folder::{Folder, RecordFile};
 pub use history::{Fate, History, Proposal};
-pub use proposal::check_proposal;
+pub use proposal::{check_loaded, check_proposal, load_proposal};
 pub use receipt::{Standing, check_receipt, signer_of};
 pub use round::recompute_round;
 pub use source::Source;

@@ -22,8 +22,7 @@ pub async fn check_proposal(
     history: &History,
     proposal: &Proposal,
 ) -> Result<Report, RecordError> {
-    let path = file_of(source, history, proposal).await?;
-    let loaded = match load_batch(source, &path, Some(proposal.record_hash)).await {
+    let loaded = match load_proposal(source, history, proposal).await {
         // Bytes that the chain vouches for and that are no batch file are what was proposed.
         Err(RecordError::Unreadable { why, .. }) => {
             let mut compare = Compare::new(format!("batch {}", proposal.seq));
@@ -35,16 +34,29 @@ pub async fn check_proposal(
         }
         loaded => loaded?,
     };
+    check_loaded(&loaded, chain, history, proposal).await
+}
+
+/// As [`check_proposal`], of a batch file that was read already.
+///
+/// # Errors
+/// [`RecordError::Chain`], [`RecordError::History`].
+pub async fn check_loaded(
+    loaded: &Loaded,
+    chain: &Chain,
+    history: &History,
+    proposal: &Proposal,
+) -> Result<Report, RecordError> {
     let before = history.ledger_before(proposal.seq)?;
     let mut report = Report::default();
     let differences = recompute_batch(&loaded.batch, &loaded.rounds, &before);
     report.differences.extend(differences);
     report
         .differences
-        .extend(proposed(&loaded, history, proposal));
+        .extend(proposed(loaded, history, proposal));
     report
         .differences
-        .extend(revealed(&loaded, history, proposal));
+        .extend(revealed(loaded, history, proposal));
     report
         .differences
         .extend(rules(chain, history, &loaded.rounds).await?);
@@ -64,8 +76,21 @@ pub async fn check_proposal(
             Fate::Dead => "dead",
         }
     ));
-    report.extend(loaded.report);
+    report.extend(loaded.report.clone());
     Ok(report)
+}
+
+/// The batch file of a proposal with all that hangs on it.
+///
+/// # Errors
+/// As [`check_proposal`].
+pub async fn load_proposal(
+    source: &Source,
+    history: &History,
+    proposal: &Proposal,
+) -> Result<Loaded, RecordError> {
+    let path = file_of(source, history, proposal).await?;
+    load_batch(source, &path, Some(proposal.record_hash)).await
 }
 
 /// The batch file whose hash the proposal carries, else the newest of its place in the sequence.

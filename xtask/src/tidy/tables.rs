@@ -20,7 +20,7 @@ pub(super) const LAYERS: &[(&str, &[&str])] = &[
     ("foundation", &["settings", "wall", "db", "queue", "chain"]),
     ("slices", SLICES),
     ("shared state", &["app"]),
-    ("entries", &["jobs", "settler", "web", "api"]),
+    ("entries", &["guardian", "jobs", "settler", "web", "api"]),
     ("router", &["http"]),
     ("commands", &["demo", "cli"]),
 ];
