@@ -20,6 +20,7 @@ interface Vm {
     function expectPartialRevert(bytes4) external;
     function expectEmit() external;
     function deal(address, uint256) external;
+    function coinbase(address) external;
     function sign(uint256, bytes32) external pure returns (uint8, bytes32, bytes32);
     function addr(uint256) external pure returns (address);
     function readFile(string calldata) external view returns (string memory);
