@@ -165,7 +165,6 @@ interface IStakeVault {
     error NotMatured(uint32 index, uint256 maturesAt);
     error WrongProof(uint32 index, bytes32 provenRoot, bytes32 headRoot);
     error Insolvent(uint256 amount, uint256 available);
-    error ProposalPending(uint32 number);
     error NoProposal();
     error WrongProposal(uint64 seq, bytes32 root);
     error WrongSeq(uint64 seq, uint64 expected);

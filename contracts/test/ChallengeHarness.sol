@@ -139,6 +139,10 @@ abstract contract ChallengeHarness is Harness {
         reveal.outcome = round.outcome;
     }
 
+    function nextLedgerTop(Batch memory batch) internal pure returns (bytes32, uint256) {
+        return nextTree(batch).top();
+    }
+
     /// @dev Commits the rounds to their trees, and lets them begin.
     function commitAll(Batch memory batch) internal {
         uint256 count = batch.rounds.length;

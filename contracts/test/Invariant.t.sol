@@ -48,16 +48,12 @@ contract InvariantTest is Assertions {
         list[0] = FuzzSelector(address(_handler), selectors);
     }
 
-    /// @dev What is in the vault and where it went. One run checks all of it after every call.
-    function invariant_money() public view {
+    /// @dev Every run checks all of it after every call.
+    function invariant_money_and_order() public view {
         _balance_is_staked_pool_bond_and_donations();
         _staked_is_the_sum_of_what_models_can_claim();
         _money_out_is_money_in_less_burns();
         _what_burns_is_what_batches_and_lost_bonds_burned();
-    }
-
-    /// @dev What moves the head and ends the rounds.
-    function invariant_order() public view {
         _head_sums_are_all_burned_and_all_used();
         _a_round_ends_settled_or_void_never_both();
     }
