@@ -215,6 +215,18 @@ pub async fn final_events(conn: &mut Conn, limit: i64) -> Result<Vec<Event>, Cha
     store::final_unapplied(conn, limit).await
 }
 
+/// Final events that were applied, in the chain's order, after the one at this block and log.
+///
+/// # Errors
+/// Database errors and broken rows.
+pub async fn applied_events(
+    conn: &mut Conn,
+    after: (i64, i64),
+    limit: i64,
+) -> Result<Vec<Event>, ChainError> {
+    store::final_applied(conn, after, limit).await
+}
+
 /// Marks a final event as applied; `false` when somebody else has done so.
 ///
 /// # Errors

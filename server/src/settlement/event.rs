@@ -4,7 +4,7 @@ use domain::RoundState;
 use domain::timestamp::SECOND_US;
 
 use super::store::batches::Stored;
-use super::{BatchState, SettlementError, batch, broken, halt, store};
+use super::{BatchState, SettlementError, batch, broken, halt, post, store};
 use crate::chain::{self, B256, Event, Said};
 use crate::db::Conn;
 use crate::rounds::{self, NOT_DUE};
@@ -199,11 +199,13 @@ async fn credits(conn: &mut Conn, id: &str) -> Result<Vec<Credit>, SettlementErr
 /// # Errors
 /// Database errors, and [`SettlementError::Stake`] when an event does not fit the stakes.
 pub async fn apply_pending(conn: &mut Conn, now_us: i64) -> Result<usize, SettlementError> {
+    post::complete_ledger(conn).await?;
     let events = chain::final_events(conn, GROUP).await?;
     for event in &events {
         if chain::mark_applied(conn, event).await? {
             stakes::apply(conn, event).await?;
             on_event(conn, now_us, event).await?;
+            post::post(conn, event).await?;
         }
     }
     Ok(events.len())

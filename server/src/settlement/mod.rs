@@ -11,6 +11,7 @@
     clippy::panic
 )]
 
+mod balance;
 mod batch;
 mod commit;
 mod event;
@@ -18,6 +19,7 @@ mod halt;
 mod lock;
 mod outcome;
 mod payout;
+mod post;
 mod reconcile;
 mod record;
 mod store;
@@ -39,6 +41,7 @@ use domain::{Delta, IdError, ModelId, Probability, RoundId, TokenAmount};
 use thiserror::Error;
 
 use crate::chain::{self, ChainError};
+use crate::ledger::LedgerError;
 use crate::prices::PriceError;
 use crate::rounds::RoundError;
 use crate::stakes::StakeError;
@@ -50,8 +53,9 @@ pub use halt::{Halt, halt, halted, resume};
 pub use lock::{Lock, freeze, lock};
 pub use outcome::{Work, close_intent, overdue, work};
 pub use payout::{Payout, Settled, payouts, payouts_of_model, settle};
+pub use post::complete_ledger;
 pub use reconcile::{
-    ChainView, Comparison, Reconciliation, compare, latest_reconciliation, of_one_moment,
+    ChainView, Comparison, Depth, Reconciliation, compare, latest_reconciliation, of_one_moment,
     read_chain, reconcile,
 };
 pub use record::{record, withdrawal_proof};
@@ -179,6 +183,9 @@ pub enum SettlementError {
     /// The stakes.
     #[error(transparent)]
     Stake(#[from] StakeError),
+    /// The double-entry ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
     /// The evidence.
     #[error(transparent)]
     Price(#[from] PriceError),
@@ -207,6 +214,7 @@ impl SettlementError {
             | Self::Stake(
                 StakeError::Database(error) | StakeError::Round(RoundError::Database(error)),
             )
+            | Self::Ledger(LedgerError::Database(error))
             | Self::Price(PriceError::Database(error)) => chain::database_may_recover(error),
             _ => false,
         }

@@ -20,7 +20,7 @@ use crate::app::pause;
 use crate::chain::{self, Chain, Deployment, Key, follower};
 use crate::db::Db;
 use crate::settlement::lease::{self, Lease};
-use crate::settlement::{self, ChainView, Reconciliation, SettlementError, intent};
+use crate::settlement::{self, ChainView, Depth, Reconciliation, SettlementError, intent};
 
 pub use failpoint::failpoint;
 
@@ -53,6 +53,8 @@ pub struct SettlerSettings {
     pub lease: Duration,
     /// Ledger and chain are compared at least this often, wall; always before a proposal.
     pub reconcile_every: Duration,
+    /// Every posting of the ledger is read again at least this often, wall.
+    pub audit_every: Duration,
     /// Record the chain and apply its events, for an installation whose server may be down.
     pub follows: bool,
 }
@@ -65,6 +67,7 @@ impl Default for SettlerSettings {
             max_fee: 500_000_000_000,
             lease: Duration::from_secs(5),
             reconcile_every: Duration::from_secs(60),
+            audit_every: Duration::from_secs(3_600),
             follows: true,
         }
     }
@@ -89,6 +92,7 @@ struct Memory {
     lease: Option<Lease>,
     nonces_checked: bool,
     reconciled_wall_us: i64,
+    audited_wall_us: i64,
     idle_since_us: i64,
 }
 
@@ -142,6 +146,9 @@ impl Settler {
             deployment.committer,
             deployment.operator
         );
+        let mut tx = db.begin().await?;
+        settlement::complete_ledger(&mut tx).await?;
+        tx.commit().await?;
         let holder = format!("{}-{}", std::process::id(), wall.now_us());
         Ok(Self {
             db,
@@ -232,6 +239,7 @@ impl Settler {
             // Another holder may have done anything meanwhile.
             memory.nonces_checked = false;
             memory.reconciled_wall_us = 0;
+            memory.audited_wall_us = 0;
         }
         memory.lease.clone_from(&taken);
         Ok(taken)
@@ -371,12 +379,13 @@ impl Settler {
         }
         let view: ChainView = settlement::read_chain(&self.chain, &self.deployment, head).await?;
         memory.idle_since_us = view.accepted_at_s.saturating_mul(SECOND_US);
+        let depth = self.depth(memory).await?;
         let now_us = self.market.now_us();
         let mut tx = self.db.begin().await?;
         settlement::of_one_moment(&mut tx, &self.db).await?;
         lease::hold(&mut tx, lease).await?;
         let done: Option<Reconciliation> =
-            settlement::reconcile(&mut tx, now_us, &self.deployment, &view).await?;
+            settlement::reconcile(&mut tx, now_us, &self.deployment, &view, depth).await?;
         if let Some(one) = done.as_ref().filter(|one| !one.equal) {
             let reason = format!(
                 "ledger and chain differ at block {}: {}",
@@ -387,8 +396,22 @@ impl Settler {
         tx.commit().await?;
         if done.is_some() {
             memory.reconciled_wall_us = self.wall.now_us();
+            if depth == Depth::Postings {
+                memory.audited_wall_us = memory.reconciled_wall_us;
+            }
         }
         Ok(done.is_some_and(|one| one.equal))
+    }
+
+    /// Every posting is read when a settler begins, now and then, and always while halted, so that
+    /// nobody resumes over a broken ledger.
+    async fn depth(&self, memory: &Memory) -> Result<Depth, SettlementError> {
+        let every_us = i64::try_from(self.settings.audit_every.as_micros()).unwrap_or(i64::MAX);
+        let age_us = self.wall.now_us().saturating_sub(memory.audited_wall_us);
+        if age_us >= every_us || self.is_halted().await? {
+            return Ok(Depth::Postings);
+        }
+        Ok(Depth::Balances)
     }
 
     async fn is_halted(&self) -> Result<bool, SettlementError> {

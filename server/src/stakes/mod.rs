@@ -292,6 +292,15 @@ pub async fn ledger(conn: &mut Conn, vault: &str) -> Result<Vec<Entry>, StakeErr
         .collect()
 }
 
+/// The wallet of a registered model, `0x…`.
+///
+/// # Errors
+/// [`StakeError::Broken`] when there is no such model.
+pub async fn owner(conn: &mut Conn, vault: &str, model_index: u32) -> Result<String, StakeError> {
+    let owner = store::owner(conn, vault, i64::from(model_index)).await?;
+    owner.ok_or_else(|| StakeError::Broken(format!("vault {vault} has no model {model_index}")))
+}
+
 /// What is in the pool of a vault, units.
 ///
 /// # Errors

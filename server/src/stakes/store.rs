@@ -236,6 +236,27 @@ pub(super) async fn pool(conn: &mut Conn, vault: &str) -> Result<i64, StakeError
         .unwrap_or(0))
 }
 
+pub(super) async fn empty_pool(conn: &mut Conn, vault: &str) -> Result<(), StakeError> {
+    sqlx::query("UPDATE pools SET used = funded WHERE vault = $1")
+        .bind(vault)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn owner(
+    conn: &mut Conn,
+    vault: &str,
+    model_index: i64,
+) -> Result<Option<String>, StakeError> {
+    let row = sqlx::query("SELECT owner FROM stake_accounts WHERE vault = $1 AND model_index = $2")
+        .bind(vault)
+        .bind(model_index)
+        .fetch_optional(conn)
+        .await?;
+    Ok(row.map(|row| row.try_get(0)).transpose()?)
+}
+
 pub(super) async fn set_request(
     conn: &mut Conn,
     vault: &str,

@@ -134,6 +134,28 @@ pub(in super::super) async fn live(
     }
 }
 
+/// The final batch at a place of the vault's sequence, if it has this root.
+pub(in super::super) async fn final_at(
+    conn: &mut Conn,
+    vault: &str,
+    seq: i64,
+    root: &str,
+) -> Result<Option<Stored>, SettlementError> {
+    let sql = AssertSqlSafe(format!(
+        "{BATCH} WHERE vault = $1 AND seq = $2 AND new_root = $3 AND state = 'final'"
+    ));
+    let row = sqlx::query(sql)
+        .bind(vault)
+        .bind(seq)
+        .bind(root)
+        .fetch_optional(&mut *conn)
+        .await?;
+    match row {
+        Some(row) => stored(conn, &row).await.map(Some),
+        None => Ok(None),
+    }
+}
+
 /// Batches that are final: also the seq of the last.
 pub(in super::super) async fn final_seq(
     conn: &mut Conn,

@@ -1,6 +1,7 @@
 //! Settlement on both databases, without a chain: what it says comes as events.
 
 mod batches;
+mod ledger;
 
 use alloy::primitives::B256;
 use domain::timestamp::SECOND_US;

@@ -214,6 +214,18 @@ async fn a_difference_halts_until_resumed(world: &World, model: &ModelId) {
     world
         .until("a fresh reconciliation", async |_| resume().await.is_ok())
         .await;
+    let sql =
+        "UPDATE ledger_balances SET balance = balance + 1 WHERE kind = 'pool' OR model_index = 1";
+    change(world, sql).await;
+    world
+        .until("a halt that names the account", async |conn| {
+            let halt = settlement::halted(conn).await.expect("reads");
+            halt.is_some_and(|halt| {
+                halt.reason
+                    .contains(&format!("account model:{}:1", world.deployment.vault))
+            })
+        })
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
