@@ -6,6 +6,7 @@
 mod decode;
 mod deploy;
 mod event;
+mod revert;
 mod rpc;
 mod store;
 #[cfg(test)]
@@ -27,6 +28,7 @@ use crate::db::{self, Conn};
 pub use alloy::primitives::{Address as ChainAddress, B256, Bytes, U256};
 pub use deploy::{DeployKeys, DeploySettings, NewTournament, deploy, fitting_deployment};
 pub use event::{Event, Said};
+pub use revert::Revert;
 pub use rpc::{BlockRef, Chain, Receipt, connect};
 pub use transaction::{Fees, Key, Signed, Unsigned, sign};
 
@@ -86,6 +88,9 @@ pub enum ChainError {
     /// The node did not answer, or refused. Says nothing about what was sent.
     #[error("the node did not answer: {0}")]
     Rpc(#[from] alloy::transports::TransportError),
+    /// A contract refused a call that was only tried.
+    #[error("the contract refuses: {0}")]
+    Reverted(Revert),
     /// The node answered something else than was asked.
     #[error("the node's answer to {0} cannot be read")]
     Answer(&'static str),
@@ -122,7 +127,11 @@ impl ChainError {
     #[must_use]
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Rpc(_) | Self::Answer(_) | Self::NoBlock(_) | Self::NotMined(_) => true,
+            Self::Rpc(_)
+            | Self::Reverted(_)
+            | Self::Answer(_)
+            | Self::NoBlock(_)
+            | Self::NotMined(_) => true,
             Self::Database(error) => database_may_recover(error),
             Self::Address(_)
             | Self::Key

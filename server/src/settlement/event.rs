@@ -3,8 +3,7 @@
 use domain::RoundState;
 use domain::timestamp::SECOND_US;
 
-use super::store::batches::Stored;
-use super::{BatchState, SettlementError, batch, broken, halt, post, store};
+use super::{BatchState, SettlementError, batch, broken, ending, halt, post, revive, store};
 use crate::chain::{self, B256, Event, Said};
 use crate::db::Conn;
 use crate::rounds::{self, NOT_DUE};
@@ -79,19 +78,6 @@ async fn committed(
     Ok(())
 }
 
-/// The batch on its way, if it is the one that the event speaks of.
-async fn ours(
-    conn: &mut Conn,
-    vault: &str,
-    seq: u64,
-    root: B256,
-) -> Result<Option<Stored>, SettlementError> {
-    let live = store::batches::live(conn, vault).await?;
-    Ok(live.filter(|live| {
-        u64::try_from(live.batch.seq) == Ok(seq) && live.batch.new_root == root.to_string()
-    }))
-}
-
 async fn proposed(
     conn: &mut Conn,
     now_us: i64,
@@ -100,7 +86,7 @@ async fn proposed(
     seq: u64,
     new_root: B256,
 ) -> Result<(), SettlementError> {
-    let Some(live) = ours(conn, vault, seq, new_root).await? else {
+    let Some(live) = revive::live_or_revived(conn, vault, seq, new_root).await? else {
         let reason = format!("batch {seq} with root {new_root} was proposed by somebody else");
         return halt::halt(conn, now_us, &reason).await;
     };
@@ -114,7 +100,12 @@ async fn proposed(
     let dies_us = mined_us.saturating_add(window_us.saturating_mul(3));
     let id = &live.batch.id;
     store::batches::set_proposed(conn, id, &event.tx_hash, accept_after_us, dies_us).await?;
-    batch::advance(conn, id, BatchState::Proposing, BatchState::Proposed).await
+    // The proposal of an earlier attempt with the same facts may be mined before ours is planned.
+    let from = match live.batch.state {
+        BatchState::Planned => BatchState::Planned,
+        _ => BatchState::Proposing,
+    };
+    batch::advance(conn, id, from, BatchState::Proposed).await
 }
 
 /// A proposal died. A new one of the same facts has the same root: what is not proposed yet is not
@@ -127,7 +118,7 @@ async fn died(
     (seq, root): (u64, B256),
     vetoed: bool,
 ) -> Result<(), SettlementError> {
-    let Some(live) = ours(conn, vault, seq, root).await? else {
+    let Some(live) = revive::live(conn, vault, seq, root).await? else {
         return Ok(());
     };
     let state = live.batch.state;
@@ -139,7 +130,7 @@ async fn died(
     } else {
         "not accepted in time"
     };
-    batch::abandon(conn, &live.batch.id, state, reason).await?;
+    ending::abandon(conn, &live.batch.id, state, reason).await?;
     if vetoed {
         return halt::halt(
             conn,
@@ -160,7 +151,7 @@ async fn accepted(
     seq: u64,
     root: B256,
 ) -> Result<(), SettlementError> {
-    let Some(live) = ours(conn, vault, seq, root).await? else {
+    let Some(live) = revive::live_or_revived(conn, vault, seq, root).await? else {
         let reason = format!("batch {seq} with root {root} was accepted, but is not ours");
         return halt::halt(conn, now_us, &reason).await;
     };

@@ -14,6 +14,7 @@
 mod balance;
 mod batch;
 mod commit;
+mod ending;
 mod event;
 mod halt;
 mod lock;
@@ -22,6 +23,8 @@ mod payout;
 mod post;
 mod reconcile;
 mod record;
+mod refusal;
+mod revive;
 mod store;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -33,6 +36,7 @@ pub(crate) mod testing;
 )]
 mod tests;
 mod tree;
+mod verdict;
 
 pub mod intent;
 pub mod lease;
@@ -46,8 +50,9 @@ use crate::prices::PriceError;
 use crate::rounds::RoundError;
 use crate::stakes::StakeError;
 
-pub use batch::{Planned, begin_acceptance, begin_proposal, expire, plan as plan_batch};
+pub use batch::{Planned, begin_acceptance, begin_proposal, plan as plan_batch};
 pub use commit::{plan as plan_commits, waiting as commits_waiting};
+pub use ending::expire;
 pub use event::{apply_pending, on_event};
 pub use halt::{Halt, halt, halted, resume};
 pub use lock::{Lock, freeze, lock};
@@ -59,6 +64,7 @@ pub use reconcile::{
     read_chain, reconcile,
 };
 pub use record::{record, withdrawal_proof};
+pub use refusal::{backoff_us, refused};
 
 /// Where a batch stands (protocol.md §7). Stored by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,6 +146,8 @@ pub struct Batch {
     pub accept_after_us: i64,
     /// Hash of its public record.
     pub record_hash: String,
+    /// Why it was rejected; empty when it was not.
+    pub reason: String,
 }
 
 /// What can go wrong in settlement. Money stops rather than guesses.

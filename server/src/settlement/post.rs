@@ -1,6 +1,6 @@
 //! What each final event of a vault moves, as postings of the double-entry ledger.
 
-use super::{SettlementError, broken, store};
+use super::{BatchState, SettlementError, broken, store};
 use crate::chain::{self, Event, Said};
 use crate::db::{self, Conn};
 use crate::ledger::{self, Account, Postings};
@@ -102,7 +102,8 @@ async fn batch(
 ) -> Result<(), SettlementError> {
     let seq = i64::try_from(seq).map_err(|_| broken(format!("seq {seq}")))?;
     let root = root.to_string();
-    let Some(accepted) = store::batches::final_at(conn, vault, seq, &root).await? else {
+    let at = (seq, root.as_str());
+    let Some(accepted) = store::batches::at(conn, vault, at, BatchState::Final).await? else {
         return Ok(());
     };
     for change in store::batches::changes(conn, &accepted.batch.id).await? {

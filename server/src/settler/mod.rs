@@ -6,6 +6,7 @@
 
 mod drive;
 mod failpoint;
+mod missing;
 #[cfg(test)]
 mod tests;
 
@@ -19,12 +20,14 @@ use tokio_util::sync::CancellationToken;
 use crate::app::pause;
 use crate::chain::{self, Chain, Deployment, Key, follower};
 use crate::db::Db;
+use crate::settlement::intent::LostRule;
 use crate::settlement::lease::{self, Lease};
 use crate::settlement::{self, ChainView, Depth, Reconciliation, SettlementError, intent};
 
 pub use failpoint::failpoint;
 
 use drive::Seen;
+use missing::MissingIntents;
 
 /// Final events applied in one transaction need no more passes than this to catch up.
 const MOST_GROUPS: usize = 1_000;
@@ -55,6 +58,8 @@ pub struct SettlerSettings {
     pub reconcile_every: Duration,
     /// Every posting of the ledger is read again at least this often, wall.
     pub audit_every: Duration,
+    /// When a transaction whose nonce somebody else seems to have used is believed to be lost.
+    pub lost: LostRule,
     /// Record the chain and apply its events, for an installation whose server may be down.
     pub follows: bool,
 }
@@ -68,6 +73,10 @@ impl Default for SettlerSettings {
             lease: Duration::from_secs(5),
             reconcile_every: Duration::from_secs(60),
             audit_every: Duration::from_secs(3_600),
+            lost: LostRule {
+                looks: 5,
+                spread_us: 30 * SECOND_US,
+            },
             follows: true,
         }
     }
@@ -84,6 +93,7 @@ pub(crate) struct Settler {
     settings: SettlerSettings,
     deployment: Deployment,
     holder: String,
+    missing: MissingIntents,
 }
 
 /// What a settler remembers between passes; losing it costs nothing but work.
@@ -159,6 +169,7 @@ impl Settler {
             settings,
             deployment,
             holder,
+            missing: MissingIntents::default(),
         })
     }
 
