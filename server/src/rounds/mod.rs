@@ -344,7 +344,7 @@ async fn refuse(
     })
 }
 
-fn parse(file: &str) -> Result<Entered, RoundError> {
+pub(crate) fn parse(file: &str) -> Result<Entered, RoundError> {
     let tournament: Tournament =
         toml::from_str(file).map_err(|error| RoundError::File(error.to_string()))?;
     tournament.check()?;

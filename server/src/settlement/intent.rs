@@ -23,7 +23,8 @@ pub enum Action {
 }
 
 impl Action {
-    const ALL: [Self; 3] = [Self::Commit, Self::Propose, Self::Accept];
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Commit, Self::Propose, Self::Accept];
 
     /// The stored name.
     #[must_use]

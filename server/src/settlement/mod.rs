@@ -35,8 +35,10 @@ pub(crate) mod testing;
     reason = "a test stops at the first surprise"
 )]
 mod tests;
+mod timetable;
 mod tree;
 mod verdict;
+mod watch;
 
 pub mod intent;
 pub mod lease;
@@ -65,6 +67,12 @@ pub use reconcile::{
 };
 pub use record::{record, withdrawal_proof};
 pub use refusal::{backoff_us, refused};
+
+pub use timetable::{all_misfits, misfits, warn_of_misfits};
+pub use watch::{
+    Closed, Counts, Holder, KeyState, OnItsWay, OpenCount, closed_intents, counts, holder, keys,
+    note_balance, on_its_way, reconciliations,
+};
 
 /// Where a batch stands (protocol.md §7). Stored by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +104,17 @@ const STATES: [(BatchState, &str); 7] = [
 ];
 
 impl BatchState {
+    /// All states, in the order of a batch's way.
+    pub const ALL: [Self; 7] = [
+        Self::Planned,
+        Self::Proposing,
+        Self::Proposed,
+        Self::Accepting,
+        Self::Accepted,
+        Self::Final,
+        Self::Rejected,
+    ];
+
     /// The stored name.
     #[must_use]
     pub fn name(self) -> &'static str {

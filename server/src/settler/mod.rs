@@ -6,6 +6,7 @@
 
 mod drive;
 mod failpoint;
+mod gas;
 mod missing;
 #[cfg(test)]
 mod tests;
@@ -158,6 +159,7 @@ impl Settler {
         );
         let mut tx = db.begin().await?;
         settlement::complete_ledger(&mut tx).await?;
+        settlement::warn_of_misfits(&mut tx, &deployment).await?;
         tx.commit().await?;
         let holder = format!("{}-{}", std::process::id(), wall.now_us());
         Ok(Self {
@@ -297,6 +299,7 @@ impl Settler {
         let due_us = i64::try_from(every.as_micros()).unwrap_or(i64::MAX);
         if self.wall.now_us().saturating_sub(memory.reconciled_wall_us) >= due_us {
             self.reconcile(lease, memory).await?;
+            self.note_balances().await?;
         }
         if self.is_halted().await? {
             return Ok(());

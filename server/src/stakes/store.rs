@@ -94,7 +94,13 @@ pub(super) async fn linked(
     models: &[&ModelId],
 ) -> Result<Vec<StakeRow>, StakeError> {
     let names = models.iter().map(|model| model.as_str().to_owned());
-    select(conn, tournament_key, "s.model_id", &names.collect::<Vec<_>>()).await
+    select(
+        conn,
+        tournament_key,
+        "s.model_id",
+        &names.collect::<Vec<_>>(),
+    )
+    .await
 }
 
 /// Registrations in a tournament of these keys that are linked to no model.

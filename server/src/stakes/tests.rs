@@ -275,17 +275,23 @@ async fn a_lock_reads_the_registrations_of_its_predictions_only() {
                 amount: tokens(1_000).units(),
             };
             let number = 60 + i64::from(index);
-            apply(&mut tx, &of_vault(number, said)).await.expect("applies");
+            apply(&mut tx, &of_vault(number, said))
+                .await
+                .expect("applies");
         }
         let asked = [&models[2], &models[0]];
-        let fresh = Registered::read(&mut tx, &key, &asked).await.expect("reads");
+        let fresh = Registered::read(&mut tx, &key, &asked)
+            .await
+            .expect("reads");
         assert_eq!((fresh.linked.len(), fresh.unlinked.len()), (0, 2));
         let round = open_round(&mut tx, START_US).await;
         let order = [models[2].clone(), models[0].clone()];
         let taken = ask_all(&mut tx, &round.id, &order).await;
         let indices: Vec<_> = taken.iter().map(|one| one.model_index).collect();
         assert_eq!(indices, vec![Some(2), Some(0)], "in the order of the asks");
-        let again = Registered::read(&mut tx, &key, &asked).await.expect("reads");
+        let again = Registered::read(&mut tx, &key, &asked)
+            .await
+            .expect("reads");
         assert_eq!((again.linked.len(), again.unlinked.len()), (2, 0));
         let all = models.iter().collect::<Vec<_>>();
         let held = store::reserved(&mut tx, &all[..2]).await.expect("reads");

@@ -10,11 +10,11 @@ use super::{from_wide, hash, wide};
 use crate::chain::Fees;
 use crate::db::Conn;
 
-const INTENT: &str = "SELECT id, signer, action, subject, recipient, calldata, useless_from_us, \
-                      state, nonce, mined_tx, created_us, failures, last_error, next_try_us \
-                      FROM intents ";
+pub(super) const INTENT: &str = "SELECT id, signer, action, subject, recipient, calldata, useless_from_us, \
+                      state, nonce, mined_tx, created_us, failures, last_error, next_try_us, \
+                      gas_used, closed_us FROM intents ";
 
-fn intent(row: &AnyRow) -> Result<Intent, SettlementError> {
+pub(super) fn intent(row: &AnyRow) -> Result<Intent, SettlementError> {
     let text = |name: &str| -> Result<String, SettlementError> { Ok(row.try_get(name)?) };
     let address = |name: &str| -> Result<Address, SettlementError> {
         let stored = text(name)?;

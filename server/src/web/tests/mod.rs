@@ -68,6 +68,7 @@ async fn every_page_of_a_fresh_server_says_what_is_to_come() {
         ("/leaderboard?tournament=eth-usd-5m", "Ethereum"),
         ("/datasets", "have not been exported"),
         ("/batches", "No batch has been planned yet"),
+        ("/operator", "never ran"),
     ] {
         let html = page(&app, path, StatusCode::OK).await;
         assert!(
@@ -124,6 +125,7 @@ async fn pages_of_a_server_with_rounds_show_their_numbers() {
         "/tournaments/btc-usd-5m",
         "/leaderboard",
         "/batches",
+        "/operator",
     ] {
         let html = page(app, path, StatusCode::OK).await;
         assert!(
