@@ -140,7 +140,7 @@ pub(super) async fn page(State(app): State<Arc<App>>) -> Result<Html<String>, We
         accounts: totals.iter().map(account_row).collect(),
         sum: format!("{imbalance} units"),
         is_balanced: imbalance == 0,
-        comparisons: comparisons.iter().map(comparison_row).collect(),
+        comparisons: comparison_rows(&comparisons),
     })
 }
 
@@ -290,6 +290,21 @@ fn account_row(total: &Total) -> AccountRow {
         balance: text::delta(balance),
         exact: balance.tokens(),
     }
+}
+
+/// What differs is said once in a row of comparisons that say the same.
+fn comparison_rows(newest_first: &[Reconciliation]) -> Vec<ComparisonRow> {
+    let mut rows: Vec<ComparisonRow> = Vec::with_capacity(newest_first.len());
+    let mut said = "";
+    for one in newest_first {
+        let mut row = comparison_row(one);
+        if one.differs == said {
+            row.differs.clear();
+        }
+        said = &one.differs;
+        rows.push(row);
+    }
+    rows
 }
 
 fn comparison_row(one: &Reconciliation) -> ComparisonRow {
