@@ -1,4 +1,4 @@
-//! Types of the three contracts, generated from `contracts/abi`: a `…Call` per function (encode with
+//! Types of the four contracts, generated from `contracts/abi`: a `…Call` per function (encode with
 //! `SolCall::abi_encode`, decode calldata with `abi_decode`, results with `abi_decode_returns`), a
 //! struct per event and error, the enums `…Calls`, `…Events`, `…Errors` over them, and `BYTECODE`.
 
@@ -20,6 +20,15 @@ pub mod round_registry {
     );
 }
 
+/// What is wrong with a pending proposal.
+pub mod fault_proof {
+    alloy_sol_types::sol!(
+        #[sol(all_derives)]
+        FaultProof,
+        "abi/FaultProof.json"
+    );
+}
+
 /// Stakes, the pool and the settlement batches.
 #[expect(
     clippy::too_many_arguments,
@@ -33,11 +42,13 @@ pub mod stake_vault {
     );
 }
 
+pub use fault_proof::FaultProof;
 pub use fore_token::ForeToken;
 pub use round_registry::RoundRegistry;
 pub use stake_vault::StakeVault;
 
 pub use round_registry::IRoundRegistry::{RoundCommitment, Tournament};
+pub use stake_vault::IFaultProof::{Entry, ModelClaim, NodeClaim, Prediction};
 pub use stake_vault::IRoundRegistry::Reveal;
 pub use stake_vault::IStakeVault::{Books, Head, Model, Proposal, Settings};
 
@@ -94,6 +105,46 @@ pub enum ProposalState {
     Accepted = 2,
 }
 
+/// `IFaultProof.Fault`: what a challenge showed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Fault {
+    /// Nothing is wrong.
+    None = 0,
+    /// Δ stakeDelta is not what the model's predictions earn.
+    StakeDelta = 1,
+    /// The pool reward of a model fell.
+    PoolReward = 2,
+    /// p outside [a, 1e6 − a].
+    Report = 3,
+    /// One round could take more than the model could claim.
+    StakeAtRisk = 4,
+    /// The model would owe.
+    Claimable = 5,
+    /// The entry of an index that nobody registered changed.
+    UnregisteredModel = 6,
+    /// Sums that are not those of the children or of the opened leaf.
+    NodeSums = 7,
+    /// The zero hash with sums.
+    EmptyNode = 8,
+    /// A hash of something that is no node or leaf at its level.
+    NodeShape = 9,
+    /// A leaf of another index than its position.
+    LeafPosition = 10,
+    /// A prediction of a model that is not registered for the tournament.
+    ForeignLeaf = 11,
+}
+
+/// `IFaultProof.Tree`: where a challenged node lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Tree {
+    /// The ledger that the proposal would make.
+    Ledger = 0,
+    /// The predictions of a round that it reveals.
+    Prediction = 1,
+}
+
 /// A number that is no value of one of the contract's enums.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{0} is no value of the contract's enum")]
@@ -118,3 +169,8 @@ from_u8!(Kind: Direction, Ranking);
 from_u8!(Outcome: Zero, One, Void);
 from_u8!(RoundState: None, Committed, Held, Settled, Void);
 from_u8!(ProposalState: Dead, Live, Accepted);
+from_u8!(
+    Fault: None, StakeDelta, PoolReward, Report, StakeAtRisk, Claimable, UnregisteredModel,
+    NodeSums, EmptyNode, NodeShape, LeafPosition, ForeignLeaf
+);
+from_u8!(Tree: Ledger, Prediction);

@@ -1,10 +1,10 @@
 //! Creation code with its constructor arguments: the data of a deploying transaction. Order of a
-//! deployment: token (or an existing one), registry, vaults, then `registerTournament`.
+//! deployment: token (or an existing one), registry, fault proof, vaults, then `registerTournament`.
 
 use alloy_primitives::{Address, Bytes, U256};
 use alloy_sol_types::SolConstructor;
 
-use crate::abi::{ForeToken, RoundRegistry, Settings, StakeVault};
+use crate::abi::{FaultProof, ForeToken, RoundRegistry, Settings, StakeVault};
 
 /// Creation code of the development token.
 ///
@@ -23,6 +23,12 @@ pub fn round_registry(owner: Address, committer: Address) -> Bytes {
         committer_: committer,
     };
     join(&RoundRegistry::BYTECODE, &arguments.abi_encode())
+}
+
+/// Creation code of the contract that judges challenges. One serves any number of vaults.
+#[must_use]
+pub fn fault_proof() -> Bytes {
+    FaultProof::BYTECODE.clone()
 }
 
 /// Creation code of a stake vault. The constructor demands

@@ -8,6 +8,7 @@
 pub mod abi;
 pub mod changes;
 pub mod deploy;
+pub mod fault;
 pub mod ledger;
 pub mod receipt;
 pub mod round;

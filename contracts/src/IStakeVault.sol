@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {IFaultProof} from "./IFaultProof.sol";
 import {IRoundRegistry} from "./IRoundRegistry.sol";
 
 /// @title Stakes, the pool and the settlement batches of one kind of tournaments
@@ -12,17 +13,21 @@ import {IRoundRegistry} from "./IRoundRegistry.sol";
 /// donations. Tokens sent without a call are donations: they belong to nobody and change nothing.
 ///
 /// Roles. The operator proposes batches. The guardian vetoes a proposal within its window and pauses
-/// new registrations, deposits, funding and proposals. The owner (two-step) names both. No role
-/// moves, freezes or delays a user's balance; a pause blocks no withdrawal, acceptance, expiry, void
-/// or shutdown. There is no proxy and nothing to upgrade.
+/// new registrations, deposits, funding and proposals. Anyone may challenge a proposal. The owner
+/// (two-step) names operator and guardian. No role moves, freezes or delays a user's balance; a pause
+/// blocks no withdrawal, challenge, acceptance, expiry, void or shutdown. There is no proxy and
+/// nothing to upgrade.
 ///
 /// Assumptions. The token has 18 decimals, moves exactly the amount asked, has `burn`, no fees, no
-/// rebasing and no block list. A proposal that is accepted was recomputed by the guardian: the
-/// contract checks the sums, the rounds and the order, not the division among models.
+/// rebasing and no block list. The contract checks the sums, the rounds and the order of a proposal;
+/// what it does to the stake of each model is checked when somebody challenges it, against the
+/// predictions that were committed before the rounds began. What the proof does not reach is bounded
+/// by W and the pool and stays the guardian's: outcomes, voids, the division of the pool, ranking
+/// scores, and trees that cannot be rebuilt because they were not published (see IFaultProof).
 ///
-/// When it fails. A vetoed or late proposal frees its rounds and returns its bond. Without an accepted
-/// batch for the idle limit, anyone shuts the vault down for ever, and every claimable amount leaves
-/// against the head root without a request.
+/// When it fails. A vetoed or late proposal frees its rounds and returns its bond; a challenged one
+/// frees them and loses it. Without an accepted batch for the idle limit, anyone shuts the vault down
+/// for ever, and every claimable amount leaves against the head root without a request.
 interface IStakeVault {
     enum ProposalState {
         Dead,
@@ -35,11 +40,13 @@ interface IStakeVault {
     /// @param delay seconds from a request to its maturity
     /// @param margin most seconds from the lock (and so the commitment) of a round to its start
     /// @param idleLimit seconds without an accepted batch after which anyone may shut down
+    /// @param faultProof judges challenges; deployed before
     /// @param bond units that a proposal locks
     /// @param minimumDeposit units of a model's first deposit
     struct Settings {
         address token;
         address registry;
+        address faultProof;
         IRoundRegistry.Kind kind;
         uint32 window;
         uint32 settleBy;
@@ -127,6 +134,13 @@ interface IStakeVault {
         bytes32 recordHash
     );
     event BatchVetoed(uint64 indexed seq, uint32 indexed number, bytes32 root);
+    event BatchChallenged(
+        uint64 indexed seq,
+        uint32 indexed number,
+        address indexed challenger,
+        bytes32 root,
+        IFaultProof.Fault fault
+    );
     event BatchAccepted(
         uint64 indexed seq, uint32 indexed number, bytes32 root, uint64 burned, uint64 poolUsed
     );
@@ -157,6 +171,7 @@ interface IStakeVault {
     error WrongSeq(uint64 seq, uint64 expected);
     error WrongPrevRoot(bytes32 prevRoot, bytes32 headRoot);
     error RootChangedWithoutChanges(bytes32 newRoot, bytes32 headRoot);
+    error NoFault();
     error WindowOpen(uint256 until);
     error WindowClosed(uint256 since);
     error ProposalDead(uint256 since);
@@ -229,6 +244,26 @@ interface IStakeVault {
     /// @notice Ends the pending proposal within its window. Guardian only. The bond returns.
     function veto(uint64 seq, bytes32 root) external;
 
+    /// @notice Ends the pending proposal because of what it does to one model. Anyone, until the
+    /// proposal is accepted or dead, also while paused. Half of the bond, rounded down, goes to the
+    /// sender, the rest burns; the rounds are free again. Reverts with NoFault if nothing is wrong.
+    /// What it proves and what is outside the proof is said at IFaultProof.
+    /// @param reveals those of the proposal, all of them
+    /// @param predictions one for each reveal of the model's tournament, in their order
+    function challenge(
+        IFaultProof.ModelClaim calldata claim,
+        IRoundRegistry.Reveal[] calldata reveals,
+        IFaultProof.Prediction[] calldata predictions
+    ) external;
+
+    /// @notice `challenge` by a node of the proposal's ledger or of one of its prediction trees that no
+    /// honest tree has: sums that do not add up, a leaf out of place or of a foreign tournament.
+    /// @param reveals those of the proposal, all of them; none for the ledger
+    function challengeNode(
+        IFaultProof.NodeClaim calldata claim,
+        IRoundRegistry.Reveal[] calldata reveals
+    ) external;
+
     /// @notice Makes the pending proposal the head, burns, and returns the bond. Anyone, from one to
     /// three windows after the proposal.
     function acceptBatch(uint64 seq, bytes32 root) external;
@@ -264,6 +299,8 @@ interface IStakeVault {
     function token() external view returns (IERC20);
 
     function registry() external view returns (IRoundRegistry);
+
+    function faultProof() external view returns (IFaultProof);
 
     function kind() external view returns (IRoundRegistry.Kind);
 

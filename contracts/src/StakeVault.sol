@@ -9,6 +9,7 @@ import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {BitMaps} from "@openzeppelin/contracts/utils/structs/BitMaps.sol";
 import {Changes} from "./Changes.sol";
+import {IFaultProof} from "./IFaultProof.sol";
 import {IRoundRegistry} from "./IRoundRegistry.sol";
 import {IStakeVault} from "./IStakeVault.sol";
 import {SumTree} from "./SumTree.sol";
@@ -30,6 +31,7 @@ contract StakeVault is IStakeVault, Ownable2Step, ReentrancyGuardTransient {
 
     IERC20 public immutable token;
     IRoundRegistry public immutable registry;
+    IFaultProof public immutable faultProof;
     IRoundRegistry.Kind public immutable kind;
     uint32 public immutable window;
     uint32 public immutable settleBy;
@@ -54,11 +56,12 @@ contract StakeVault is IStakeVault, Ownable2Step, ReentrancyGuardTransient {
             settings.delay <= seen || settings.window == 0 || settings.settleBy == 0
                 || settings.margin == 0 || settings.idleLimit <= 3 * uint256(settings.window)
                 || settings.kind == IRoundRegistry.Kind.None || settings.minimumDeposit == 0
-                || settings.registry.code.length == 0
+                || settings.registry.code.length == 0 || settings.faultProof.code.length == 0
                 || IERC20Metadata(settings.token).decimals() != 18
         ) revert BadSettings();
         token = IERC20(settings.token);
         registry = IRoundRegistry(settings.registry);
+        faultProof = IFaultProof(settings.faultProof);
         kind = settings.kind;
         window = settings.window;
         settleBy = settings.settleBy;
@@ -232,6 +235,23 @@ contract StakeVault is IStakeVault, Ownable2Step, ReentrancyGuardTransient {
         _push(pending.proposer, bond);
     }
 
+    function challenge(
+        IFaultProof.ModelClaim calldata claim,
+        IRoundRegistry.Reveal[] calldata reveals,
+        IFaultProof.Prediction[] calldata predictions
+    ) external nonReentrant {
+        Proposal memory pending = _alive();
+        _reject(pending, faultProof.modelFault(this, claim, reveals, predictions));
+    }
+
+    function challengeNode(
+        IFaultProof.NodeClaim calldata claim,
+        IRoundRegistry.Reveal[] calldata reveals
+    ) external nonReentrant {
+        Proposal memory pending = _alive();
+        _reject(pending, faultProof.nodeFault(this, claim, reveals));
+    }
+
     function acceptBatch(uint64 seq, bytes32 root) external nonReentrant {
         Proposal memory pending = _pending(seq, root);
         uint256 closes = uint256(pending.proposedAt) + window;
@@ -335,6 +355,17 @@ contract StakeVault is IStakeVault, Ownable2Step, ReentrancyGuardTransient {
         _push(pending.proposer, bond);
     }
 
+    /// @dev Half of the bond rewards the challenger; the rest burns, so that an operator who challenges
+    /// himself still pays.
+    function _reject(Proposal memory pending, IFaultProof.Fault fault) private {
+        if (fault == IFaultProof.Fault.None) revert NoFault();
+        _proposal.number = 0;
+        emit BatchChallenged(_head.seq + 1, pending.number, msg.sender, pending.root, fault);
+        uint256 reward = bond / 2;
+        _push(msg.sender, reward);
+        _burn(bond - reward);
+    }
+
     function _announce(
         Proposal memory pending,
         Head memory current,
@@ -385,6 +416,14 @@ contract StakeVault is IStakeVault, Ownable2Step, ReentrancyGuardTransient {
         pending = _proposal;
         if (pending.number == 0) revert NoProposal();
         if (seq != _head.seq + 1 || root != pending.root) revert WrongProposal(_head.seq + 1, pending.root);
+    }
+
+    /// @dev The pending proposal while it can still be accepted.
+    function _alive() private view returns (Proposal memory pending) {
+        pending = _proposal;
+        if (pending.number == 0) revert NoProposal();
+        uint256 dies = _diesAt(pending);
+        if (block.timestamp >= dies) revert ProposalDead(dies);
     }
 
     function _diesAt(Proposal memory pending) private view returns (uint256) {

@@ -81,6 +81,20 @@ library SumTree {
         return (high << 128) | low;
     }
 
+    /// @notice Whether the sums of a ledger node are those of its children, at any size.
+    function isLedgerSum(uint256 left, uint256 right, uint256 sums) internal pure returns (bool) {
+        int256 high = (int256(left) >> 128) + (int256(right) >> 128);
+        uint256 low = (left & LOW) + (right & LOW);
+        return high == int256(sums) >> 128 && low == sums & LOW;
+    }
+
+    /// @notice Whether the sums of a prediction node are those of its children, at any size.
+    function isPredictionSum(uint256 left, uint256 right, uint256 sums) internal pure returns (bool) {
+        uint256 high = (left >> 128) + (right >> 128);
+        uint256 low = (left & LOW) + (right & LOW);
+        return high == sums >> 128 && low == sums & LOW;
+    }
+
     /// @notice Walks from a leaf to the top.
     function climb(
         uint256 index,
@@ -89,17 +103,49 @@ library SumTree {
         bytes32[40] calldata proof,
         function(uint256, uint256) pure returns (uint256) add
     ) internal pure returns (bytes32, uint256) {
-        if (index >> DEPTH != 0) revert IndexOutOfTree(index);
-        for (uint256 level = 0; level < DEPTH;) {
+        uint256 pairs;
+        assembly ("memory-safe") {
+            pairs := proof
+        }
+        return _walk(index, hash, sums, pairs, DEPTH, add);
+    }
+
+    /// @notice Walks from any node to the top, over as many levels as there are siblings.
+    /// @param position among the nodes of its level
+    function climbFrom(
+        uint256 position,
+        bytes32 hash,
+        uint256 sums,
+        bytes32[] calldata siblings,
+        function(uint256, uint256) pure returns (uint256) add
+    ) internal pure returns (bytes32, uint256) {
+        uint256 pairs;
+        assembly ("memory-safe") {
+            pairs := siblings.offset
+        }
+        return _walk(position, hash, sums, pairs, siblings.length / 2, add);
+    }
+
+    /// @dev `pairs` is the place of the siblings in calldata, two words to a level.
+    function _walk(
+        uint256 position,
+        bytes32 hash,
+        uint256 sums,
+        uint256 pairs,
+        uint256 levels,
+        function(uint256, uint256) pure returns (uint256) add
+    ) private pure returns (bytes32, uint256) {
+        if (position >> levels != 0) revert IndexOutOfTree(position);
+        for (uint256 level = 0; level < levels;) {
             bytes32 siblingHash;
             uint256 siblingSums;
-            // Twenty pairs at a fixed place: the loop's bound is the array's.
+            // The callers' types say that so many pairs lie there.
             assembly ("memory-safe") {
-                let pair := add(proof, shl(6, level))
+                let pair := add(pairs, shl(6, level))
                 siblingHash := calldataload(pair)
                 siblingSums := calldataload(add(pair, 32))
             }
-            hash = (index >> level) & 1 == 0
+            hash = (position >> level) & 1 == 0
                 ? node(hash, sums, siblingHash, siblingSums)
                 : node(siblingHash, siblingSums, hash, sums);
             if (siblingSums != 0) sums = add(sums, siblingSums);

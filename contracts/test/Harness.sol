@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {FaultProof} from "../src/FaultProof.sol";
 import {ForeToken} from "../src/ForeToken.sol";
 import {IRoundRegistry} from "../src/IRoundRegistry.sol";
 import {IStakeVault} from "../src/IStakeVault.sol";
@@ -129,6 +130,7 @@ abstract contract Harness is Assertions {
 
     ForeToken internal token;
     RoundRegistry internal registry;
+    FaultProof internal faultProof;
     StakeVault internal vault;
     /// @dev Read instead of block.timestamp: the compiler may keep that across a warp.
     uint256 internal clock = 1_709_251_200;
@@ -137,6 +139,7 @@ abstract contract Harness is Assertions {
         vm.warp(clock);
         token = new ForeToken(address(this), 1e9 ether);
         registry = new RoundRegistry(OWNER, COMMITTER);
+        faultProof = new FaultProof();
         vault = new StakeVault(settings(IRoundRegistry.Kind.Direction));
         vm.prank(OWNER);
         registry.registerTournament(
@@ -152,6 +155,7 @@ abstract contract Harness is Assertions {
         return IStakeVault.Settings({
             token: address(token),
             registry: address(registry),
+            faultProof: address(faultProof),
             kind: kind,
             window: WINDOW,
             settleBy: SETTLE_BY,

@@ -5,7 +5,8 @@ use alloy_sol_types::{
     SolCall, SolError, SolEvent, SolEventInterface, SolInterface, SolStruct, SolValue,
 };
 use contracts::abi::{
-    ForeToken, Kind, Outcome, Reveal, RoundRegistry, Settings, StakeVault, UnknownValue,
+    Fault, FaultProof, ForeToken, Kind, Outcome, Reveal, RoundRegistry, Settings, StakeVault, Tree,
+    UnknownValue,
 };
 use contracts::receipt::{self, PredictionReceipt};
 use contracts::{deploy, round};
@@ -16,6 +17,7 @@ fn settings() -> Settings {
     Settings {
         token: ADDRESS,
         registry: ADDRESS,
+        faultProof: ADDRESS,
         kind: Kind::Direction as u8,
         window: 120,
         settleBy: 900,
@@ -36,7 +38,8 @@ fn creation_data_is_the_bytecode_and_the_arguments() {
     let arguments = (ADDRESS, U256::from(5)).abi_encode_params();
     assert_eq!(data, [ForeToken::BYTECODE.as_ref(), &arguments].concat());
     let data = deploy::stake_vault(settings());
-    assert_eq!(data.len(), StakeVault::BYTECODE.len() + 13 * 32);
+    assert_eq!(data.len(), StakeVault::BYTECODE.len() + 14 * 32);
+    assert_eq!(deploy::fault_proof(), FaultProof::BYTECODE);
     let data = deploy::round_registry(ADDRESS, ADDRESS);
     assert_eq!(data.len(), RoundRegistry::BYTECODE.len() + 2 * 32);
 }
@@ -98,6 +101,9 @@ fn enums_have_the_numbers_of_the_contract() {
     assert_eq!(Kind::try_from(0), Err(UnknownValue(0)));
     assert_eq!(Outcome::try_from(2), Ok(Outcome::Void));
     assert_eq!(Outcome::try_from(3), Err(UnknownValue(3)));
+    assert_eq!(Fault::try_from(11), Ok(Fault::ForeignLeaf));
+    assert_eq!(Fault::try_from(12), Err(UnknownValue(12)));
+    assert_eq!(Tree::try_from(1), Ok(Tree::Prediction));
 }
 
 #[test]

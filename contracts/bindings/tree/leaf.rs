@@ -44,16 +44,21 @@ impl Leaf for PredictionLeaf {
         self.index
     }
 
-    /// keccak256(0x00 ‖ index u32 ‖ w u64 ‖ p u32), sums (w, w·p).
-    fn node(&self) -> Node<PredictionSums> {
+    /// 0x00 ‖ index u32 ‖ w u64 ‖ p u32.
+    fn opening(&self) -> Vec<u8> {
         let bytes = [
             &[0][..],
             &self.index.to_be_bytes(),
             &self.w.to_be_bytes(),
             &self.p.to_be_bytes(),
         ];
+        bytes.concat()
+    }
+
+    /// keccak256 of the opening, sums (w, w·p).
+    fn node(&self) -> Node<PredictionSums> {
         Node {
-            hash: keccak256(bytes.concat()),
+            hash: keccak256(self.opening()),
             sums: PredictionSums {
                 stake: u128::from(self.w),
                 // 64 and 32 bits: the product fits and never saturates.
@@ -70,16 +75,21 @@ impl Leaf for RankingLeaf {
         self.index
     }
 
-    /// keccak256(0x00 ‖ index u32 ‖ w u64 ‖ file), sums (w, 0).
-    fn node(&self) -> Node<PredictionSums> {
+    /// 0x00 ‖ index u32 ‖ w u64 ‖ file.
+    fn opening(&self) -> Vec<u8> {
         let bytes = [
             &[0][..],
             &self.index.to_be_bytes(),
             &self.w.to_be_bytes(),
             self.file.as_slice(),
         ];
+        bytes.concat()
+    }
+
+    /// keccak256 of the opening, sums (w, 0).
+    fn node(&self) -> Node<PredictionSums> {
         Node {
-            hash: keccak256(bytes.concat()),
+            hash: keccak256(self.opening()),
             sums: PredictionSums {
                 stake: u128::from(self.w),
                 weighted: 0,
@@ -95,20 +105,24 @@ impl Leaf for LedgerLeaf {
         self.index
     }
 
-    /// keccak256(0x00 ‖ index u32 ‖ stakeDelta i128 ‖ poolReward u128), sums the same; the empty
-    /// node for (0, 0).
-    fn node(&self) -> Node<LedgerSums> {
-        if self.stake_delta == 0 && self.pool_reward == 0 {
-            return Node::default();
-        }
+    /// 0x00 ‖ index u32 ‖ stakeDelta i128 ‖ poolReward u128.
+    fn opening(&self) -> Vec<u8> {
         let bytes = [
             &[0][..],
             &self.index.to_be_bytes(),
             &self.stake_delta.to_be_bytes(),
             &self.pool_reward.to_be_bytes(),
         ];
+        bytes.concat()
+    }
+
+    /// keccak256 of the opening, sums the same; the empty node for (0, 0).
+    fn node(&self) -> Node<LedgerSums> {
+        if self.stake_delta == 0 && self.pool_reward == 0 {
+            return Node::default();
+        }
         Node {
-            hash: keccak256(bytes.concat()),
+            hash: keccak256(self.opening()),
             sums: LedgerSums {
                 stake_delta: self.stake_delta,
                 pool_reward: self.pool_reward,

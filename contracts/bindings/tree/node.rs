@@ -51,16 +51,23 @@ impl<S: Sums> Node<S> {
             return Ok(Self::default());
         }
         let sums = left.sums.checked_add(right.sums);
+        Ok(Self {
+            hash: keccak256(Self::opening(left, right)),
+            sums: sums.ok_or(TreeError::SumOverflow)?,
+        })
+    }
+
+    /// What the hash of the node above two others is of: 0x01 ‖ left hash ‖ left sums ‖ right hash ‖
+    /// right sums.
+    #[must_use]
+    pub fn opening(left: Self, right: Self) -> [u8; 129] {
         let [left_sums, right_sums] = [left, right].map(|node| node.sums.to_word());
         let parts = [left.hash.0, left_sums.0, right.hash.0, right_sums.0];
         let mut bytes = [1; 129];
         for (slot, byte) in bytes.iter_mut().skip(1).zip(parts.as_flattened()) {
             *slot = *byte;
         }
-        Ok(Self {
-            hash: keccak256(bytes),
-            sums: sums.ok_or(TreeError::SumOverflow)?,
-        })
+        bytes
     }
 
     /// keccak256(0x02 ‖ hash ‖ sums) of this node as the top.

@@ -11,6 +11,8 @@ pub trait Leaf {
     type Sums: Sums;
     /// Its position.
     fn index(&self) -> u32;
+    /// What its hash is of.
+    fn opening(&self) -> Vec<u8>;
     /// Its hash and sums.
     fn node(&self) -> Node<Self::Sums>;
 }
@@ -75,6 +77,24 @@ impl<S: Sums> SumTree<S> {
     #[must_use]
     pub fn leaf(&self, index: u32) -> Node<S> {
         self.node_at(0, index)
+    }
+
+    /// The node at a level (0 at the leaves, 20 at the top) and a position, empty if there is none.
+    #[must_use]
+    pub fn node(&self, level: usize, position: u32) -> Node<S> {
+        self.node_at(level, position)
+    }
+
+    /// Siblings of a node upwards; none of the top or of what lies above it.
+    #[must_use]
+    pub fn siblings(&self, level: usize, position: u32) -> Vec<Node<S>> {
+        let mut siblings = Vec::new();
+        let mut place = position;
+        for height in level..DEPTH {
+            siblings.push(self.node_at(height, place ^ 1));
+            place >>= 1;
+        }
+        siblings
     }
 
     /// Siblings of an index, whether or not there is a leaf.

@@ -87,6 +87,15 @@ fn batches(log: &Log) -> Option<Said> {
             vetoed: false,
         });
     }
+    if let Some(e) = read::<StakeVault::BatchChallenged>(log) {
+        return Some(Said::BatchChallenged {
+            seq: e.seq,
+            number: e.number,
+            root: e.root,
+            challenger: e.challenger,
+            fault: e.fault,
+        });
+    }
     read::<StakeVault::ShutDown>(log).map(|_| Said::ShutDown {})
 }
 

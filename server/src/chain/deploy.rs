@@ -152,8 +152,8 @@ async fn make(
     let owner = keys.owner.address();
     let first = chain.nonce(owner, false).await?;
     let deployed_block = chain.latest().await?.number;
-    let [token, registry, vault] =
-        [0, 1, 2].map(|offset: u64| owner.create(first.saturating_add(offset)));
+    let [token, registry, fault_proof, vault] =
+        [0, 1, 2, 3].map(|offset: u64| owner.create(first.saturating_add(offset)));
     let made = Deployment {
         chain_id: chain.chain_id(),
         token,
@@ -176,7 +176,8 @@ async fn make(
     let codes = [
         contracts::deploy::fore_token(owner, supply),
         contracts::deploy::round_registry(owner, made.committer),
-        contracts::deploy::stake_vault(vault_settings(&made, settings)),
+        contracts::deploy::fault_proof(),
+        contracts::deploy::stake_vault(vault_settings(&made, fault_proof, settings)),
     ];
     let mut sender = Sender::new(chain, &keys.owner).await?;
     let mut sent = Vec::new();
@@ -189,10 +190,11 @@ async fn make(
     Ok(made)
 }
 
-fn vault_settings(made: &Deployment, settings: &DeploySettings) -> Settings {
+fn vault_settings(made: &Deployment, fault_proof: Address, settings: &DeploySettings) -> Settings {
     Settings {
         token: made.token,
         registry: made.registry,
+        faultProof: fault_proof,
         kind: Kind::Direction as u8,
         window: settings.window_s,
         settleBy: settings.settle_by_s,

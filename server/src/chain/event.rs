@@ -124,6 +124,19 @@ pub enum Said {
         /// Vetoed rather than late.
         vetoed: bool,
     },
+    /// A batch died because somebody proved it wrong; half of the bond went to him, the rest burned.
+    BatchChallenged {
+        /// Its place in the vault's sequence.
+        seq: u64,
+        /// The vault's count of proposals.
+        number: u32,
+        /// The root that it would have made.
+        root: B256,
+        /// Who proved it.
+        challenger: Address,
+        /// What was wrong, by the contract's number.
+        fault: u8,
+    },
     /// The vault is closed for ever.
     ShutDown {},
 }
@@ -145,6 +158,7 @@ impl Said {
             Self::BatchProposed { .. } => "batch_proposed",
             Self::BatchAccepted { .. } => "batch_accepted",
             Self::BatchDied { .. } => "batch_died",
+            Self::BatchChallenged { .. } => "batch_challenged",
             Self::ShutDown {} => "shut_down",
         }
     }

@@ -6,6 +6,7 @@
 mod decode;
 mod deploy;
 mod event;
+mod logs;
 mod revert;
 mod rpc;
 mod store;
@@ -28,8 +29,9 @@ use crate::db::{self, Conn};
 pub use alloy::primitives::{Address as ChainAddress, B256, Bytes, U256};
 pub use deploy::{DeployKeys, DeploySettings, NewTournament, deploy, fitting_deployment};
 pub use event::{Event, Said};
+pub use logs::{Logged, read_logs};
 pub use revert::Revert;
-pub use rpc::{BlockRef, Chain, Receipt, connect};
+pub use rpc::{BlockRef, Chain, Receipt, Sent, connect};
 pub use transaction::{Fees, Key, Signed, Unsigned, sign};
 
 /// Under this name the deployment is kept.
@@ -140,6 +142,14 @@ impl ChainError {
             | Self::Broken(_) => false,
         }
     }
+}
+
+/// Whether a node's address is one of this computer, which tells nobody a secret.
+#[must_use]
+pub fn is_of_this_computer(url: &str) -> bool {
+    ["http://127.0.0.1:", "http://localhost:"]
+        .iter()
+        .any(|local| url.starts_with(local))
 }
 
 /// Whether the database had trouble, rather than a stored number that cannot be read or added to.

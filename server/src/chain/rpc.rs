@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use alloy::consensus::BlockHeader;
+use alloy::consensus::{BlockHeader, Transaction};
 use alloy::eips::{BlockId, BlockNumberOrTag};
 use alloy::network::TransactionBuilder;
 use alloy::primitives::{Address, B256, Bytes, U256};
@@ -52,6 +52,17 @@ pub struct Receipt {
     pub gas_used: u64,
     /// The contract that it made, if it made one.
     pub contract: Option<Address>,
+}
+
+/// What a transaction was sent with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// The contract or account that it calls; none when it makes a contract.
+    pub to: Option<Address>,
+    /// The chain's own coin that it carries, wei.
+    pub value: U256,
+    /// Its call data.
+    pub input: Bytes,
 }
 
 /// Connects to a node and asks for its chain.
@@ -213,6 +224,19 @@ impl Chain {
             .get_transaction_by_hash(tx_hash)
             .await?
             .is_some())
+    }
+
+    /// What a transaction was sent with; `None` when the node does not know it.
+    ///
+    /// # Errors
+    /// [`ChainError::Rpc`].
+    pub async fn sent(&self, tx_hash: B256) -> Result<Option<Sent>, ChainError> {
+        let found = self.provider.get_transaction_by_hash(tx_hash).await?;
+        Ok(found.map(|found| Sent {
+            to: found.to(),
+            value: found.value(),
+            input: found.input().clone(),
+        }))
     }
 
     /// Hands signed bytes to the node. Whatever it answers, the transaction may have been sent.

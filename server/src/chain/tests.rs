@@ -1,6 +1,8 @@
 //! The follower against a real development chain that re-organises.
 
 use alloy::primitives::Address;
+use alloy::sol_types::SolEvent;
+use contracts::abi::{Fault, StakeVault};
 use serde_json::json;
 
 use super::anvil::{Anvil, AnvilSettings, give_gas, locate, mine_once};
@@ -142,4 +144,31 @@ async fn the_state_of_the_chain_survives_a_restart() {
     assert_eq!(there.hash, newest.hash);
     assert_eq!(chain.nonce(key.address(), false).await.expect("a nonce"), 1);
     anvil.stop().await.expect("ends");
+}
+
+#[test]
+fn a_challenge_is_read_from_its_log_and_from_the_database() {
+    let said = Said::BatchChallenged {
+        seq: 3,
+        number: 7,
+        root: B256::repeat_byte(5),
+        challenger: Address::repeat_byte(6),
+        fault: Fault::NodeSums as u8,
+    };
+    let event = StakeVault::BatchChallenged {
+        seq: 3,
+        number: 7,
+        challenger: Address::repeat_byte(6),
+        root: B256::repeat_byte(5),
+        fault: Fault::NodeSums as u8,
+    };
+    let log = alloy::primitives::Log {
+        address: Address::repeat_byte(1),
+        data: event.encode_log_data(),
+    };
+    assert_eq!(decode::said(&log), Some(said.clone()));
+    assert_eq!(said.name(), "batch_challenged");
+    let stored = serde_json::to_string(&said).expect("serialises");
+    let read: Said = serde_json::from_str(&stored).expect("reads");
+    assert_eq!(read, said);
 }

@@ -17,7 +17,7 @@ use crate::api;
 use crate::app::{App, stop_on_signal};
 use crate::chain::{self, Chain};
 use crate::jobs::{self, apply_chain_events, calendar};
-use crate::predictions::ReceiptSigner;
+use crate::predictions::{self, ReceiptSigner};
 use crate::prices::feeds::replay::{self, Replay};
 use crate::settings::{ServeSettings, market_clock};
 use crate::settlement;
@@ -58,6 +58,9 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<Ended> {
     };
     let secret = receipt_secret(&args.data.data)?;
     let receipts = ReceiptSigner::from_secret(&secret, deployment.chain_id, deployment.registry)?;
+    let mut tx = db.begin().await?;
+    predictions::remember_signer(&mut tx, receipts.address()).await?;
+    tx.commit().await?;
     let entropy = StdRng::try_from_rng(&mut SysRng)?;
     if let Some(recording) = &recording {
         replay::catch_up(&db, recording, market.now_us()).await?;

@@ -1,6 +1,6 @@
 //! `foretoken settler`: everything that signs for the chain, in a process of its own.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -8,6 +8,7 @@ use anyhow::Context;
 use super::{DataArgs, Ended};
 use crate::app::stop_on_signal;
 use crate::chain::{self, Key};
+use crate::record;
 use crate::settings::market_clock;
 use crate::settler::{self, SettlerKeys, SettlerSettings};
 
@@ -18,6 +19,9 @@ pub(super) struct SettlerArgs {
     /// JSON-RPC address of the chain
     #[arg(long, value_name = "URL", env = "FORETOKEN_RPC")]
     rpc: String,
+    /// Folder of the public record [default: `record` in the data folder]
+    #[arg(long, value_name = "DIR", env = "FORETOKEN_RECORD")]
+    record: Option<PathBuf>,
 }
 
 pub(super) async fn run(args: SettlerArgs) -> anyhow::Result<Ended> {
@@ -43,8 +47,8 @@ pub(super) async fn run(args: SettlerArgs) -> anyhow::Result<Ended> {
         market.clone(),
         market.wall().clone(),
         chain,
-        keys,
-        settings,
+        (keys, settings),
+        record::Folder::new(args.record.unwrap_or_else(|| data.join("record"))),
         stop,
     )
     .await?;

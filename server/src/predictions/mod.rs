@@ -12,7 +12,7 @@ mod writer;
 use domain::{AccountId, ModelId, Probability, RoundId, RoundState, TokenAmount, TokenError};
 use thiserror::Error;
 
-pub use receipt::{Receipt, ReceiptSigner};
+pub use receipt::{Receipt, ReceiptSigner, receipt_signers, remember_signer};
 pub use writer::{Writer, WriterStopped};
 
 use crate::db::{Conn, Db};

@@ -10,6 +10,7 @@ use domain::{ModelId, Probability, RoundId, TokenAmount};
 use serde::{Deserialize, Serialize};
 
 use super::{PredictionError, Submission};
+use crate::db::{self, Conn};
 
 /// The acknowledgement of one prediction. It stands for a stored row: the row is committed before
 /// the receipt leaves.
@@ -41,6 +42,35 @@ pub struct Receipt {
     pub signature: String,
     /// The signer's address.
     pub signer: String,
+}
+
+/// Under this name the addresses that have signed receipts are kept.
+const SIGNERS_FACT: &str = "receipt_signers";
+
+/// Every address that has signed receipts here, the first first; the public record names them.
+///
+/// # Errors
+/// Database errors and an unreadable fact.
+pub async fn receipt_signers(conn: &mut Conn) -> Result<Vec<Address>, PredictionError> {
+    let Some(text) = db::fact(conn, SIGNERS_FACT).await? else {
+        return Ok(Vec::new());
+    };
+    serde_json::from_str(&text).map_err(|error| PredictionError::Broken(error.to_string()))
+}
+
+/// Notes who signs receipts from now on.
+///
+/// # Errors
+/// Database errors and an unreadable fact.
+pub async fn remember_signer(conn: &mut Conn, signer: Address) -> Result<(), PredictionError> {
+    let mut signers = receipt_signers(conn).await?;
+    if signers.contains(&signer) {
+        return Ok(());
+    }
+    signers.push(signer);
+    let text =
+        serde_json::to_string(&signers).map_err(|e| PredictionError::Broken(e.to_string()))?;
+    Ok(db::set_fact(conn, SIGNERS_FACT, &text).await?)
 }
 
 /// Signs receipts; the only key that the web process holds.

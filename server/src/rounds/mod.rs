@@ -344,7 +344,15 @@ async fn refuse(
     })
 }
 
-pub(crate) fn parse(file: &str) -> Result<Entered, RoundError> {
+/// A tournament's file as it would be entered, without a database.
+///
+/// # Errors
+/// [`RoundError::File`], [`RoundError::Rule`].
+pub fn read_file(file: &str) -> Result<Entered, RoundError> {
+    parse(file)
+}
+
+fn parse(file: &str) -> Result<Entered, RoundError> {
     let tournament: Tournament =
         toml::from_str(file).map_err(|error| RoundError::File(error.to_string()))?;
     tournament.check()?;

@@ -235,8 +235,11 @@ pub async fn skills_of_round(
         .collect())
 }
 
-/// The scores of all counted predictions, by model id.
-fn rows(
+/// The scores of all counted predictions, by model id, from nothing but the arguments.
+///
+/// # Errors
+/// [`ScoreError::FixedPoint`], [`ScoreError::Skill`] for stakes too large to add up.
+pub fn rows(
     round: &RoundId,
     counted: &[Counted],
     persistence: Probability,

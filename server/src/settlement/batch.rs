@@ -60,7 +60,7 @@ pub async fn plan(
     let changes = fit(conn, &mut scored, &mut void, MOST_CALL_BYTES).await?;
     let burned = burned(&changes)?;
     let locks: Vec<Lock> = scored.iter().chain(&void).cloned().collect();
-    let planned = assemble(conn, &vault, &locks, &changes, burned).await?;
+    let planned = assemble(conn, deployment, &locks, &changes, burned).await?;
     let is_new = store::batches::insert(conn, chain_us, &planned, &changes).await?;
     if !is_new {
         return Err(broken(format!("batch {} exists", planned.batch.id)));
@@ -206,12 +206,13 @@ fn burned(changes: &[Change]) -> Result<TokenAmount, SettlementError> {
 
 async fn assemble(
     conn: &mut Conn,
-    vault: &str,
+    deployment: &Deployment,
     locks: &[Lock],
     changes: &[Change],
     burned: TokenAmount,
 ) -> Result<Stored, SettlementError> {
     tree::conserve(changes, burned.units(), 0)?;
+    let vault = &deployment.vault.to_string();
     let ledger = stakes::ledger(conn, vault).await?;
     for change in changes {
         let entry = ledger
@@ -238,7 +239,7 @@ async fn assemble(
     let attempt = store::batches::attempts_of(conn, vault, seq)
         .await?
         .saturating_add(1);
-    let mut batch = Batch {
+    let batch = Batch {
         id: keccak256(format!("{vault} {seq} {attempt}")).to_string(),
         vault: vault.to_owned(),
         seq,
@@ -255,13 +256,15 @@ async fn assemble(
         record_hash: String::new(),
         reason: String::new(),
     };
-    batch.record_hash = keccak256(record::text(conn, &batch).await?).to_string();
-    Ok(Stored {
+    let mut planned = Stored {
         batch,
         new_top: after.hash,
         pool_used: 0,
         dies_us: 0,
-    })
+    };
+    let record = record::build(conn, deployment, &planned, changes).await?;
+    planned.batch.record_hash = record.entry.keccak256.to_string();
+    Ok(planned)
 }
 
 fn rounds_of(locks: &[Lock]) -> Vec<RoundId> {
@@ -433,7 +436,7 @@ fn seq_of(batch: &Batch) -> Result<u64, SettlementError> {
     u64::try_from(batch.seq).map_err(|_| broken(format!("seq {}", batch.seq)))
 }
 
-fn stored_units(units: i64) -> Result<u64, SettlementError> {
+pub(super) fn stored_units(units: i64) -> Result<u64, SettlementError> {
     u64::try_from(units).map_err(|_| broken(format!("{units} units")))
 }
 

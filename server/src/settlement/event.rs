@@ -1,10 +1,13 @@
 //! What final events of the contracts mean for rounds and batches.
 
+use std::fmt;
+
+use contracts::abi::Fault;
 use domain::RoundState;
 use domain::timestamp::SECOND_US;
 
 use super::{BatchState, SettlementError, batch, broken, ending, halt, post, revive, store};
-use crate::chain::{self, B256, Event, Said};
+use crate::chain::{self, B256, ChainAddress, Event, Said};
 use crate::db::Conn;
 use crate::rounds::{self, NOT_DUE};
 use crate::stakes::{self, Credit};
@@ -41,7 +44,20 @@ pub async fn on_event(conn: &mut Conn, now_us: i64, event: &Event) -> Result<(),
         }
         Said::BatchDied {
             seq, root, vetoed, ..
-        } => died(conn, now_us, &vault, (*seq, *root), *vetoed).await,
+        } => {
+            let end = if *vetoed { End::Vetoed } else { End::Late };
+            died(conn, now_us, &vault, (*seq, *root), end).await
+        }
+        Said::BatchChallenged {
+            seq,
+            root,
+            challenger,
+            fault,
+            ..
+        } => {
+            let end = End::Challenged(*challenger, *fault);
+            died(conn, now_us, &vault, (*seq, *root), end).await
+        }
         Said::ShutDown {} => halt::halt(conn, now_us, "the vault was shut down").await,
         _ => Ok(()),
     }
@@ -108,15 +124,40 @@ async fn proposed(
     batch::advance(conn, id, from, BatchState::Proposed).await
 }
 
+/// How a proposal ended without becoming the head.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Late,
+    Vetoed,
+    /// By whom, and the contract's number of the fault.
+    Challenged(ChainAddress, u8),
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Late => f.write_str("not accepted in time"),
+            Self::Vetoed => f.write_str("vetoed"),
+            Self::Challenged(challenger, number) => {
+                write!(f, "challenged by {challenger}: ")?;
+                match Fault::try_from(*number) {
+                    Ok(fault) => write!(f, "{fault} (fault {number})"),
+                    Err(_) => write!(f, "fault {number}"),
+                }
+            }
+        }
+    }
+}
+
 /// A proposal died. A new one of the same facts has the same root: what is not proposed yet is not
-/// the one that died. After a veto somebody has to look, or the same batch would be proposed until
-/// the guardian sleeps.
+/// the one that died. After a veto or a challenge somebody has to look, or the same batch would be
+/// proposed until the guardian sleeps and would lose a bond each time.
 async fn died(
     conn: &mut Conn,
     now_us: i64,
     vault: &str,
     (seq, root): (u64, B256),
-    vetoed: bool,
+    end: End,
 ) -> Result<(), SettlementError> {
     let Some(live) = revive::live(conn, vault, seq, root).await? else {
         return Ok(());
@@ -125,21 +166,12 @@ async fn died(
     if !matches!(state, BatchState::Proposed | BatchState::Accepting) {
         return Ok(());
     }
-    let reason = if vetoed {
-        "vetoed"
-    } else {
-        "not accepted in time"
-    };
-    ending::abandon(conn, &live.batch.id, state, reason).await?;
-    if vetoed {
-        return halt::halt(
-            conn,
-            now_us,
-            &format!("batch {seq} with root {root} was vetoed"),
-        )
-        .await;
+    ending::abandon(conn, &live.batch.id, state, &end.to_string()).await?;
+    if matches!(end, End::Late) {
+        return Ok(());
     }
-    Ok(())
+    let reason = format!("batch {seq} with root {root} was {end}");
+    halt::halt(conn, now_us, &reason).await
 }
 
 /// The head moved: the batch's changes become stakes, its rounds are over.

@@ -49,6 +49,7 @@ use thiserror::Error;
 use crate::chain::{self, ChainError};
 use crate::ledger::LedgerError;
 use crate::prices::PriceError;
+use crate::record::RecordError;
 use crate::rounds::RoundError;
 use crate::stakes::StakeError;
 
@@ -65,9 +66,8 @@ pub use reconcile::{
     ChainView, Comparison, Depth, Reconciliation, compare, latest_reconciliation, of_one_moment,
     read_chain, reconcile,
 };
-pub use record::{record, withdrawal_proof};
+pub use record::{BatchRecord, record, withdrawal_proof};
 pub use refusal::{backoff_us, refused};
-
 pub use timetable::{all_misfits, misfits, warn_of_misfits};
 pub use watch::{
     Closed, Counts, Holder, KeyState, OnItsWay, OpenCount, closed_intents, counts, holder, keys,
@@ -216,6 +216,9 @@ pub enum SettlementError {
     /// The evidence.
     #[error(transparent)]
     Price(#[from] PriceError),
+    /// The public record could not be written: nothing is proposed without it.
+    #[error(transparent)]
+    Record(#[from] RecordError),
     /// The chain and its record.
     #[error(transparent)]
     Chain(#[from] ChainError),
@@ -232,7 +235,8 @@ impl SettlementError {
     #[must_use]
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Fenced | Self::Moved { .. } => true,
+            // A full disk is emptied, and the batch is still the same.
+            Self::Fenced | Self::Moved { .. } | Self::Record(_) => true,
             Self::Chain(error) | Self::Stake(StakeError::Chain(error)) => error.is_passing(),
             Self::Round(RoundError::Moved { .. })
             | Self::Stake(StakeError::Round(RoundError::Moved { .. })) => true,

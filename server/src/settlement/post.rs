@@ -1,7 +1,7 @@
 //! What each final event of a vault moves, as postings of the double-entry ledger.
 
 use super::{BatchState, SettlementError, broken, store};
-use crate::chain::{self, Event, Said};
+use crate::chain::{self, ChainAddress, Event, Said};
 use crate::db::{self, Conn};
 use crate::ledger::{self, Account, Postings};
 use crate::stakes;
@@ -53,6 +53,10 @@ pub(super) async fn post(conn: &mut Conn, event: &Event) -> Result<bool, Settlem
         Said::BatchDied { .. } => {
             end_proposal(conn, &mut postings, &vault, End::Returned).await?;
         }
+        Said::BatchChallenged { challenger, .. } => {
+            let end = End::Forfeited(*challenger);
+            end_proposal(conn, &mut postings, &vault, end).await?;
+        }
         Said::ShutDown {} => {
             let pool = Account::Pool(vault.clone());
             let left = ledger::balance(conn, &pool).await?;
@@ -72,6 +76,8 @@ pub(super) async fn post(conn: &mut Conn, event: &Event) -> Result<bool, Settlem
 enum End {
     /// It goes back to the operator.
     Returned,
+    /// Half of it, floored, goes to whoever proved a fault; the rest burns.
+    Forfeited(ChainAddress),
 }
 
 /// The bond of a vault's proposal leaves, all of it.
@@ -87,6 +93,13 @@ async fn end_proposal(
         End::Returned => {
             let operator = deployment(conn).await?.operator.to_string();
             postings.transfer(bond, Account::Outside(operator), locked);
+        }
+        End::Forfeited(challenger) => {
+            let reward = locked.checked_div(2).unwrap_or(0);
+            let challenger = Account::Outside(challenger.to_string());
+            postings.transfer(bond.clone(), challenger, reward);
+            let rest = locked.saturating_sub(reward);
+            postings.transfer(bond, Account::Burned(vault.to_owned()), rest);
         }
     }
     Ok(())

@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn the_demos_tournament_fits_and_each_misfit_names_tournament_rule_and_remedy() {
         let file = include_str!("../demo/btc-usd-5m.toml");
-        let tournament = rounds::parse(file).expect("valid").tournament;
+        let tournament = rounds::read_file(file).expect("valid").tournament;
         assert_eq!(misfits(&tournament, &deployment()), Vec::<String>::new());
         let mut early = tournament.clone();
         early.timetable.deadline_before_s = 61;

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::pause;
 use crate::chain::{self, Chain, Deployment, Key, follower};
 use crate::db::Db;
+use crate::record;
 use crate::settlement::intent::LostRule;
 use crate::settlement::lease::{self, Lease};
 use crate::settlement::{self, ChainView, Depth, Reconciliation, SettlementError, intent};
@@ -93,6 +94,7 @@ pub(crate) struct Settler {
     keys: SettlerKeys,
     settings: SettlerSettings,
     deployment: Deployment,
+    record: record::Folder,
     holder: String,
     missing: MissingIntents,
 }
@@ -116,11 +118,11 @@ pub async fn run(
     market: MarketClock,
     wall: WallClock,
     chain: Chain,
-    keys: SettlerKeys,
-    settings: SettlerSettings,
+    (keys, settings): (SettlerKeys, SettlerSettings),
+    record: record::Folder,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let settler = Settler::new(db, market, wall, chain, keys, settings).await?;
+    let settler = Settler::new(db, market, wall, chain, (keys, settings), record).await?;
     let mut memory = Memory::default();
     while !stop.is_cancelled() {
         if let Err(error) = settler.pass(&mut memory).await {
@@ -145,8 +147,8 @@ impl Settler {
         market: MarketClock,
         wall: WallClock,
         chain: Chain,
-        keys: SettlerKeys,
-        settings: SettlerSettings,
+        (keys, settings): (SettlerKeys, SettlerSettings),
+        record: record::Folder,
     ) -> anyhow::Result<Self> {
         let fitting = chain::fitting_deployment(&mut *db.read().await?, &chain).await?;
         let deployment = fitting.context("this database knows no contracts")?;
@@ -170,6 +172,7 @@ impl Settler {
             keys,
             settings,
             deployment,
+            record,
             holder,
             missing: MissingIntents::default(),
         })
@@ -354,11 +357,26 @@ impl Settler {
             };
             planned.id
         };
+        self.publish(&id).await?;
         let mut tx = self.db.begin().await?;
         let wall_us = self.wall.now_us();
         settlement::begin_proposal(&mut tx, lease, wall_us, &self.deployment, &id).await?;
         tx.commit().await?;
         failpoint("proposal_planned");
+        Ok(())
+    }
+
+    /// Publishes the record of a batch; nothing is proposed before all of it is durable.
+    async fn publish(&self, id: &str) -> Result<(), SettlementError> {
+        let rpc = Some(self.chain.url().to_owned()).filter(|url| chain::is_of_this_computer(url));
+        let mut conn = self.db.read().await?;
+        let record = settlement::record(&mut conn, &self.deployment, rpc, id).await?;
+        let folder = self.record.clone();
+        let published =
+            tokio::task::spawn_blocking(move || folder.publish(&record.files, record.entry));
+        let stopped = |error: tokio::task::JoinError| SettlementError::Broken(error.to_string());
+        published.await.map_err(stopped)??;
+        failpoint("record_published");
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! Runs the benchmarks. They are examples of the crate that they measure; this table only knows
 //! how to call them. A benchmark prints its table on standard error and JSON on standard output.
 
+mod gas;
 mod scoring;
 mod scoring_report;
 mod scratch;
@@ -54,6 +55,11 @@ const BENCHMARKS: &[Benchmark] = &[
         name: "scoring",
         what: "CORR, MMC and FNC beside the reference, a day's pass, payouts of 100,000 models",
         call: Call::Steps(scoring::measure),
+    },
+    Benchmark {
+        name: "gas",
+        what: "gas of commitments, a batch of 24 rounds × 1,000 models, its challenge, users' calls",
+        call: Call::Steps(gas::measure),
     },
 ];
 

@@ -59,6 +59,12 @@ pub fn scoring_reference() -> Result<PathBuf> {
         .context("the requirements of the scores' reference are missing from this checkout")
 }
 
+/// Fetches the contracts' tools unless they are there.
+pub fn contract_tools() -> Result<()> {
+    prerequisites::check_for_npm()?;
+    contracts::ensure(&Store::open()?)
+}
+
 /// Whether the pinned native tools were built for this machine.
 fn is_linux_x86_64() -> bool {
     cfg!(all(target_os = "linux", target_arch = "x86_64"))

@@ -1,6 +1,7 @@
 //! Batches that die, are tried again, or have to leave something for the next one.
 
 use super::*;
+use crate::chain::ChainAddress;
 
 /// A scored round whose batch is proposed on the chain; gives the batch.
 pub(super) async fn proposed(conn: &mut Conn, lease: &Lease, models: &[ModelId]) -> Batch {
@@ -68,6 +69,41 @@ async fn the_end_of_a_dead_proposal_does_not_end_its_successor() {
         say_proposed(&mut tx, &second, 2).await;
         assert_eq!(batch_state(&mut tx, &second.id).await, BatchState::Proposed);
         assert!(halted(&mut tx).await.expect("reads").is_none());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_challenge_rejects_the_batch_and_halts_with_challenger_and_fault() {
+    each_database(|db| async move {
+        let (models, lease) = set_up(&db).await;
+        let mut tx = db.begin().await.expect("begins");
+        let batch = proposed(&mut tx, &lease, &models).await;
+        let challenger = ChainAddress::repeat_byte(0xc4);
+        let challenged = |seq: u64, fault: u8| Said::BatchChallenged {
+            seq,
+            number: 1,
+            root: batch.new_root.parse().expect("a root"),
+            challenger,
+            fault,
+        };
+        let other = event(deployment().vault, 150, challenged(2, 1));
+        on_event(&mut tx, 1, &other).await.expect("applies");
+        assert_eq!(batch_state(&mut tx, &batch.id).await, BatchState::Proposed);
+        let mined = event(deployment().vault, 151, challenged(1, 1));
+        on_event(&mut tx, 1, &mined).await.expect("applies");
+        assert_eq!(batch_state(&mut tx, &batch.id).await, BatchState::Rejected);
+        for round in &batch.rounds {
+            let state = rounds::get(&mut tx, round).await.expect("a round").state;
+            assert_eq!(state, RoundState::Scored);
+        }
+        let halt = halted(&mut tx).await.expect("reads").expect("halted");
+        let reason = format!(
+            "batch 1 with root {} was challenged by {challenger}: the stake of a model changes by \
+             other than its predictions earn (fault 1)",
+            batch.new_root
+        );
+        assert_eq!(halt.reason, reason);
     })
     .await;
 }

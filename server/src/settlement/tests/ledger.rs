@@ -165,6 +165,8 @@ async fn every_event_that_moves_money_is_one_entry_that_sums_to_zero() {
             agrees_with_the_stakes(&mut tx).await;
         }
         assert_eq!(of_vault(&mut tx).await.pool, 0, "burned with the vault");
+        let operator = Account::Outside(deployment().operator.to_string());
+        assert_eq!(balance(&mut tx, operator).await, 0, "every bond came back");
         let burned_now = balance(&mut tx, Account::Burned(vault())).await;
         assert_eq!(burned_now, burned + tokens(500).stored());
     })
@@ -193,6 +195,43 @@ async fn an_installation_with_a_history_gets_its_ledger_from_the_recorded_events
         }
         assert_eq!(ledger::totals(&mut tx).await.expect("reads"), totals);
         agrees_with_the_stakes(&mut tx).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn half_of_a_challenged_bond_goes_to_the_challenger_and_the_rest_burns() {
+    each_database(|db| async move {
+        let mut tx = db.begin().await.expect("begins");
+        // An odd bond: the odd unit burns.
+        let odd = crate::chain::Deployment {
+            bond: 1_000_000_001,
+            ..deployment()
+        };
+        set_deployment(&mut tx, &odd).await.expect("kept");
+        let (seq, number, root) = (1, 1, B256::repeat_byte(9));
+        let said = Said::BatchProposed {
+            seq,
+            number,
+            new_root: root,
+        };
+        say(&mut tx, 1, said).await;
+        let challenger = Address::repeat_byte(0x77);
+        let said = Said::BatchChallenged {
+            seq,
+            number,
+            root,
+            challenger,
+            fault: 1,
+        };
+        say(&mut tx, 2, said).await;
+        assert_eq!(of_vault(&mut tx).await.bond, 0);
+        let outside = |address: Address| Account::Outside(address.to_string());
+        let rewarded = balance(&mut tx, outside(challenger)).await;
+        let burned = balance(&mut tx, Account::Burned(vault())).await;
+        assert_eq!((rewarded, burned), (500_000_000, 500_000_001));
+        let lost = balance(&mut tx, outside(odd.operator)).await;
+        assert_eq!(lost, -1_000_000_001);
     })
     .await;
 }

@@ -101,6 +101,10 @@ impl World {
         }
     }
 
+    pub(super) fn record(&self) -> record::Folder {
+        record::Folder::new(self._folder.path().join("record"))
+    }
+
     pub(super) fn settings() -> SettlerSettings {
         SettlerSettings {
             poll: Duration::from_millis(50),
@@ -111,8 +115,8 @@ impl World {
 
     pub(super) async fn settler(&self) -> Settler {
         let (db, market, wall) = (self.db.clone(), self.market.clone(), self.wall.clone());
-        let keys = self.settler_keys();
-        Settler::new(db, market, wall, self.chain.clone(), keys, Self::settings())
+        let own = (self.settler_keys(), Self::settings());
+        Settler::new(db, market, wall, self.chain.clone(), own, self.record())
             .await
             .expect("a settler")
     }
@@ -123,8 +127,8 @@ impl World {
             self.market.clone(),
             self.wall.clone(),
             self.chain.clone(),
-            self.settler_keys(),
-            Self::settings(),
+            (self.settler_keys(), Self::settings()),
+            self.record(),
             stop.clone(),
         ))
     }
