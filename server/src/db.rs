@@ -15,6 +15,9 @@ use sqlx::any::AnyPoolOptions;
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyConnection, AnyPool, Executor, Row, Transaction};
 
+/// Connections of one process.
+const MOST_CONNECTIONS: u32 = 8;
+
 /// What every verb reads and writes through.
 pub type Conn = AnyConnection;
 /// A writing transaction; whoever began it commits it.
@@ -36,7 +39,7 @@ impl Db {
         sqlx::any::install_default_drivers();
         let is_sqlite = url.starts_with("sqlite:");
         let pool = AnyPoolOptions::new()
-            .max_connections(8)
+            .max_connections(MOST_CONNECTIONS)
             .acquire_timeout(Duration::from_secs(30))
             .after_connect(move |conn, _| {
                 Box::pin(async move {
@@ -158,4 +161,37 @@ pub fn placeholders(rows: usize, columns: usize) -> String {
         format!("({})", numbers.join(", "))
     };
     (0..rows).map(row).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_connection_of_sqlite_writes_through_and_knows_its_rules() {
+        let (db, _folder) = testing::sqlite().await;
+        // Held together, so that each is another connection of the pool.
+        let mut held = Vec::new();
+        for _ in 0..MOST_CONNECTIONS {
+            held.push(db.read().await.expect("a connection"));
+        }
+        for conn in &mut held {
+            let mode: String = sqlx::query_scalar("PRAGMA journal_mode")
+                .fetch_one(&mut **conn)
+                .await
+                .expect("reads");
+            assert_eq!(mode, "wal");
+            for (pragma, value) in [
+                ("PRAGMA synchronous", 2),
+                ("PRAGMA foreign_keys", 1),
+                ("PRAGMA busy_timeout", 20_000),
+            ] {
+                let stands: i64 = sqlx::query_scalar(pragma)
+                    .fetch_one(&mut **conn)
+                    .await
+                    .expect("reads");
+                assert_eq!(stands, value, "{pragma}");
+            }
+        }
+    }
 }

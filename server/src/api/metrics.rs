@@ -1,10 +1,15 @@
-//! `GET /metrics`: what the process counted, in the text form of Prometheus.
+//! `GET /metrics`: what the process counted and how settlement stands, in the text form of
+//! Prometheus.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
+use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+
+use super::settlement_metrics;
+use crate::app::App;
 
 /// One recorder a process, as `metrics` has it.
 static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
@@ -30,18 +35,23 @@ pub fn install() -> Result<(), BuildError> {
     Ok(())
 }
 
-/// What the process counted, Prometheus text.
+/// What the process counted and how settlement stands, Prometheus text.
 #[utoipa::path(
     get,
     path = "/metrics",
     tag = "service",
     responses((status = 200, description = "Prometheus text", body = String, content_type = "text/plain"))
 )]
-pub(super) async fn get_metrics() -> Response {
-    let text = HANDLE
+pub(super) async fn get_metrics(State(app): State<Arc<App>>) -> Response {
+    let mut text = HANDLE
         .get()
         .map(PrometheusHandle::render)
         .unwrap_or_default();
+    match settlement_metrics::text(&app).await {
+        Ok(settlement) => text.push_str(&settlement),
+        // The rest is still worth having; what is absent is an alert of its own.
+        Err(error) => tracing::error!(%error, "the metrics of settlement could not be read"),
+    }
     let form = [(
         header::CONTENT_TYPE,
         "text/plain; version=0.0.4; charset=utf-8",

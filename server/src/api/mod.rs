@@ -39,6 +39,7 @@ mod post_model_upload;
 mod post_runner_next;
 mod post_runner_results;
 mod put_prediction;
+mod settlement_metrics;
 
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ mod decode;
 mod deploy;
 mod event;
 mod logs;
+mod revert;
 mod rpc;
 mod store;
 #[cfg(test)]
@@ -29,6 +30,7 @@ pub use alloy::primitives::{Address as ChainAddress, B256, Bytes, U256};
 pub use deploy::{DeployKeys, DeploySettings, NewTournament, deploy, fitting_deployment};
 pub use event::{Event, Said};
 pub use logs::{Logged, read_logs};
+pub use revert::Revert;
 pub use rpc::{BlockRef, Chain, Receipt, Sent, connect};
 pub use transaction::{Fees, Key, Signed, Unsigned, sign};
 
@@ -88,6 +90,9 @@ pub enum ChainError {
     /// The node did not answer, or refused. Says nothing about what was sent.
     #[error("the node did not answer: {0}")]
     Rpc(#[from] alloy::transports::TransportError),
+    /// A contract refused a call that was only tried.
+    #[error("the contract refuses: {0}")]
+    Reverted(Revert),
     /// The node answered something else than was asked.
     #[error("the node's answer to {0} cannot be read")]
     Answer(&'static str),
@@ -124,7 +129,11 @@ impl ChainError {
     #[must_use]
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Rpc(_) | Self::Answer(_) | Self::NoBlock(_) | Self::NotMined(_) => true,
+            Self::Rpc(_)
+            | Self::Reverted(_)
+            | Self::Answer(_)
+            | Self::NoBlock(_)
+            | Self::NotMined(_) => true,
             Self::Database(error) => database_may_recover(error),
             Self::Address(_)
             | Self::Key
@@ -223,6 +232,18 @@ fn head(block: store::StoredBlock) -> Result<Head, ChainError> {
 /// Database errors and broken rows.
 pub async fn final_events(conn: &mut Conn, limit: i64) -> Result<Vec<Event>, ChainError> {
     store::final_unapplied(conn, limit).await
+}
+
+/// Final events that were applied, in the chain's order, after the one at this block and log.
+///
+/// # Errors
+/// Database errors and broken rows.
+pub async fn applied_events(
+    conn: &mut Conn,
+    after: (i64, i64),
+    limit: i64,
+) -> Result<Vec<Event>, ChainError> {
+    store::final_applied(conn, after, limit).await
 }
 
 /// Marks a final event as applied; `false` when somebody else has done so.

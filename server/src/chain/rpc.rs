@@ -12,8 +12,8 @@ use alloy::sol_types::SolCall;
 use alloy::transports::http::reqwest;
 use serde_json::Value;
 
-use super::ChainError;
 use super::transaction::Fees;
+use super::{ChainError, revert};
 
 /// A request that takes longer than this has an unknown result.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -188,6 +188,15 @@ impl Chain {
             .await?)
     }
 
+    /// Transactions that an account had sent at a block's height.
+    ///
+    /// # Errors
+    /// [`ChainError::Rpc`], also when the node has not come to that height.
+    pub async fn nonce_at(&self, account: Address, number: u64) -> Result<u64, ChainError> {
+        let count = self.provider.get_transaction_count(account);
+        Ok(count.block_id(BlockId::number(number)).await?)
+    }
+
     /// What happened to a transaction; `None` while no block has it.
     ///
     /// # Errors
@@ -272,7 +281,7 @@ impl Chain {
     /// The gas that a call would use at the newest block.
     ///
     /// # Errors
-    /// [`ChainError::Rpc`], also when the call would revert.
+    /// [`ChainError::Rpc`], and [`ChainError::Reverted`] when the call would revert.
     pub async fn estimate(
         &self,
         from: Address,
@@ -283,11 +292,11 @@ impl Chain {
             .with_from(from)
             .with_to(to)
             .with_input(input.clone());
-        Ok(self
-            .provider
-            .estimate_gas(request)
-            .block(BlockId::latest())
-            .await?)
+        let estimate = self.provider.estimate_gas(request);
+        let estimate = estimate.block(BlockId::latest()).await;
+        estimate.map_err(|error| {
+            revert::of(&error).map_or(ChainError::Rpc(error), ChainError::Reverted)
+        })
     }
 
     /// Fees that the next blocks take even when the base fee doubles.

@@ -167,6 +167,24 @@ pub(super) async fn final_unapplied(conn: &mut Conn, limit: i64) -> Result<Vec<E
     rows.iter().map(event).collect()
 }
 
+pub(super) async fn final_applied(
+    conn: &mut Conn,
+    (block_number, log_index): (i64, i64),
+    limit: i64,
+) -> Result<Vec<Event>, ChainError> {
+    let sql = format!(
+        "{EVENT} WHERE is_applied = 1 AND is_final = 1 AND (block_number > $1 OR (block_number = $1 \
+         AND log_index > $2)) ORDER BY block_number, log_index LIMIT $3"
+    );
+    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(block_number)
+        .bind(log_index)
+        .bind(limit)
+        .fetch_all(conn)
+        .await?;
+    rows.iter().map(event).collect()
+}
+
 pub(super) async fn unapplied_named(conn: &mut Conn, name: &str) -> Result<Vec<Event>, ChainError> {
     let sql = format!("{EVENT} WHERE is_applied = 0 AND name = $1");
     let rows = sqlx::query(sqlx::AssertSqlSafe(sql))

@@ -2,7 +2,8 @@
 
 use alloy::primitives::{Address, B256};
 
-use super::{Deployment, Event, Said};
+use super::{Deployment, Event, Said, store};
+use crate::db::Conn;
 
 /// Contracts that exist on no chain.
 pub(crate) fn deployment() -> Deployment {
@@ -38,4 +39,11 @@ pub(crate) fn event(address: Address, number: i64, said: Said) -> Event {
         is_final: true,
         said,
     }
+}
+
+/// Records a final event as the follower does, so that it waits to be applied.
+pub(crate) async fn record(conn: &mut Conn, event: &Event) {
+    store::insert_event(conn, event).await.expect("records");
+    let number = u64::try_from(event.block_number).expect("a height");
+    store::mark_final(conn, number).await.expect("is final");
 }

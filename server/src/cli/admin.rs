@@ -9,7 +9,7 @@ use rand::TryRng;
 
 use super::{DataArgs, Ended, print, refuse};
 use crate::accounts::{self, Scope};
-use crate::{rounds, settlement};
+use crate::{chain, rounds, settlement};
 
 #[derive(Debug, Args)]
 pub(super) struct AdminArgs {
@@ -88,6 +88,12 @@ async fn create_tournament(
     let mut tx = db.begin().await?;
     match rounds::enter(&mut tx, now_us, &text).await {
         Ok(entered) => {
+            if let Some(deployment) = chain::deployment(&mut tx).await? {
+                let misfits = settlement::misfits(&entered.tournament, &deployment);
+                if !misfits.is_empty() {
+                    return Ok(refuse(&misfits.join("\n")));
+                }
+            }
             tx.commit().await?;
             let id = entered.tournament.id;
             print(&format!("tournament {id}, rule hash {}", entered.rule_hash))?;

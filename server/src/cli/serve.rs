@@ -20,6 +20,7 @@ use crate::jobs::{self, apply_chain_events, calendar};
 use crate::predictions::{self, ReceiptSigner};
 use crate::prices::feeds::replay::{self, Replay};
 use crate::settings::{ServeSettings, market_clock};
+use crate::settlement;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ServeArgs {
@@ -43,6 +44,7 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<Ended> {
     let db = args.data.open().await?;
     let market = market_clock(&args.data.data)?;
     let (chain, deployment) = connect(&db, &args.rpc).await?;
+    settlement::warn_of_misfits(&mut *db.read().await?, &deployment).await?;
     let recording = args.replay.then(recording).transpose()?;
     // A round whose evidence would need prices beyond the recording is not made.
     let replay_end_us = recording.as_ref().map(Replay::end_us);

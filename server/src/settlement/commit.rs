@@ -14,7 +14,7 @@ use crate::chain::Deployment;
 use crate::db::Conn;
 
 /// How much earlier than its mining a block may be stamped.
-const STAMP_SLACK_US: i64 = 3 * SECOND_US;
+pub(super) const STAMP_SLACK_S: i64 = 3;
 
 /// Plans the commitments of every round that is locked and has none; gives how many intents.
 ///
@@ -69,7 +69,7 @@ async fn ripe(
     let mut locks = store::rounds::to_commit(conn, market_us).await?;
     locks.retain(|lock| {
         let earliest_us = lock.round.start_us().saturating_sub(margin_us);
-        earliest_us.saturating_add(STAMP_SLACK_US) <= market_us
+        earliest_us.saturating_add(STAMP_SLACK_S.saturating_mul(SECOND_US)) <= market_us
     });
     Ok(locks)
 }

@@ -6,8 +6,7 @@ use contracts::abi::Fault;
 use domain::RoundState;
 use domain::timestamp::SECOND_US;
 
-use super::store::batches::Stored;
-use super::{BatchState, SettlementError, batch, broken, halt, store};
+use super::{BatchState, SettlementError, batch, broken, ending, halt, post, revive, store};
 use crate::chain::{self, B256, ChainAddress, Event, Said};
 use crate::db::Conn;
 use crate::rounds::{self, NOT_DUE};
@@ -95,19 +94,6 @@ async fn committed(
     Ok(())
 }
 
-/// The batch on its way, if it is the one that the event speaks of.
-async fn ours(
-    conn: &mut Conn,
-    vault: &str,
-    seq: u64,
-    root: B256,
-) -> Result<Option<Stored>, SettlementError> {
-    let live = store::batches::live(conn, vault).await?;
-    Ok(live.filter(|live| {
-        u64::try_from(live.batch.seq) == Ok(seq) && live.batch.new_root == root.to_string()
-    }))
-}
-
 async fn proposed(
     conn: &mut Conn,
     now_us: i64,
@@ -116,7 +102,7 @@ async fn proposed(
     seq: u64,
     new_root: B256,
 ) -> Result<(), SettlementError> {
-    let Some(live) = ours(conn, vault, seq, new_root).await? else {
+    let Some(live) = revive::live_or_revived(conn, vault, seq, new_root).await? else {
         let reason = format!("batch {seq} with root {new_root} was proposed by somebody else");
         return halt::halt(conn, now_us, &reason).await;
     };
@@ -130,7 +116,12 @@ async fn proposed(
     let dies_us = mined_us.saturating_add(window_us.saturating_mul(3));
     let id = &live.batch.id;
     store::batches::set_proposed(conn, id, &event.tx_hash, accept_after_us, dies_us).await?;
-    batch::advance(conn, id, BatchState::Proposing, BatchState::Proposed).await
+    // The proposal of an earlier attempt with the same facts may be mined before ours is planned.
+    let from = match live.batch.state {
+        BatchState::Planned => BatchState::Planned,
+        _ => BatchState::Proposing,
+    };
+    batch::advance(conn, id, from, BatchState::Proposed).await
 }
 
 /// How a proposal ended without becoming the head.
@@ -168,14 +159,14 @@ async fn died(
     (seq, root): (u64, B256),
     end: End,
 ) -> Result<(), SettlementError> {
-    let Some(live) = ours(conn, vault, seq, root).await? else {
+    let Some(live) = revive::live(conn, vault, seq, root).await? else {
         return Ok(());
     };
     let state = live.batch.state;
     if !matches!(state, BatchState::Proposed | BatchState::Accepting) {
         return Ok(());
     }
-    batch::abandon(conn, &live.batch.id, state, &end.to_string()).await?;
+    ending::abandon(conn, &live.batch.id, state, &end.to_string()).await?;
     if matches!(end, End::Late) {
         return Ok(());
     }
@@ -192,7 +183,7 @@ async fn accepted(
     seq: u64,
     root: B256,
 ) -> Result<(), SettlementError> {
-    let Some(live) = ours(conn, vault, seq, root).await? else {
+    let Some(live) = revive::live_or_revived(conn, vault, seq, root).await? else {
         let reason = format!("batch {seq} with root {root} was accepted, but is not ours");
         return halt::halt(conn, now_us, &reason).await;
     };
@@ -231,11 +222,13 @@ async fn credits(conn: &mut Conn, id: &str) -> Result<Vec<Credit>, SettlementErr
 /// # Errors
 /// Database errors, and [`SettlementError::Stake`] when an event does not fit the stakes.
 pub async fn apply_pending(conn: &mut Conn, now_us: i64) -> Result<usize, SettlementError> {
+    post::complete_ledger(conn).await?;
     let events = chain::final_events(conn, GROUP).await?;
     for event in &events {
         if chain::mark_applied(conn, event).await? {
             stakes::apply(conn, event).await?;
             on_event(conn, now_us, event).await?;
+            post::post(conn, event).await?;
         }
     }
     Ok(events.len())

@@ -6,8 +6,10 @@ use alloy::primitives::{Address, B256, Bytes, keccak256};
 
 use super::lease::{self, Lease};
 use super::{SettlementError, broken, store};
-use crate::chain::{ChainError, Fees, Receipt, Signed};
+use crate::chain::{ChainError, Fees, Signed};
 use crate::db::Conn;
+
+pub use super::verdict::{Look, LostRule, Missing, Verdict, verdict};
 
 /// What a transaction does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +23,8 @@ pub enum Action {
 }
 
 impl Action {
-    const ALL: [Self; 3] = [Self::Commit, Self::Propose, Self::Accept];
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Commit, Self::Propose, Self::Accept];
 
     /// The stored name.
     #[must_use]
@@ -117,6 +120,12 @@ pub struct Intent {
     pub mined_tx: String,
     /// When it was planned, wall microseconds.
     pub created_us: i64,
+    /// How often a contract refused it before anything was signed.
+    pub failures: i64,
+    /// Why, the last time; empty when it never was.
+    pub last_error: String,
+    /// Not tried again before this, wall microseconds.
+    pub next_try_us: i64,
 }
 
 impl Intent {
@@ -144,6 +153,9 @@ impl Intent {
             nonce: None,
             mined_tx: String::new(),
             created_us: wall_us,
+            failures: 0,
+            last_error: String::new(),
+            next_try_us: 0,
         }
     }
 }
@@ -183,59 +195,6 @@ pub struct Attempt {
     pub tx_hash: B256,
     /// When it was signed, wall microseconds.
     pub created_us: i64,
-}
-
-/// What the chain says of an intent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// Nothing final: neither done nor failed.
-    Unknown,
-    /// Decided.
-    Decided {
-        /// What it is.
-        state: IntentState,
-        /// By which transaction; `None` when it is not ours.
-        by: Option<Receipt>,
-    },
-}
-
-/// Decides an intent: nothing before the final nonce has passed its own.
-///
-/// `receipts` are those of all its attempts that are mined, read after `final_nonce`.
-#[must_use]
-pub fn verdict(
-    attempts: &[Attempt],
-    receipts: &[Receipt],
-    final_nonce: u64,
-    final_block: u64,
-) -> Verdict {
-    let Some(nonce) = attempts.first().map(|attempt| attempt.nonce) else {
-        return Verdict::Unknown;
-    };
-    if final_nonce <= nonce {
-        return Verdict::Unknown;
-    }
-    let Some(receipt) = receipts.first() else {
-        return Verdict::Decided {
-            state: IntentState::Lost,
-            by: None,
-        };
-    };
-    if receipt.block_number > final_block {
-        return Verdict::Unknown;
-    }
-    let is_cancel = attempts
-        .iter()
-        .any(|attempt| attempt.tx_hash == receipt.tx_hash && attempt.is_cancel);
-    let state = match (is_cancel, receipt.succeeded) {
-        (true, _) => IntentState::Cancelled,
-        (false, true) => IntentState::Done,
-        (false, false) => IntentState::Reverted,
-    };
-    Verdict::Decided {
-        state,
-        by: Some(*receipt),
-    }
 }
 
 /// Plans an intent; the same one twice is one.

@@ -11,15 +11,20 @@
     clippy::panic
 )]
 
+mod balance;
 mod batch;
 mod commit;
+mod ending;
 mod event;
 mod halt;
 mod lock;
 mod outcome;
 mod payout;
+mod post;
 mod reconcile;
 mod record;
+mod refusal;
+mod revive;
 mod store;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -30,7 +35,10 @@ pub(crate) mod testing;
     reason = "a test stops at the first surprise"
 )]
 mod tests;
+mod timetable;
 mod tree;
+mod verdict;
+mod watch;
 
 pub mod intent;
 pub mod lease;
@@ -39,23 +47,32 @@ use domain::{Delta, IdError, ModelId, Probability, RoundId, TokenAmount};
 use thiserror::Error;
 
 use crate::chain::{self, ChainError};
+use crate::ledger::LedgerError;
 use crate::prices::PriceError;
 use crate::record::RecordError;
 use crate::rounds::RoundError;
 use crate::stakes::StakeError;
 
-pub use batch::{Planned, begin_acceptance, begin_proposal, expire, plan as plan_batch};
+pub use batch::{Planned, begin_acceptance, begin_proposal, plan as plan_batch};
 pub use commit::{plan as plan_commits, waiting as commits_waiting};
+pub use ending::expire;
 pub use event::{apply_pending, on_event};
 pub use halt::{Halt, halt, halted, resume};
 pub use lock::{Lock, freeze, lock};
 pub use outcome::{Work, close_intent, overdue, work};
 pub use payout::{Payout, Settled, payouts, payouts_of_model, settle};
+pub use post::complete_ledger;
 pub use reconcile::{
-    ChainView, Comparison, Reconciliation, compare, latest_reconciliation, of_one_moment,
+    ChainView, Comparison, Depth, Reconciliation, compare, latest_reconciliation, of_one_moment,
     read_chain, reconcile,
 };
 pub use record::{BatchRecord, record, withdrawal_proof};
+pub use refusal::{backoff_us, refused};
+pub use timetable::{all_misfits, misfits, warn_of_misfits};
+pub use watch::{
+    Closed, Counts, Holder, KeyState, OnItsWay, OpenCount, closed_intents, counts, holder, keys,
+    note_balance, on_its_way, reconciliations,
+};
 
 /// Where a batch stands (protocol.md §7). Stored by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +104,17 @@ const STATES: [(BatchState, &str); 7] = [
 ];
 
 impl BatchState {
+    /// All states, in the order of a batch's way.
+    pub const ALL: [Self; 7] = [
+        Self::Planned,
+        Self::Proposing,
+        Self::Proposed,
+        Self::Accepting,
+        Self::Accepted,
+        Self::Final,
+        Self::Rejected,
+    ];
+
     /// The stored name.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -137,6 +165,8 @@ pub struct Batch {
     pub accept_after_us: i64,
     /// Hash of its public record.
     pub record_hash: String,
+    /// Why it was rejected; empty when it was not.
+    pub reason: String,
 }
 
 /// What can go wrong in settlement. Money stops rather than guesses.
@@ -180,6 +210,9 @@ pub enum SettlementError {
     /// The stakes.
     #[error(transparent)]
     Stake(#[from] StakeError),
+    /// The double-entry ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
     /// The evidence.
     #[error(transparent)]
     Price(#[from] PriceError),
@@ -212,6 +245,7 @@ impl SettlementError {
             | Self::Stake(
                 StakeError::Database(error) | StakeError::Round(RoundError::Database(error)),
             )
+            | Self::Ledger(LedgerError::Database(error))
             | Self::Price(PriceError::Database(error)) => chain::database_may_recover(error),
             _ => false,
         }

@@ -5,7 +5,7 @@ use domain::timestamp::SECOND_US;
 
 use super::intent::{Action, Intent, IntentState, moved};
 use super::lease::{self, Lease};
-use super::{BatchState, SettlementError, batch, halt, store};
+use super::{BatchState, SettlementError, batch, ending, halt, store};
 use crate::chain::{Deployment, Receipt};
 use crate::db::Conn;
 use crate::rounds;
@@ -85,8 +85,7 @@ pub async fn close_intent(
     let gas_used = by.map_or(0, |receipt| {
         i64::try_from(receipt.gas_used).unwrap_or(i64::MAX)
     });
-    let closed =
-        store::intents::close(conn, &intent.id, intent.state, state, &mined_tx, gas_used).await?;
+    let closed = store::intents::close(conn, intent, state, (&mined_tx, gas_used), wall_us).await?;
     if !closed {
         return Err(moved(intent, intent.state.name()));
     }
@@ -113,8 +112,12 @@ pub async fn close_intent(
     }
     store::batches::add_gas(conn, intent.batch(), gas_used).await?;
     if intent.action == Action::Propose && state != IntentState::Done {
-        let reason = format!("its proposal was {}", state.name());
-        batch::abandon(conn, intent.batch(), BatchState::Proposing, &reason).await?;
+        let why = match intent.last_error.as_str() {
+            "" => String::new(),
+            error => format!(": {error}"),
+        };
+        let reason = format!("its proposal was {}{why}", state.name());
+        ending::abandon(conn, intent.batch(), BatchState::Proposing, &reason).await?;
     }
     if intent.action == Action::Accept && state != IntentState::Done {
         // The proposal still stands: as long as it lives, accepting it is tried again.

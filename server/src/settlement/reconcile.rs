@@ -5,10 +5,10 @@ use contracts::abi::{ForeToken, StakeVault, WEI_PER_UNIT};
 use domain::timestamp::SECOND_US;
 use serde::{Deserialize, Serialize};
 
-use super::{SettlementError, broken, store, tree};
+use super::{SettlementError, balance, broken, store, tree};
 use crate::chain::{B256, Chain, Deployment, Head};
 use crate::db::{Conn, Db};
-use crate::{chain, stakes};
+use crate::{chain, ledger, stakes};
 
 /// What the contracts say at one block. Units, but for the balance.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +29,15 @@ pub struct ChainView {
     pub balance: U256,
     /// When the last batch was accepted, seconds.
     pub accepted_at_s: i64,
+}
+
+/// How much of the double-entry ledger a comparison reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// The balance of every account.
+    Balances,
+    /// Every posting there ever was, too.
+    Postings,
 }
 
 /// One comparison.
@@ -127,13 +136,14 @@ pub async fn reconcile(
     now_us: i64,
     deployment: &Deployment,
     view: &ChainView,
+    depth: Depth,
 ) -> Result<Option<Reconciliation>, SettlementError> {
     let recorded = chain::final_head(conn).await?;
     if recorded != Some(view.head) || !chain::final_events(conn, 1).await?.is_empty() {
         return Ok(None);
     }
     let vault = deployment.vault.to_string();
-    let one = against(conn, now_us, &vault, view).await?;
+    let one = against(conn, now_us, &vault, view, depth).await?;
     let id = format!("{vault}-{}-{now_us}", view.head.number);
     store::control::insert_reconciliation(conn, &id, &one).await?;
     // Two days of those that passed are kept, and all that did not.
@@ -162,7 +172,14 @@ pub async fn compare(
         return Err(not_yet("the record of the chain moved meanwhile"));
     }
     let now_us = head.time_s.saturating_mul(SECOND_US);
-    let one = against(&mut tx, now_us, &deployment.vault.to_string(), &view).await?;
+    let one = against(
+        &mut tx,
+        now_us,
+        &deployment.vault.to_string(),
+        &view,
+        Depth::Postings,
+    )
+    .await?;
     Ok(Comparison {
         ledger: units_floor(&one.ledger)?,
         chain: units_floor(&one.chain)?,
@@ -171,11 +188,27 @@ pub async fn compare(
     })
 }
 
+/// What is wrong with the double-entry ledger by itself.
+async fn inside(conn: &mut Conn, depth: Depth) -> Result<Vec<String>, SettlementError> {
+    let sum = ledger::imbalance(&ledger::totals(conn).await?);
+    let mut wrong = match depth {
+        Depth::Balances => Vec::new(),
+        Depth::Postings => ledger::audit(conn).await?,
+    };
+    if sum != 0 {
+        wrong.push(format!(
+            "the ledger's accounts sum to {sum} units, not to 0"
+        ));
+    }
+    Ok(wrong)
+}
+
 async fn against(
     conn: &mut Conn,
     now_us: i64,
     vault: &str,
     view: &ChainView,
+    depth: Depth,
 ) -> Result<Reconciliation, SettlementError> {
     let entries = stakes::ledger(conn, vault).await?;
     let root = tree::of_ledger(&entries, &[])?.root();
@@ -187,7 +220,9 @@ async fn against(
         u64::try_from(stakes::pool(conn, vault).await?).map_err(|_| broken("a pool below 0"))?;
     let seq = store::batches::final_seq(conn, vault).await?;
     let accounted = wei(&[view.staked, view.pool, view.bond]);
-    let mut differs = Vec::new();
+    let posted = ledger::of_vault(conn, vault).await?;
+    let mut differs = balance::differences(vault, &posted, &entries, pool, view);
+    differs.extend(inside(conn, depth).await?);
     if root != view.root {
         differs.push(format!("root {root} against {}", view.root));
     }

@@ -4,9 +4,9 @@
 use alloy::primitives::{Address, Bytes};
 
 use super::{Settler, failpoint};
-use crate::chain::{ChainError, Fees, Key, Receipt, Signed, Unsigned, sign};
+use crate::chain::{ChainError, Fees, Key, Receipt, Revert, Signed, Unsigned, sign};
 use crate::settlement::intent::{
-    self, Action, Attempt, Intent, IntentState, Offer, Verdict, verdict,
+    self, Action, Attempt, Intent, IntentState, Look, Offer, Verdict, verdict,
 };
 use crate::settlement::lease::Lease;
 use crate::settlement::{self, SettlementError};
@@ -66,7 +66,15 @@ impl Settler {
         if intent.action != Action::Commit && self.is_halted().await? {
             return Ok(());
         }
-        let gas_limit = self.gas_limit(intent).await?;
+        if self.wall.now_us() < intent.next_try_us {
+            return Ok(());
+        }
+        let gas_limit = match self.gas_limit(intent).await {
+            Err(SettlementError::Chain(ChainError::Reverted(revert))) => {
+                return self.refused(lease, intent, &revert).await;
+            }
+            limit => limit?,
+        };
         let fees = self.chain.fees().await?.capped(self.settings.max_fee);
         let offer = Offer {
             is_cancel: false,
@@ -94,14 +102,42 @@ impl Settler {
         intent: &Intent,
         seen: Seen,
     ) -> Result<(), SettlementError> {
-        let final_nonce = self.chain.nonce(intent.signer, true).await?;
+        // At one block's height: "final" may be another block for another node behind this address.
+        let height = seen.final_block;
+        let final_nonce = self.chain.nonce_at(intent.signer, height).await?;
         let attempts = intent::attempts(&mut *self.db.read().await?, intent).await?;
         let mut receipts = Vec::new();
         for attempt in &attempts {
             receipts.extend(self.chain.receipt(attempt.tx_hash).await?);
         }
-        match verdict(&attempts, &receipts, final_nonce, seen.final_block) {
+        let final_after = match receipts.first() {
+            Some(_) => height,
+            None => self
+                .chain
+                .finalized()
+                .await?
+                .map_or(0, |block| block.number),
+        };
+        let look = Look {
+            final_nonce,
+            height,
+            receipts: &receipts,
+            final_after,
+            wall_us: self.wall.now_us(),
+        };
+        let before = self.missing.get(&intent.id);
+        let verdict = verdict(&attempts, look, before, self.settings.lost);
+        self.missing.note(&intent.id, verdict);
+        match verdict {
             Verdict::Decided { state, by } => self.close(lease, intent, state, by).await,
+            Verdict::Missing(missing) => {
+                tracing::warn!(
+                    intent = intent.id,
+                    missing.looks,
+                    "its nonce is used, by what?"
+                );
+                Ok(())
+            }
             Verdict::Unknown if receipts.is_empty() => {
                 let Some(last) = attempts.last() else {
                     return Ok(());
@@ -201,6 +237,26 @@ impl Settler {
         settlement::close_intent(&mut tx, lease, times, intent, state, by).await?;
         tx.commit().await?;
         failpoint("intent_closed");
+        Ok(())
+    }
+
+    /// A contract refuses the call as it stands: wait, or end it.
+    async fn refused(
+        &self,
+        lease: &Lease,
+        intent: &Intent,
+        revert: &Revert,
+    ) -> Result<(), SettlementError> {
+        let action = intent.action.name();
+        tracing::warn!(intent = intent.id, action, %revert, "the contract refuses");
+        let times = (self.market.now_us(), self.wall.now_us());
+        let poll_us = i64::try_from(self.settings.poll.as_micros()).unwrap_or(i64::MAX);
+        let tries = intent.failures.saturating_add(1);
+        let wait_us = settlement::backoff_us(poll_us, tries, &intent.id);
+        let next_try_us = times.1.saturating_add(wait_us);
+        let mut tx = self.db.begin().await?;
+        settlement::refused(&mut tx, lease, times, intent, revert, next_try_us).await?;
+        tx.commit().await?;
         Ok(())
     }
 

@@ -6,6 +6,8 @@
 
 mod drive;
 mod failpoint;
+mod gas;
+mod missing;
 #[cfg(test)]
 mod tests;
 
@@ -20,12 +22,14 @@ use crate::app::pause;
 use crate::chain::{self, Chain, Deployment, Key, follower};
 use crate::db::Db;
 use crate::record;
+use crate::settlement::intent::LostRule;
 use crate::settlement::lease::{self, Lease};
-use crate::settlement::{self, ChainView, Reconciliation, SettlementError, intent};
+use crate::settlement::{self, ChainView, Depth, Reconciliation, SettlementError, intent};
 
 pub use failpoint::failpoint;
 
 use drive::Seen;
+use missing::MissingIntents;
 
 /// Final events applied in one transaction need no more passes than this to catch up.
 const MOST_GROUPS: usize = 1_000;
@@ -54,6 +58,10 @@ pub struct SettlerSettings {
     pub lease: Duration,
     /// Ledger and chain are compared at least this often, wall; always before a proposal.
     pub reconcile_every: Duration,
+    /// Every posting of the ledger is read again at least this often, wall.
+    pub audit_every: Duration,
+    /// When a transaction whose nonce somebody else seems to have used is believed to be lost.
+    pub lost: LostRule,
     /// Record the chain and apply its events, for an installation whose server may be down.
     pub follows: bool,
 }
@@ -66,6 +74,11 @@ impl Default for SettlerSettings {
             max_fee: 500_000_000_000,
             lease: Duration::from_secs(5),
             reconcile_every: Duration::from_secs(60),
+            audit_every: Duration::from_secs(3_600),
+            lost: LostRule {
+                looks: 5,
+                spread_us: 30 * SECOND_US,
+            },
             follows: true,
         }
     }
@@ -83,6 +96,7 @@ pub(crate) struct Settler {
     deployment: Deployment,
     record: record::Folder,
     holder: String,
+    missing: MissingIntents,
 }
 
 /// What a settler remembers between passes; losing it costs nothing but work.
@@ -91,6 +105,7 @@ struct Memory {
     lease: Option<Lease>,
     nonces_checked: bool,
     reconciled_wall_us: i64,
+    audited_wall_us: i64,
     idle_since_us: i64,
 }
 
@@ -144,6 +159,10 @@ impl Settler {
             deployment.committer,
             deployment.operator
         );
+        let mut tx = db.begin().await?;
+        settlement::complete_ledger(&mut tx).await?;
+        settlement::warn_of_misfits(&mut tx, &deployment).await?;
+        tx.commit().await?;
         let holder = format!("{}-{}", std::process::id(), wall.now_us());
         Ok(Self {
             db,
@@ -155,6 +174,7 @@ impl Settler {
             deployment,
             record,
             holder,
+            missing: MissingIntents::default(),
         })
     }
 
@@ -235,6 +255,7 @@ impl Settler {
             // Another holder may have done anything meanwhile.
             memory.nonces_checked = false;
             memory.reconciled_wall_us = 0;
+            memory.audited_wall_us = 0;
         }
         memory.lease.clone_from(&taken);
         Ok(taken)
@@ -281,6 +302,7 @@ impl Settler {
         let due_us = i64::try_from(every.as_micros()).unwrap_or(i64::MAX);
         if self.wall.now_us().saturating_sub(memory.reconciled_wall_us) >= due_us {
             self.reconcile(lease, memory).await?;
+            self.note_balances().await?;
         }
         if self.is_halted().await? {
             return Ok(());
@@ -389,12 +411,13 @@ impl Settler {
         }
         let view: ChainView = settlement::read_chain(&self.chain, &self.deployment, head).await?;
         memory.idle_since_us = view.accepted_at_s.saturating_mul(SECOND_US);
+        let depth = self.depth(memory).await?;
         let now_us = self.market.now_us();
         let mut tx = self.db.begin().await?;
         settlement::of_one_moment(&mut tx, &self.db).await?;
         lease::hold(&mut tx, lease).await?;
         let done: Option<Reconciliation> =
-            settlement::reconcile(&mut tx, now_us, &self.deployment, &view).await?;
+            settlement::reconcile(&mut tx, now_us, &self.deployment, &view, depth).await?;
         if let Some(one) = done.as_ref().filter(|one| !one.equal) {
             let reason = format!(
                 "ledger and chain differ at block {}: {}",
@@ -405,8 +428,22 @@ impl Settler {
         tx.commit().await?;
         if done.is_some() {
             memory.reconciled_wall_us = self.wall.now_us();
+            if depth == Depth::Postings {
+                memory.audited_wall_us = memory.reconciled_wall_us;
+            }
         }
         Ok(done.is_some_and(|one| one.equal))
+    }
+
+    /// Every posting is read when a settler begins, now and then, and always while halted, so that
+    /// nobody resumes over a broken ledger.
+    async fn depth(&self, memory: &Memory) -> Result<Depth, SettlementError> {
+        let every_us = i64::try_from(self.settings.audit_every.as_micros()).unwrap_or(i64::MAX);
+        let age_us = self.wall.now_us().saturating_sub(memory.audited_wall_us);
+        if age_us >= every_us || self.is_halted().await? {
+            return Ok(Depth::Postings);
+        }
+        Ok(Depth::Balances)
     }
 
     async fn is_halted(&self) -> Result<bool, SettlementError> {

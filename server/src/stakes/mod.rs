@@ -169,9 +169,10 @@ pub async fn snapshot(
 ) -> Result<Vec<AtRisk>, StakeError> {
     let tournament = rounds::tournament(conn, round.tournament()).await?;
     // In this order, so that what becomes final meanwhile counts twice rather than not at all.
-    let reserved = store::reserved(conn).await?;
+    let models: Vec<&ModelId> = asks.iter().map(|(model, _)| model).collect();
+    let reserved = store::reserved(conn, &models).await?;
     let seen = requests_seen(conn).await?;
-    let mut registered = Registered::read(conn, &tournament.chain_key).await?;
+    let mut registered = Registered::read(conn, &tournament.chain_key, &models).await?;
     let (mut indices, mut wanted) = (Vec::new(), Vec::new());
     for (model, named) in asks {
         let held = reserved.get(model.as_str()).copied().unwrap_or(0);
@@ -292,6 +293,15 @@ pub async fn ledger(conn: &mut Conn, vault: &str) -> Result<Vec<Entry>, StakeErr
         .collect()
 }
 
+/// The wallet of a registered model, `0x…`.
+///
+/// # Errors
+/// [`StakeError::Broken`] when there is no such model.
+pub async fn owner(conn: &mut Conn, vault: &str, model_index: u32) -> Result<String, StakeError> {
+    let owner = store::owner(conn, vault, i64::from(model_index)).await?;
+    owner.ok_or_else(|| StakeError::Broken(format!("vault {vault} has no model {model_index}")))
+}
+
 /// What is in the pool of a vault, units.
 ///
 /// # Errors
@@ -317,22 +327,28 @@ async fn wallet_of(conn: &mut Conn, model: &ModelId) -> Result<String, StakeErro
     Ok(accounts::get(conn, &account).await?.wallet)
 }
 
-/// The registrations of a tournament: those that belong to one of our models, and the others by
-/// the key that they name. Anybody can name any key; the wallet decides.
+/// The registrations of some models in a tournament: those that are linked to them, and the others
+/// by the key that they name. Anybody can name any key; the wallet decides.
 struct Registered {
     linked: HashMap<String, StakeRow>,
     unlinked: HashMap<String, Vec<StakeRow>>,
 }
 
 impl Registered {
-    async fn read(conn: &mut Conn, tournament_key: &str) -> Result<Self, StakeError> {
-        let (mut linked, mut unlinked) = (HashMap::new(), HashMap::<String, Vec<_>>::new());
-        for row in store::of_tournament(conn, tournament_key).await? {
-            if row.model_id.is_empty() {
-                unlinked.entry(row.model_key.clone()).or_default().push(row);
-            } else {
-                linked.insert(row.model_id.clone(), row);
-            }
+    async fn read(
+        conn: &mut Conn,
+        tournament_key: &str,
+        models: &[&ModelId],
+    ) -> Result<Self, StakeError> {
+        let mut linked = HashMap::new();
+        for row in store::linked(conn, tournament_key, models).await? {
+            linked.insert(row.model_id.clone(), row);
+        }
+        let mut unlinked = HashMap::<String, Vec<_>>::new();
+        let missing = models.iter().filter(|m| !linked.contains_key(m.as_str()));
+        let keys: Vec<String> = missing.map(|model| model_key(model).to_string()).collect();
+        for row in store::unlinked(conn, tournament_key, &keys).await? {
+            unlinked.entry(row.model_key.clone()).or_default().push(row);
         }
         Ok(Self { linked, unlinked })
     }

@@ -67,6 +67,8 @@ pub async fn apply(conn: &mut Conn, event: &Event) -> Result<(), StakeError> {
             let left = i64::try_from(*requested_left).unwrap_or(i64::MAX);
             store::keep_request(conn, &vault, index, left).await
         }
+        // What the pool still has burns with the vault.
+        Said::ShutDown {} => store::empty_pool(conn, &vault).await,
         _ => Ok(()),
     }
 }

@@ -86,18 +86,61 @@ pub(super) async fn by_key(
     row.as_ref().map(stake).transpose()
 }
 
-pub(super) async fn of_tournament(
+/// Registrations in a tournament that are linked to these models. Work and answer are in proportion
+/// to the models, however many are registered.
+pub(super) async fn linked(
     conn: &mut Conn,
     tournament_key: &str,
+    models: &[&ModelId],
 ) -> Result<Vec<StakeRow>, StakeError> {
-    let sql = AssertSqlSafe(format!(
-        "{STAKE} WHERE s.tournament_key = $1 ORDER BY s.model_index"
-    ));
-    let rows = sqlx::query(sql)
-        .bind(tournament_key)
-        .fetch_all(conn)
-        .await?;
-    rows.iter().map(stake).collect()
+    let names = models.iter().map(|model| model.as_str().to_owned());
+    select(
+        conn,
+        tournament_key,
+        "s.model_id",
+        &names.collect::<Vec<_>>(),
+    )
+    .await
+}
+
+/// Registrations in a tournament of these keys that are linked to no model.
+pub(super) async fn unlinked(
+    conn: &mut Conn,
+    tournament_key: &str,
+    keys: &[String],
+) -> Result<Vec<StakeRow>, StakeError> {
+    let mut rows = select(conn, tournament_key, "s.model_key", keys).await?;
+    rows.retain(|row| row.model_id.is_empty());
+    Ok(rows)
+}
+
+async fn select(
+    conn: &mut Conn,
+    tournament_key: &str,
+    column: &str,
+    values: &[String],
+) -> Result<Vec<StakeRow>, StakeError> {
+    let mut found = Vec::new();
+    for chunk in values.chunks(CHUNK) {
+        let sql = format!(
+            "{STAKE} WHERE s.tournament_key = $1 AND {column} IN ({}) ORDER BY s.model_index",
+            numbered(2, chunk.len())
+        );
+        let mut query = sqlx::query(AssertSqlSafe(sql)).bind(tournament_key.to_owned());
+        for value in chunk {
+            query = query.bind(value.clone());
+        }
+        let rows = query.fetch_all(&mut *conn).await?;
+        found.extend(rows.iter().map(stake).collect::<Result<Vec<_>, _>>()?);
+    }
+    Ok(found)
+}
+
+/// `$from, …`: so many placeholders.
+fn numbered(from: usize, count: usize) -> String {
+    let end = from.saturating_add(count);
+    let places: Vec<String> = (from..end).map(|place| format!("${place}")).collect();
+    places.join(", ")
 }
 
 pub(super) async fn of_vault(conn: &mut Conn, vault: &str) -> Result<Vec<StakeRow>, StakeError> {
@@ -236,6 +279,27 @@ pub(super) async fn pool(conn: &mut Conn, vault: &str) -> Result<i64, StakeError
         .unwrap_or(0))
 }
 
+pub(super) async fn empty_pool(conn: &mut Conn, vault: &str) -> Result<(), StakeError> {
+    sqlx::query("UPDATE pools SET used = funded WHERE vault = $1")
+        .bind(vault)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn owner(
+    conn: &mut Conn,
+    vault: &str,
+    model_index: i64,
+) -> Result<Option<String>, StakeError> {
+    let row = sqlx::query("SELECT owner FROM stake_accounts WHERE vault = $1 AND model_index = $2")
+        .bind(vault)
+        .bind(model_index)
+        .fetch_optional(conn)
+        .await?;
+    Ok(row.map(|row| row.try_get(0)).transpose()?)
+}
+
 pub(super) async fn set_request(
     conn: &mut Conn,
     vault: &str,
@@ -280,20 +344,28 @@ pub(super) async fn keep_request(
     Ok(())
 }
 
-/// Sums of what rounds hold, by model.
-pub(super) async fn reserved(conn: &mut Conn) -> Result<HashMap<String, u64>, StakeError> {
-    let rows = sqlx::query(
-        "SELECT model_id, CAST(SUM(reserved) AS BIGINT) AS held FROM reservations \
-         WHERE reserved > 0 GROUP BY model_id",
-    )
-    .fetch_all(conn)
-    .await?;
+/// Sums of what rounds hold of these models.
+pub(super) async fn reserved(
+    conn: &mut Conn,
+    models: &[&ModelId],
+) -> Result<HashMap<String, u64>, StakeError> {
     let mut sums = HashMap::new();
-    for row in rows {
-        let held: i64 = row.try_get("held")?;
-        let held =
-            u64::try_from(held).map_err(|_| StakeError::Broken(format!("{held} reserved")))?;
-        sums.insert(row.try_get("model_id")?, held);
+    for chunk in models.chunks(CHUNK) {
+        let sql = format!(
+            "SELECT model_id, CAST(SUM(reserved) AS BIGINT) AS held FROM reservations \
+             WHERE reserved > 0 AND model_id IN ({}) GROUP BY model_id",
+            numbered(1, chunk.len())
+        );
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        for model in chunk {
+            query = query.bind(model.as_str().to_owned());
+        }
+        for row in query.fetch_all(&mut *conn).await? {
+            let held: i64 = row.try_get("held")?;
+            let held =
+                u64::try_from(held).map_err(|_| StakeError::Broken(format!("{held} reserved")))?;
+            sums.insert(row.try_get("model_id")?, held);
+        }
     }
     Ok(sums)
 }

@@ -258,3 +258,45 @@ async fn a_registration_in_another_tournament_is_not_the_models() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_lock_reads_the_registrations_of_its_predictions_only() {
+    each_database(|db| async move {
+        let mut tx = db.begin().await.expect("begins");
+        let models = three_models(&mut tx, tokens(1_000)).await;
+        let key = tournament(&mut tx).await.chain_key;
+        // Registered by strangers under keys of their own: nobody asks for them.
+        for index in 3_u32..40 {
+            let said = Said::ModelRegistered {
+                index,
+                tournament: key.parse().expect("a key"),
+                model_key: chain::B256::with_last_byte(7),
+                owner: Address::repeat_byte(0x99),
+                amount: tokens(1_000).units(),
+            };
+            let number = 60 + i64::from(index);
+            apply(&mut tx, &of_vault(number, said))
+                .await
+                .expect("applies");
+        }
+        let asked = [&models[2], &models[0]];
+        let fresh = Registered::read(&mut tx, &key, &asked)
+            .await
+            .expect("reads");
+        assert_eq!((fresh.linked.len(), fresh.unlinked.len()), (0, 2));
+        let round = open_round(&mut tx, START_US).await;
+        let order = [models[2].clone(), models[0].clone()];
+        let taken = ask_all(&mut tx, &round.id, &order).await;
+        let indices: Vec<_> = taken.iter().map(|one| one.model_index).collect();
+        assert_eq!(indices, vec![Some(2), Some(0)], "in the order of the asks");
+        let again = Registered::read(&mut tx, &key, &asked)
+            .await
+            .expect("reads");
+        assert_eq!((again.linked.len(), again.unlinked.len()), (2, 0));
+        let all = models.iter().collect::<Vec<_>>();
+        let held = store::reserved(&mut tx, &all[..2]).await.expect("reads");
+        assert_eq!(held.len(), 1, "the first holds, the second did not ask");
+        assert_eq!(held[models[0].as_str()], tokens(5).units());
+    })
+    .await;
+}

@@ -26,6 +26,8 @@ mod model_calibration;
 mod model_charts;
 mod model_summary;
 mod model_trading;
+mod operator;
+mod operator_intents;
 mod round;
 mod round_evidence;
 mod round_explained;
@@ -65,6 +67,7 @@ pub fn router() -> Router<Arc<App>> {
         .route("/datasets", get(datasets::page))
         .route("/datasets/files/{*path}", get(dataset_file::file))
         .route("/batches", get(batches::page))
+        .route("/operator", get(operator::page))
         .route("/static/{file}", get(assets::file))
         .fallback(error::unknown_page)
         .layer(Extension(Arc::<Standings>::default()))

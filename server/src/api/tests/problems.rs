@@ -132,6 +132,27 @@ async fn the_service_tells_its_clock_its_health_and_its_counts() {
         "{}",
         metrics.text
     );
+    for line in [
+        "foretoken_settlement_halted 0",
+        "foretoken_settlement_halted_seconds 0.000",
+        "foretoken_settlement_open_intents{action=\"propose\",state=\"sent\"} 0",
+        "foretoken_settlement_oldest_open_intent_seconds 0.000",
+        "foretoken_settlement_batches{state=\"rejected\"} 0",
+        "# TYPE foretoken_settlement_fee_bumps_total counter",
+        "foretoken_ledger_imbalance_units 0",
+    ] {
+        assert!(metrics.text.lines().any(|said| said == line), "{line}");
+    }
+    // Every sample has its name, help and type once, and a number.
+    let heads = metrics
+        .text
+        .lines()
+        .filter(|line| line.starts_with("# TYPE foretoken_"));
+    let mut names: Vec<&str> = heads.filter_map(|line| line.split(' ').nth(2)).collect();
+    names.sort_unstable();
+    let all = names.len();
+    names.dedup();
+    assert_eq!(names.len(), all);
 }
 
 #[tokio::test]

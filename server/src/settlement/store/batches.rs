@@ -20,8 +20,8 @@ pub(in super::super) struct Stored {
 }
 
 const BATCH: &str = "SELECT batches.id, vault, seq, attempt, state, prev_root, new_top, new_root, \
-    burned, pool_used, record_hash, propose_tx, accept_tx, gas_used, accept_after_us, dies_us \
-    FROM batches ";
+    burned, pool_used, record_hash, propose_tx, accept_tx, gas_used, accept_after_us, dies_us, \
+    reason FROM batches ";
 
 /// States of a batch that is on its way.
 const LIVE: &str = "('planned', 'proposing', 'proposed', 'accepting', 'accepted')";
@@ -47,6 +47,7 @@ async fn stored(conn: &mut Conn, row: &AnyRow) -> Result<Stored, SettlementError
             burned: TokenAmount::from_stored(burned).map_err(|error| broken(error.to_string()))?,
             accept_after_us: row.try_get("accept_after_us")?,
             record_hash: text("record_hash")?,
+            reason: text("reason")?,
         },
         new_top: hash(&text("new_top")?)?,
         pool_used: row.try_get("pool_used")?,
@@ -131,6 +132,30 @@ pub(in super::super) async fn live(
         more => Err(broken(format!(
             "{more} batches of {vault} are on their way at once"
         ))),
+    }
+}
+
+/// The newest batch in this state at a place of the vault's sequence, if it has this root.
+pub(in super::super) async fn at(
+    conn: &mut Conn,
+    vault: &str,
+    (seq, root): (i64, &str),
+    state: BatchState,
+) -> Result<Option<Stored>, SettlementError> {
+    let sql = AssertSqlSafe(format!(
+        "{BATCH} WHERE vault = $1 AND seq = $2 AND new_root = $3 AND state = $4 \
+         ORDER BY attempt DESC LIMIT 1"
+    ));
+    let row = sqlx::query(sql)
+        .bind(vault)
+        .bind(seq)
+        .bind(root)
+        .bind(state.name())
+        .fetch_optional(&mut *conn)
+        .await?;
+    match row {
+        Some(row) => stored(conn, &row).await.map(Some),
+        None => Ok(None),
     }
 }
 
@@ -266,6 +291,20 @@ pub(in super::super) async fn set_state(
         .execute(conn)
         .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// Says why a batch was rejected.
+pub(in super::super) async fn set_reason(
+    conn: &mut Conn,
+    id: &str,
+    reason: &str,
+) -> Result<(), SettlementError> {
+    sqlx::query("UPDATE batches SET reason = $1 WHERE id = $2")
+        .bind(reason)
+        .bind(id)
+        .execute(conn)
+        .await?;
+    Ok(())
 }
 
 pub(in super::super) async fn set_proposed(

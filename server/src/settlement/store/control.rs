@@ -23,6 +23,7 @@ pub(in super::super) async fn take_lease(
     .await?;
     let row = sqlx::query(
         "UPDATE leases SET fence = CASE WHEN holder = $1 THEN fence ELSE fence + 1 END, \
+         taken_us = CASE WHEN holder = $1 THEN taken_us ELSE $4 END, renewed_us = $4, \
          holder = $1, until_us = $2 WHERE name = $3 AND (holder = $1 OR until_us <= $4) \
          RETURNING fence",
     )

@@ -10,10 +10,11 @@ use super::{from_wide, hash, wide};
 use crate::chain::Fees;
 use crate::db::Conn;
 
-const INTENT: &str = "SELECT id, signer, action, subject, recipient, calldata, useless_from_us, \
-                      state, nonce, mined_tx, created_us FROM intents ";
+pub(super) const INTENT: &str = "SELECT id, signer, action, subject, recipient, calldata, useless_from_us, \
+                      state, nonce, mined_tx, created_us, failures, last_error, next_try_us, \
+                      gas_used, closed_us FROM intents ";
 
-fn intent(row: &AnyRow) -> Result<Intent, SettlementError> {
+pub(super) fn intent(row: &AnyRow) -> Result<Intent, SettlementError> {
     let text = |name: &str| -> Result<String, SettlementError> { Ok(row.try_get(name)?) };
     let address = |name: &str| -> Result<Address, SettlementError> {
         let stored = text(name)?;
@@ -35,6 +36,9 @@ fn intent(row: &AnyRow) -> Result<Intent, SettlementError> {
         nonce: u64::try_from(nonce).ok(),
         mined_tx: text("mined_tx")?,
         created_us: row.try_get("created_us")?,
+        failures: row.try_get("failures")?,
+        last_error: text("last_error")?,
+        next_try_us: row.try_get("next_try_us")?,
     })
 }
 
@@ -117,22 +121,44 @@ pub(in super::super) async fn set_sent(
     Ok(done.rows_affected() == 1)
 }
 
-pub(in super::super) async fn close(
+/// Notes a refusal of an intent that has no attempt.
+pub(in super::super) async fn set_refused(
     conn: &mut Conn,
     id: &str,
-    from: IntentState,
-    to: IntentState,
-    mined_tx: &str,
-    gas_used: i64,
+    error: &str,
+    next_try_us: i64,
 ) -> Result<bool, SettlementError> {
     let done = sqlx::query(
-        "UPDATE intents SET state = $1, mined_tx = $2, gas_used = $3 WHERE id = $4 AND state = $5",
+        "UPDATE intents SET failures = failures + 1, last_error = $1, next_try_us = $2 \
+         WHERE id = $3 AND state = 'planned'",
+    )
+    .bind(error)
+    .bind(next_try_us)
+    .bind(id)
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Closes an intent that is still in the state that was seen. `by` is the transaction that decided
+/// it, empty for none, and the gas that it used.
+pub(in super::super) async fn close(
+    conn: &mut Conn,
+    intent: &Intent,
+    to: IntentState,
+    (mined_tx, gas_used): (&str, i64),
+    wall_us: i64,
+) -> Result<bool, SettlementError> {
+    let done = sqlx::query(
+        "UPDATE intents SET state = $1, mined_tx = $2, gas_used = $3, closed_us = $4 \
+         WHERE id = $5 AND state = $6",
     )
     .bind(to.name())
     .bind(mined_tx)
     .bind(gas_used)
-    .bind(id)
-    .bind(from.name())
+    .bind(wall_us)
+    .bind(&intent.id)
+    .bind(intent.state.name())
     .execute(conn)
     .await?;
     Ok(done.rows_affected() == 1)

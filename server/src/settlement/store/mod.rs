@@ -4,6 +4,7 @@ pub(super) mod batches;
 pub(super) mod control;
 pub(super) mod intents;
 pub(super) mod rounds;
+pub(super) mod watch;
 
 use alloy::primitives::B256;
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::chain::ChainAddress;
 
 /// A scored round whose batch is proposed on the chain; gives the batch.
-async fn proposed(conn: &mut Conn, lease: &Lease, models: &[ModelId]) -> Batch {
+pub(super) async fn proposed(conn: &mut Conn, lease: &Lease, models: &[ModelId]) -> Batch {
     let (round, _) = committed(conn, START_US, models).await;
     score(conn, &round).await;
     let now = START_US + 320 * SECOND_US;
@@ -16,7 +16,7 @@ async fn proposed(conn: &mut Conn, lease: &Lease, models: &[ModelId]) -> Batch {
     planned
 }
 
-async fn say_proposed(conn: &mut Conn, batch: &Batch, number: u32) {
+pub(super) async fn say_proposed(conn: &mut Conn, batch: &Batch, number: u32) {
     let new_root: B256 = batch.new_root.parse().expect("a root");
     let said = Said::BatchProposed {
         seq: 1,
@@ -39,7 +39,7 @@ async fn say_expired(conn: &mut Conn, batch: &Batch, number: u32) {
     on_event(conn, 1, &mined).await.expect("applies");
 }
 
-async fn batch_state(conn: &mut Conn, id: &str) -> BatchState {
+pub(super) async fn batch_state(conn: &mut Conn, id: &str) -> BatchState {
     batch::get(conn, id).await.expect("reads").batch.state
 }
 

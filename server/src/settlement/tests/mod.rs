@@ -1,17 +1,19 @@
 //! Settlement on both databases, without a chain: what it says comes as events.
 
 mod batches;
+mod endings;
+mod ledger;
 
 use alloy::primitives::B256;
 use domain::timestamp::SECOND_US;
 use domain::{ModelId, RoundState};
 
-use super::intent::{Action, Attempt, Intent, IntentState, Verdict, verdict};
+use super::intent::{Action, Intent, IntentState};
 use super::lease::Lease;
 use super::testing::{lock as lock_round, score};
 use super::*;
 use crate::chain::testing::{deployment, event};
-use crate::chain::{Fees, Receipt, Said, set_deployment};
+use crate::chain::{Fees, Said, set_deployment};
 use crate::db::testing::each_database;
 use crate::db::{Conn, Db};
 use crate::rounds::{self, Round};
@@ -334,52 +336,4 @@ async fn a_nonce_is_taken_once_and_a_chain_that_is_ahead_is_noticed() {
         assert!(matches!(ahead, Err(SettlementError::Differs(_))));
     })
     .await;
-}
-
-#[test]
-fn nothing_is_decided_before_the_final_nonce_has_passed() {
-    let attempt = |number, is_cancel| Attempt {
-        number,
-        nonce: 4,
-        is_cancel,
-        gas_limit: 1,
-        fees: Fees { max: 1, tip: 1 },
-        raw: Vec::new(),
-        tx_hash: B256::repeat_byte(u8::try_from(number).expect("small")),
-        created_us: 0,
-    };
-    let attempts = [attempt(1, false), attempt(2, true)];
-    let receipt = |byte, succeeded| Receipt {
-        tx_hash: B256::repeat_byte(byte),
-        block_number: 10,
-        succeeded,
-        gas_used: 1,
-        contract: None,
-    };
-    let state =
-        |receipts: &[Receipt], nonce, block| match verdict(&attempts, receipts, nonce, block) {
-            Verdict::Unknown => None,
-            Verdict::Decided { state, .. } => Some(state),
-        };
-    assert_eq!(
-        state(&[receipt(1, true)], 4, 20),
-        None,
-        "the nonce is not final"
-    );
-    assert_eq!(
-        state(&[receipt(1, true)], 5, 9),
-        None,
-        "its block is not final"
-    );
-    assert_eq!(state(&[], 4, 20), None, "a time-out means nothing");
-    assert_eq!(state(&[receipt(1, true)], 5, 20), Some(IntentState::Done));
-    assert_eq!(
-        state(&[receipt(1, false)], 5, 20),
-        Some(IntentState::Reverted)
-    );
-    assert_eq!(
-        state(&[receipt(2, true)], 5, 20),
-        Some(IntentState::Cancelled)
-    );
-    assert_eq!(state(&[], 5, 20), Some(IntentState::Lost));
 }

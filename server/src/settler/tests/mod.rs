@@ -5,12 +5,14 @@ mod world;
 
 use std::time::Duration;
 
+use alloy::sol_types::SolCall;
+use contracts::abi::StakeVault;
 use domain::timestamp::SECOND_US;
 use domain::{ModelId, RoundState};
 
 use super::*;
-use crate::chain::anvil;
 use crate::chain::wallet::Wallet;
+use crate::chain::{B256, ChainError, anvil};
 use crate::rounds::Round;
 use crate::settlement::BatchState;
 use crate::settlement::testing::{lock, score};
@@ -214,6 +216,18 @@ async fn a_difference_halts_until_resumed(world: &World, model: &ModelId) {
     world
         .until("a fresh reconciliation", async |_| resume().await.is_ok())
         .await;
+    let sql =
+        "UPDATE ledger_balances SET balance = balance + 1 WHERE kind = 'pool' OR model_index = 1";
+    change(world, sql).await;
+    world
+        .until("a halt that names the account", async |conn| {
+            let halt = settlement::halted(conn).await.expect("reads");
+            halt.is_some_and(|halt| {
+                halt.reason
+                    .contains(&format!("account model:{}:1", world.deployment.vault))
+            })
+        })
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -332,6 +346,16 @@ async fn what_was_dropped_is_sent_again_what_is_stuck_costs_more_what_is_useless
     let known = world.chain.knows(first.tx_hash).await.expect("answers");
     assert!(known, "the same bytes again");
     assert_eq!(attempts(&world, &intent).await.len(), 1);
+
+    let (vault, operator) = (world.deployment.vault, world.deployment.operator);
+    let call = StakeVault::acceptBatchCall {
+        seq: 1,
+        root: B256::ZERO,
+    };
+    let input = call.abi_encode().into();
+    let refused = world.chain.estimate(operator, vault, &input).await;
+    let refused = refused.expect_err("there is no proposal");
+    assert!(matches!(refused, ChainError::Reverted(revert) if revert.name == "NoProposal"));
 
     settler.settings.stuck_after = Duration::ZERO;
     settler.pass(&mut memory).await.expect("passes");

@@ -11,7 +11,8 @@ use axum::response::Response;
 use tower::ServiceExt;
 
 use crate::app::App;
-use crate::app::testing::app;
+use crate::app::testing::{NOW_US, app};
+use crate::settlement::{self, lease};
 use world::Played;
 
 /// A page must stay under this many bytes.
@@ -68,6 +69,7 @@ async fn every_page_of_a_fresh_server_says_what_is_to_come() {
         ("/leaderboard?tournament=eth-usd-5m", "Ethereum"),
         ("/datasets", "have not been exported"),
         ("/batches", "No batch has been planned yet"),
+        ("/operator", "never ran"),
     ] {
         let html = page(&app, path, StatusCode::OK).await;
         assert!(
@@ -114,6 +116,50 @@ async fn what_does_not_exist_has_a_page_that_says_so() {
     .await;
 }
 
+/// A proposal that is refused, a halt and a settler that is gone: the page says what and the way out.
+#[tokio::test]
+async fn the_operators_page_shows_what_is_stuck_and_the_way_out() {
+    let (app, _wall, _folder) = app().await;
+    let mut tx = app.db.begin().await.expect("begins");
+    lease::take(&mut tx, "4711-1", NOW_US - 90_000_000, NOW_US - 60_000_000)
+        .await
+        .expect("asks")
+        .expect("free");
+    settlement::halt(&mut tx, NOW_US - 60_000_000, "ledger and chain <differ>")
+        .await
+        .expect("halts");
+    for sql in [
+        "INSERT INTO intents (id, signer, action, subject, recipient, calldata, useless_from_us, \
+         state, nonce, mined_tx, gas_used, created_us, failures, last_error) VALUES ('0xabc', \
+         '0x0000000000000000000000000000000000000001', 'accept', 'b', \
+         '0x0000000000000000000000000000000000000002', 'c0ffee', 1, 'sent', 7, '', 0, 1, 3, \
+         'WindowOpen { until: 9 }')",
+        "INSERT INTO attempts (intent_id, number, signer, nonce, is_cancel, gas_limit, max_fee, \
+         tip, raw, tx_hash, created_us) VALUES ('0xabc', 1, 'x', 7, 0, 1, '3000000001', '1', \
+         'deadbeef', '0x1111111111111111111111111111111111111111111111111111111111111111', 1)",
+    ] {
+        sqlx::query(sql).execute(&mut *tx).await.expect("inserts");
+    }
+    tx.commit().await.expect("commits");
+    let html = page(&app, "/operator", StatusCode::OK).await;
+    for says in [
+        "Settlement is halted",
+        "ledger and chain &#60;differ&#62;",
+        "foretoken admin resume --reason",
+        "process 4711-1, fence 1",
+        "not running",
+        "WindowOpen { until: 9 }",
+        "refused it 3 times",
+        "3.001",
+        "The accounts sum to zero",
+    ] {
+        assert!(html.contains(says), "the page does not say {says:?}");
+    }
+    for secret in ["deadbeef", "c0ffee"] {
+        assert!(!html.contains(secret), "{secret} is no one's business");
+    }
+}
+
 #[tokio::test]
 async fn pages_of_a_server_with_rounds_show_their_numbers() {
     let played = Played::new().await;
@@ -124,6 +170,7 @@ async fn pages_of_a_server_with_rounds_show_their_numbers() {
         "/tournaments/btc-usd-5m",
         "/leaderboard",
         "/batches",
+        "/operator",
     ] {
         let html = page(app, path, StatusCode::OK).await;
         assert!(
