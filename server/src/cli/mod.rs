@@ -9,6 +9,7 @@ mod score;
 mod serve;
 mod settle;
 mod settler;
+mod verify;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -54,6 +55,8 @@ enum Command {
     Score(score::ScoreArgs),
     /// Recompute what a round pays
     Settle(settle::SettleArgs),
+    /// Recompute a batch, a round or a receipt's fate from the public record and the chain
+    Verify(verify::VerifyArgs),
     /// Check an ONNX model as the server would
     Check(check::CheckArgs),
     /// Write the datasets: features, targets, manifest
@@ -124,6 +127,7 @@ async fn run(command: Command) -> anyhow::Result<Ended> {
         Command::Admin(args) => admin::run(args).await,
         Command::Score(args) => score::run(args),
         Command::Settle(args) => settle::run(&args),
+        Command::Verify(args) => verify::run(args).await,
         Command::Check(args) => check::run(&args),
         Command::Dataset(args) => dataset::run(&args),
     }

@@ -1,6 +1,7 @@
 //! The files of the public record, as they are written and read. Amounts and wide numbers are
 //! decimal texts in units of 1e-9 token, scores integers of 1e-9, probabilities ppm: no float.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
@@ -103,8 +104,8 @@ pub struct DeploymentFile {
     pub chain_id: u64,
     /// RoundRegistry.
     pub registry: Address,
-    /// The vault of `direction` tournaments.
-    pub vault: Address,
+    /// The vault of each kind of tournament: `direction`.
+    pub vaults: BTreeMap<String, Address>,
     /// No event of these contracts is older than this block.
     pub deployed_block: u64,
     /// Every address that has signed receipts here.

@@ -333,7 +333,7 @@ async fn deployment_file(
     let file = DeploymentFile {
         chain_id: deployment.chain_id,
         registry: deployment.registry,
-        vault: deployment.vault,
+        vaults: [("direction".to_owned(), deployment.vault)].into(),
         deployed_block: deployment.deployed_block,
         receipt_signers: signers.map_err(|error| broken(error.to_string()))?,
         rpc,
