@@ -7,12 +7,16 @@
 
 pub mod check;
 pub mod dice;
+pub mod disk;
 pub mod flow;
+pub mod gone;
 pub mod kill;
 pub mod miner;
 pub mod node;
+pub mod postgres;
 pub mod proxy;
 pub mod reorg;
+pub mod replay;
 pub mod row;
 pub mod rpc;
 pub mod suite;

@@ -37,7 +37,7 @@ async fn through_branches(world: &Arc<World>, reorgs: u32) -> anyhow::Result<(bo
     let (mut done, mut deepest, mut undone) = (0_u32, 0, 0_u64);
     for step in 0..u64::from(reorgs) {
         let depth = 1 + step * (DEEPEST - 1) / u64::from(reorgs.saturating_sub(1)).max(1);
-        undone += reorganise(world, depth).await?;
+        undone += undo_something(world, depth).await?;
         follows(world).await.with_context(|| format!("after depth {depth}"))?;
         done += 1;
         deepest = deepest.max(depth);
@@ -68,21 +68,39 @@ async fn through_branches(world: &Arc<World>, reorgs: u32) -> anyhow::Result<(bo
 
 const CLOSED: &str = "SELECT count(*) FROM intents WHERE state NOT IN ('planned', 'sent')";
 
-/// Replaces the newest `depth` blocks by empty ones; gives how many transactions that undid.
-async fn reorganise(world: &World, depth: u64) -> anyhow::Result<u64> {
-    let _stopped = world.miner.stopped().await;
+/// Re-organises at a moment when that undoes a transaction at least.
+async fn undo_something(world: &World, depth: u64) -> anyhow::Result<u64> {
+    wait::until("a transaction in the newest blocks", LIMIT, async || {
+        let _stopped = world.miner.stopped().await;
+        let undone = transactions(world, depth).await?;
+        if undone > 0 {
+            reorganise(world, depth).await?;
+        }
+        Ok((undone > 0).then_some(undone))
+    })
+    .await
+}
+
+/// Transactions in the newest `depth` blocks.
+async fn transactions(world: &World, depth: u64) -> anyhow::Result<u64> {
     let (height, _) = world.node.newest().await?;
-    let before = world.node.hash_at(height).await?;
-    let mut undone = 0;
+    let mut found = 0;
     for number in (height + 1).saturating_sub(depth)..=height {
         let count = world.node.call("eth_getBlockTransactionCountByNumber", json!([format!("{number:#x}")])).await?;
-        undone += super::node::quantity(&count)?;
+        found += super::node::quantity(&count)?;
     }
+    Ok(found)
+}
+
+/// Replaces the newest `depth` blocks by empty ones.
+async fn reorganise(world: &World, depth: u64) -> anyhow::Result<()> {
+    let (height, _) = world.node.newest().await?;
+    let before = world.node.hash_at(height).await?;
     world.node.call("anvil_reorg", json!([depth, []])).await?;
     let (after, _) = world.node.newest().await?;
     ensure!(after == height, "the height was {height}, after {depth} blocks re-organised it is {after}");
     ensure!(world.node.hash_at(height).await? != before, "the chain did not re-organise");
-    Ok(undone)
+    Ok(())
 }
 
 /// Waits until the newest recorded block is on the chain's present branch.
@@ -98,7 +116,10 @@ async fn follows(world: &World) -> anyhow::Result<()> {
 }
 
 async fn below_final(world: &World) -> anyhow::Result<String> {
-    reorganise(world, TOO_DEEP).await?;
+    {
+        let _stopped = world.miner.stopped().await;
+        reorganise(world, TOO_DEEP).await?;
+    }
     let halt = wait::until("a halt", LIMIT, async || {
         Ok(settlement::halted(&mut *world.db.read().await?).await?)
     });

@@ -95,7 +95,6 @@ pub async fn stuck(rounds: u32) -> anyhow::Result<(bool, Value)> {
     World::with("stuck", Plan::default(), async |world| stuck_in(world, rounds).await).await
 }
 
-const SENT: &str = "SELECT count(*) FROM intents WHERE state = 'sent'";
 const WAITING: &str = "SELECT a.tx_hash FROM attempts a JOIN intents i ON i.id = a.intent_id \
                        WHERE i.state = 'sent' ORDER BY a.created_us DESC, a.number DESC";
 
@@ -107,17 +106,14 @@ async fn stuck_in(world: &Arc<World>, rounds: u32) -> anyhow::Result<(bool, Valu
     let (mut dropped, mut raised, mut above_cap) = (0_u32, 0_u32, 0_u32);
     for round in 0..rounds {
         world.miner.hold_after(0);
-        world.until_at_least("a transaction that waits", 1, SENT, LIMIT).await?;
-        let waiting = unmined(world).await?;
-        if let Some(hash) = &waiting {
-            world.node.call("anvil_dropTransaction", json!([hash])).await?;
-            wait::until("the same bytes again", LIMIT, async || {
-                let known = world.node.call("eth_getTransactionByHash", json!([hash])).await?;
-                Ok((!known.is_null()).then_some(()))
-            })
-            .await?;
-            dropped += 1;
-        }
+        let hash = wait::until("a transaction that waits", LIMIT, async || unmined(world).await).await?;
+        world.node.call("anvil_dropTransaction", json!([hash])).await?;
+        wait::until("the same bytes again", LIMIT, async || {
+            let known = world.node.call("eth_getTransactionByHash", json!([hash])).await?;
+            Ok((!known.is_null()).then_some(()))
+        })
+        .await?;
+        dropped += 1;
         let replacements = world.number("SELECT count(*) FROM attempts WHERE number > 1").await?;
         if round % 4 == 3 {
             // Dearer than the cap allows: nothing can be offered, and nothing may be.
@@ -130,7 +126,7 @@ async fn stuck_in(world: &Arc<World>, rounds: u32) -> anyhow::Result<(bool, Valu
             world.miner.set_base_fee(Some(20_000_000_000 + 7_000_000_000 * u64::from(round % 8)));
         }
         world.miner.hold_after(30);
-        if waiting.is_some() && round % 4 != 3 {
+        if round % 4 != 3 {
             world.until_at_least("a replacement on the same nonce", replacements + 1, "SELECT count(*) FROM attempts WHERE number > 1", LIMIT).await?;
             raised += 1;
         }

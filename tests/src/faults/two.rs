@@ -49,7 +49,7 @@ async fn take_turns(world: &Arc<World>, pauses: u32) -> anyhow::Result<(bool, Va
         ensure!(running.ended().is_none(), "a settler ended:\n{}", crate::process::last_lines(&running.stderr()));
         fenced += running.stderr().matches("another settler took the lease").count();
     }
-    settlers.map(kill);
+    settlers.into_iter().for_each(kill);
     let left = check::invariants(world).await?;
     let is_met = taken_over == pauses && left.batches > 0;
     Ok((
