@@ -6,6 +6,8 @@
 
 #[cfg(debug_assertions)]
 pub mod testing;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,7 +15,7 @@ use std::time::Duration;
 use anyhow::Context;
 use sqlx::any::AnyPoolOptions;
 use sqlx::pool::PoolConnection;
-use sqlx::{Any, AnyConnection, AnyPool, Executor, Row, Transaction};
+use sqlx::{Any, AnyConnection, AnyPool, Connection, Executor, Row, Transaction};
 
 /// What every verb reads and writes through.
 pub type Conn = AnyConnection;
@@ -49,6 +51,11 @@ impl Db {
                     }
                     Ok(())
                 })
+            })
+            .before_acquire(|conn, _| {
+                // A commit that fails on a full disk ends SQLite's transaction and not the driver's
+                // count of it: such a connection would refuse every later transaction.
+                Box::pin(async move { Ok(!conn.is_in_transaction()) })
             })
             .connect(url)
             .await?;

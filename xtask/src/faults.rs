@@ -99,11 +99,16 @@ fn contracts_row(elsewhere: bool) -> Result<Value> {
         return Ok(row(true, covered));
     }
     let mut forge = process::command(setup::contracts::forge());
-    forge
-        .current_dir(project::root().join("contracts"))
-        .args(["test", "--json", "--match-test", "^invariant_"]);
+    forge.current_dir(project::root().join("contracts")).args([
+        "test",
+        "--json",
+        "--match-test",
+        "^invariant_",
+    ]);
     // forge answers in JSON also when a test fails, and its exit code then says so.
-    let output = forge.output().context("forge does not start; run `cargo xtask setup tests`")?;
+    let output = forge
+        .output()
+        .context("forge does not start; run `cargo xtask setup tests`")?;
     let printed = String::from_utf8(output.stdout)?;
     let counted = count(&printed)?;
     let pass = output.status.success() && counted.failed == 0 && counted.invariants > 0;
@@ -131,7 +136,10 @@ struct Counted {
 fn count(printed: &str) -> Result<Counted> {
     let suites: Value = serde_json::from_str(printed).context("forge did not print JSON")?;
     let mut counted = Counted::default();
-    let suites = suites.as_object().into_iter().flat_map(|suites| suites.values());
+    let suites = suites
+        .as_object()
+        .into_iter()
+        .flat_map(|suites| suites.values());
     let tests = suites.filter_map(|suite| suite["test_results"].as_object());
     for test in tests.flat_map(|tests| tests.values()) {
         let kind = &test["kind"]["Invariant"];
@@ -153,7 +161,9 @@ fn line(row: &Value) -> String {
     let text = |name: &str| row[name].as_str().unwrap_or_default().to_owned();
     let verdict = if row["pass"] == true { "pass" } else { "FAIL" };
     let counts = row["counts"].as_object().into_iter().flatten();
-    let counts: Vec<String> = counts.map(|(name, value)| format!("{name} {value}")).collect();
+    let counts: Vec<String> = counts
+        .map(|(name, value)| format!("{name} {value}"))
+        .collect();
     let mut line = format!(
         "{:<4} {verdict}  {}: {} [target: {}]",
         text("row"),
@@ -189,7 +199,12 @@ mod tests {
         let printed = r#"{"test/I.t.sol:I":{"test_results":{
             "invariant_a()":{"status":"Success","kind":{"Invariant":{"runs":100,"calls":6400}}},
             "invariant_b()":{"status":"Failure","kind":{"Invariant":{"runs":7,"calls":50}}}}}}"#;
-        let expected = Counted { invariants: 2, runs: 107, calls: 6_450, failed: 1 };
+        let expected = Counted {
+            invariants: 2,
+            runs: 107,
+            calls: 6_450,
+            failed: 1,
+        };
         assert_eq!(count(printed).expect("reads"), expected);
     }
 }

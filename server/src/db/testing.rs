@@ -89,7 +89,9 @@ async fn connect_when_up(url: &str) -> sqlx::postgres::PgConnection {
 /// # Errors
 /// Database errors.
 pub async fn change(conn: &mut Conn, sql: &str) -> Result<u64, sqlx::Error> {
-    let done = sqlx::query(AssertSqlSafe(sql.to_owned())).execute(conn).await?;
+    let done = sqlx::query(AssertSqlSafe(sql.to_owned()))
+        .execute(conn)
+        .await?;
     Ok(done.rows_affected())
 }
 
@@ -98,7 +100,9 @@ pub async fn change(conn: &mut Conn, sql: &str) -> Result<u64, sqlx::Error> {
 /// # Errors
 /// Database errors, and a column that holds something else.
 pub async fn numbers(conn: &mut Conn, sql: &str) -> Result<Vec<i64>, sqlx::Error> {
-    let rows = sqlx::query(AssertSqlSafe(sql.to_owned())).fetch_all(conn).await?;
+    let rows = sqlx::query(AssertSqlSafe(sql.to_owned()))
+        .fetch_all(conn)
+        .await?;
     rows.iter().map(|row| row.try_get(0)).collect()
 }
 
@@ -107,7 +111,9 @@ pub async fn numbers(conn: &mut Conn, sql: &str) -> Result<Vec<i64>, sqlx::Error
 /// # Errors
 /// Database errors, and a column that holds something else.
 pub async fn texts(conn: &mut Conn, sql: &str) -> Result<Vec<String>, sqlx::Error> {
-    let rows = sqlx::query(AssertSqlSafe(sql.to_owned())).fetch_all(conn).await?;
+    let rows = sqlx::query(AssertSqlSafe(sql.to_owned()))
+        .fetch_all(conn)
+        .await?;
     rows.iter().map(|row| row.try_get(0)).collect()
 }
 

@@ -11,6 +11,10 @@ fn main() -> ExitCode {
 #[cfg(not(debug_assertions))]
 fn main() -> ExitCode {
     use std::io::Write;
-    writeln!(std::io::stderr(), "the fault suite needs a debug build: `cargo xtask faults`").ok();
+    writeln!(
+        std::io::stderr(),
+        "the fault suite needs a debug build: `cargo xtask faults`"
+    )
+    .ok();
     ExitCode::FAILURE
 }

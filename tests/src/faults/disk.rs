@@ -77,9 +77,13 @@ impl Disk {
         std::fs::create_dir_all(folder).ok()?;
         let size = format!("size={DISK_MB}m");
         let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", &size, "foretoken-faults"]).arg(folder);
+        mount
+            .args(["-t", "tmpfs", "-o", &size, "foretoken-faults"])
+            .arg(folder);
         let mounted = mount.output().is_ok_and(|done| done.status.success());
-        mounted.then(|| Self { folder: folder.to_path_buf() })
+        mounted.then(|| Self {
+            folder: folder.to_path_buf(),
+        })
     }
 
     /// Takes every byte that is left.
@@ -97,7 +101,11 @@ impl Disk {
 impl Drop for Disk {
     fn drop(&mut self) {
         // Lazily: a process that is being killed may hold a file for a moment.
-        Command::new("umount").arg("-l").arg(&self.folder).output().ok();
+        Command::new("umount")
+            .arg("-l")
+            .arg(&self.folder)
+            .output()
+            .ok();
     }
 }
 
@@ -105,27 +113,43 @@ async fn full_disk(times: u32) -> anyhow::Result<Survived> {
     let folder = scratch::folder("disk")?;
     let disk = Disk::mount(&folder.path().join("small"));
     let data = disk.as_ref().map(|disk| disk.folder.join("data"));
-    let plan = Plan { data, ..Plan::default() };
+    let plan = Plan {
+        data,
+        ..Plan::default()
+    };
     World::with("full", plan, async |world| {
         let mut running = world.settler(Start::default())?;
         let flow = Flow::start(world, 400, 13);
         let (mut checked, mut lost) = (0, 0);
         for _ in 0..times {
             let batches = world.number(FINAL).await?;
-            world.until_at_least("batches", batches + 2, FINAL, LIMIT).await?;
+            world
+                .until_at_least("batches", batches + 2, FINAL, LIMIT)
+                .await?;
             let before = keys(world).await?;
             running = match &disk {
                 Some(disk) => fill_and_free(world, disk, running).await?,
                 None => forbid_growth(world, running).await?,
             };
             let batches = world.number(FINAL).await?;
-            let again = world.until_at_least("settlement to go on", batches + 2, FINAL, LIMIT).await;
+            let again = world
+                .until_at_least("settlement to go on", batches + 2, FINAL, LIMIT)
+                .await;
             again.with_context(|| last_lines(&running.stderr()))?;
             checked += before.len();
             lost += before.difference(&keys(world).await?).count();
         }
-        let by = if disk.is_some() { "a small tmpfs" } else { "a limit on the size of files" };
-        Ok(Survived { by, checked, lost, batches: rest(world, &flow, running).await? })
+        let by = if disk.is_some() {
+            "a small tmpfs"
+        } else {
+            "a limit on the size of files"
+        };
+        Ok(Survived {
+            by,
+            checked,
+            lost,
+            batches: rest(world, &flow, running).await?,
+        })
     })
     .await
 }
@@ -139,10 +163,17 @@ async fn fill_and_free(world: &World, disk: &Disk, running: Running) -> anyhow::
     });
     met.await.with_context(|| last_lines(&running.stderr()))?;
     pause(AWAY).await;
-    ensure!(running.ended().is_none(), "the settler ended on a full disk:\n{}", last_lines(&running.stderr()));
+    ensure!(
+        running.ended().is_none(),
+        "the settler ended on a full disk:\n{}",
+        last_lines(&running.stderr())
+    );
     std::fs::remove_file(filler)?;
     let halted = settlement::halted(&mut *world.db.read().await?).await?;
-    ensure!(halted.is_none(), "a full disk halted settlement: {halted:?}");
+    ensure!(
+        halted.is_none(),
+        "a full disk halted settlement: {halted:?}"
+    );
     Ok(running)
 }
 
@@ -150,8 +181,13 @@ async fn fill_and_free(world: &World, disk: &Disk, running: Running) -> anyhow::
 /// write; another one starts when it may again.
 async fn forbid_growth(world: &World, running: Running) -> anyhow::Result<Running> {
     let pid = running.pid().to_string();
-    let limited = Command::new("prlimit").args(["--pid", &pid, "--fsize=4096:4096"]).status();
-    ensure!(limited.is_ok_and(|status| status.success()), "prlimit of util-linux cannot limit process {pid}");
+    let limited = Command::new("prlimit")
+        .args(["--pid", &pid, "--fsize=4096:4096"])
+        .status();
+    ensure!(
+        limited.is_ok_and(|status| status.success()),
+        "prlimit of util-linux cannot limit process {pid}"
+    );
     let ended = wait::until("the settler to meet the limit", LIMIT, async || {
         Ok((running.ended().is_some() || running.stderr().contains("disk")).then_some(()))
     });
@@ -163,33 +199,51 @@ async fn forbid_growth(world: &World, running: Running) -> anyhow::Result<Runnin
 
 async fn database_restart(times: u32) -> anyhow::Result<Survived> {
     let mut cluster = Cluster::start().await?;
-    let plan = Plan { database_url: Some(cluster.url()), ..Plan::default() };
+    let plan = Plan {
+        database_url: Some(cluster.url()),
+        ..Plan::default()
+    };
     World::with("restart", plan, async |world| {
         let running = world.settler(Start::default())?;
         let flow = Flow::start(world, 400, 17);
         let (mut checked, mut lost) = (0, 0);
         for _ in 0..times {
             let batches = world.number(FINAL).await?;
-            world.until_at_least("batches", batches + 2, FINAL, LIMIT).await?;
+            world
+                .until_at_least("batches", batches + 2, FINAL, LIMIT)
+                .await?;
             let before = keys(world).await?;
             cluster.crash().await?;
             pause(AWAY).await;
             cluster.begin().await?;
             let batches = until_answers(world).await?;
-            let again = world.until_at_least("settlement to go on", batches + 2, FINAL, LIMIT).await;
+            let again = world
+                .until_at_least("settlement to go on", batches + 2, FINAL, LIMIT)
+                .await;
             again.with_context(|| last_lines(&running.stderr()))?;
-            ensure!(running.ended().is_none(), "the settler ended with its database");
+            ensure!(
+                running.ended().is_none(),
+                "the settler ended with its database"
+            );
             checked += before.len();
             lost += before.difference(&keys(world).await?).count();
         }
-        Ok(Survived { by: "SIGQUIT", checked, lost, batches: rest(world, &flow, running).await? })
+        Ok(Survived {
+            by: "SIGQUIT",
+            checked,
+            lost,
+            batches: rest(world, &flow, running).await?,
+        })
     })
     .await
 }
 
 /// A connection that broke shows it once; the pool makes new ones.
 async fn until_answers(world: &World) -> anyhow::Result<i64> {
-    wait::until("the database to answer", LIMIT, async || Ok(world.number(FINAL).await.ok())).await
+    wait::until("the database to answer", LIMIT, async || {
+        Ok(world.number(FINAL).await.ok())
+    })
+    .await
 }
 
 async fn rest(world: &Arc<World>, flow: &Flow, running: Running) -> anyhow::Result<u64> {

@@ -36,7 +36,8 @@ pub struct Flow {
 impl Flow {
     /// Keeps rounds locked from `lead_s` market seconds before their T on.
     pub fn start(world: &Arc<World>, lead_s: i64, seed: u64) -> Arc<Self> {
-        let first_us = (world.market.now_us() + 200 * SECOND_US).div_euclid(INTERVAL_US) * INTERVAL_US;
+        let first_us =
+            (world.market.now_us() + 200 * SECOND_US).div_euclid(INTERVAL_US) * INTERVAL_US;
         let flow = Arc::new(Self {
             locks: AtomicBool::new(true),
             scores: AtomicBool::new(true),
@@ -78,10 +79,12 @@ impl Flow {
             if start_us > market_us + 30 * SECOND_US && start_us > world.miner.newest_us() {
                 self.lock(world, start_us).await?;
             }
-            self.next_start_us.store(start_us + INTERVAL_US, Ordering::SeqCst);
+            self.next_start_us
+                .store(start_us + INTERVAL_US, Ordering::SeqCst);
         }
         if self.scores.load(Ordering::SeqCst) {
-            let committed = rounds::in_state(&mut *world.db.read().await?, RoundState::Committed).await?;
+            let committed =
+                rounds::in_state(&mut *world.db.read().await?, RoundState::Committed).await?;
             for round in committed {
                 if round.schedule.start_us <= world.miner.newest_us() {
                     self.score(world, &round).await?;
@@ -92,7 +95,11 @@ impl Flow {
     }
 
     async fn lock(&self, world: &World, start_us: i64) -> anyhow::Result<()> {
-        let reports: Vec<u32> = world.models.iter().map(|_| 350_000 + u32::try_from(self.dice.below(300_001)).unwrap_or(0)).collect();
+        let reports: Vec<u32> = world
+            .models
+            .iter()
+            .map(|_| 350_000 + u32::try_from(self.dice.below(300_001)).unwrap_or(0))
+            .collect();
         let moments = world.entered.tournament.round(start_us)?;
         let rule = world.entered.tournament.stake.clone();
         let salt = keccak256(start_us.to_be_bytes()).0;
@@ -102,7 +109,11 @@ impl Flow {
                 let (from, to) = (RoundState::Scheduled, RoundState::Open);
                 rounds::advance(conn, &moments.id, from, to, NOT_DUE).await?;
                 let round = rounds::get(conn, &moments.id).await?;
-                let asks: Vec<_> = world.models.iter().map(|model| (model.clone(), None)).collect();
+                let asks: Vec<_> = world
+                    .models
+                    .iter()
+                    .map(|model| (model.clone(), None))
+                    .collect();
                 let at_risk = stakes::snapshot(conn, &round.id, &rule, &asks).await?;
                 let mut counted = Vec::new();
                 for (risk, ppm) in at_risk.into_iter().zip(reports) {
@@ -118,14 +129,25 @@ impl Flow {
                 predictions::freeze(conn, &round.id, &counted).await?;
                 let now_us = world.market.now_us();
                 settlement::freeze(conn, now_us, &round, &world.deployment, &counted, salt).await?;
-                rounds::advance(conn, &round.id, RoundState::Open, RoundState::Locked, NOT_DUE).await?;
+                rounds::advance(
+                    conn,
+                    &round.id,
+                    RoundState::Open,
+                    RoundState::Locked,
+                    NOT_DUE,
+                )
+                .await?;
                 Ok(())
             })
             .await
     }
 
     async fn score(&self, world: &World, round: &Round) -> anyhow::Result<()> {
-        let direction = if self.dice.below(2) == 0 { Direction::Up } else { Direction::Down };
+        let direction = if self.dice.below(2) == 0 {
+            Direction::Up
+        } else {
+            Direction::Down
+        };
         let outcome = Outcome::Direction(direction);
         let evidence = format!("{{\"up\":{}}}", direction == Direction::Up);
         let resolution = Resolution {
@@ -146,7 +168,11 @@ impl Flow {
                 let settled = settlement::settle(conn, round, rule, outcome, &counted).await?;
                 stakes::keep_only_losses(conn, &round.id, &settled.payouts).await?;
                 use RoundState as S;
-                for (from, to) in [(S::Committed, S::Evidenced), (S::Evidenced, S::Resolved), (S::Resolved, S::Scored)] {
+                for (from, to) in [
+                    (S::Committed, S::Evidenced),
+                    (S::Evidenced, S::Resolved),
+                    (S::Resolved, S::Scored),
+                ] {
                     rounds::advance(conn, &round.id, from, to, NOT_DUE).await?;
                 }
                 Ok(())

@@ -32,10 +32,19 @@ pub async fn run() -> anyhow::Result<(bool, Value)> {
 async fn leave(world: &Arc<World>) -> anyhow::Result<(bool, Value)> {
     let running = world.settler(Start::default())?;
     let flow = Flow::start(world, 400, 11);
-    world.until_at_least("some batches", 3, FINAL, LIMIT).await?;
+    world
+        .until_at_least("some batches", 3, FINAL, LIMIT)
+        .await?;
     // Commitments that will never be opened, when the operator goes.
     flow.set_scores(false);
-    world.until_at_least("committed rounds", 3, "SELECT count(*) FROM rounds WHERE state = 'committed'", LIMIT).await?;
+    world
+        .until_at_least(
+            "committed rounds",
+            3,
+            "SELECT count(*) FROM rounds WHERE state = 'committed'",
+            LIMIT,
+        )
+        .await?;
     kill(running);
     flow.set_locks(false);
     world.stop.cancel();
@@ -44,10 +53,16 @@ async fn leave(world: &Arc<World>) -> anyhow::Result<(bool, Value)> {
     let idle_s = world.deployment.idle_limit_s + world.deployment.settle_by_s + 100_000;
     stranger.pass_time(u64::try_from(idle_s)?).await?;
     let voided = void_all(world, &stranger).await?;
-    stranger.call(world.deployment.vault, &StakeVault::shutDownCall {}).await.context("shutDown")?;
+    stranger
+        .call(world.deployment.vault, &StakeVault::shutDownCall {})
+        .await
+        .context("shutDown")?;
     let (models, units, left) = exit_all(world, &stranger).await?;
     let staked = units;
-    let books = world.chain.view(world.deployment.vault, &StakeVault::booksCall {}, None).await?;
+    let books = world
+        .chain
+        .view(world.deployment.vault, &StakeVault::booksCall {}, None)
+        .await?;
     let is_met = left == U256::ZERO && books.staked == 0;
     Ok((
         is_met,
@@ -66,12 +81,25 @@ async fn leave(world: &Arc<World>) -> anyhow::Result<(bool, Value)> {
 async fn void_all(world: &World, stranger: &Stranger<'_>) -> anyhow::Result<usize> {
     let registry = world.deployment.registry;
     let mut voided = 0;
-    for (event, _) in world.node.events::<RoundRegistry::RoundCommitted>(registry).await? {
-        let question = RoundRegistry::roundOfCall { tournament: event.tournament, startsAt: event.startsAt };
+    for (event, _) in world
+        .node
+        .events::<RoundRegistry::RoundCommitted>(registry)
+        .await?
+    {
+        let question = RoundRegistry::roundOfCall {
+            tournament: event.tournament,
+            startsAt: event.startsAt,
+        };
         let held = world.chain.view(registry, &question, None).await?;
         if held.state != contracts::abi::RoundState::Settled as u8 {
-            let call = RoundRegistry::voidRoundCall { tournament: event.tournament, startsAt: event.startsAt };
-            stranger.call(registry, &call).await.with_context(|| format!("voidRound {}", event.startsAt))?;
+            let call = RoundRegistry::voidRoundCall {
+                tournament: event.tournament,
+                startsAt: event.startsAt,
+            };
+            stranger
+                .call(registry, &call)
+                .await
+                .with_context(|| format!("voidRound {}", event.startsAt))?;
             voided += 1;
         }
     }
@@ -83,15 +111,27 @@ async fn void_all(world: &World, stranger: &Stranger<'_>) -> anyhow::Result<usiz
 /// units that left, and the wei that stayed.
 async fn exit_all(world: &World, stranger: &Stranger<'_>) -> anyhow::Result<(usize, u64, U256)> {
     let vault = world.deployment.vault;
-    let accepted = world.node.events::<StakeVault::BatchAccepted>(vault).await?;
-    let accepted: Vec<u32> = accepted.into_iter().map(|(event, _)| event.number).collect();
+    let accepted = world
+        .node
+        .events::<StakeVault::BatchAccepted>(vault)
+        .await?;
+    let accepted: Vec<u32> = accepted
+        .into_iter()
+        .map(|(event, _)| event.number)
+        .collect();
     let mut ledger = Ledger::default();
     for batch in check::proposals(world, &accepted).await? {
-        ensure!(changes::sums(&batch.changes).0 == -i128::from(batch.burned), "a batch does not conserve");
+        ensure!(
+            changes::sums(&batch.changes).0 == -i128::from(batch.burned),
+            "a batch does not conserve"
+        );
         ledger.apply(&batch.changes)?;
     }
     let tree = ledger.tree()?;
-    let registered = world.node.events::<StakeVault::ModelRegistered>(vault).await?;
+    let registered = world
+        .node
+        .events::<StakeVault::ModelRegistered>(vault)
+        .await?;
     let mut units = 0_u64;
     for (model, _) in &registered {
         let before = balance(world, model.owner).await?;
@@ -102,18 +142,33 @@ async fn exit_all(world: &World, stranger: &Stranger<'_>) -> anyhow::Result<(usi
             poolReward: leaf.pool_reward,
             proof: tree.proof(model.index)?.to_words(),
         };
-        stranger.call(vault, &call).await.with_context(|| format!("withdraw of model {}", model.index))?;
+        stranger
+            .call(vault, &call)
+            .await
+            .with_context(|| format!("withdraw of model {}", model.index))?;
         let paid = balance(world, model.owner).await?.saturating_sub(before);
-        let claimable = i128::from(model.amount) + leaf.stake_delta + i128::try_from(leaf.pool_reward)?;
+        let claimable =
+            i128::from(model.amount) + leaf.stake_delta + i128::try_from(leaf.pool_reward)?;
         let expected = U256::from(u64::try_from(claimable)?) * U256::from(WEI_PER_UNIT);
-        ensure!(paid == expected, "model {} got {paid} wei, {expected} were its own", model.index);
+        ensure!(
+            paid == expected,
+            "model {} got {paid} wei, {expected} were its own",
+            model.index
+        );
         units += u64::try_from(claimable)?;
     }
     Ok((registered.len(), units, balance(world, vault).await?))
 }
 
 async fn balance(world: &World, account: ChainAddress) -> anyhow::Result<U256> {
-    Ok(world.chain.view(world.deployment.token, &ForeToken::balanceOfCall { account }, None).await?)
+    Ok(world
+        .chain
+        .view(
+            world.deployment.token,
+            &ForeToken::balanceOfCall { account },
+            None,
+        )
+        .await?)
 }
 
 /// Somebody with gas and no role, who also makes the blocks now.
@@ -131,7 +186,10 @@ impl<'a> Stranger<'a> {
     async fn pass_time(&self, seconds: u64) -> anyhow::Result<()> {
         let (_, newest_s) = self.world.node.newest().await?;
         let next = json!([newest_s + seconds]);
-        self.world.node.commands(&[("evm_setNextBlockTimestamp", next), ("evm_mine", json!([]))]).await
+        self.world
+            .node
+            .commands(&[("evm_setNextBlockTimestamp", next), ("evm_mine", json!([]))])
+            .await
     }
 
     async fn call<C: SolCall>(&self, contract: ChainAddress, call: &C) -> anyhow::Result<()> {
@@ -147,9 +205,11 @@ impl<'a> Stranger<'a> {
         let signed = sign(&key, &unsigned)?;
         self.world.chain.send(&signed.raw).await?;
         self.pass_time(1).await?;
-        let receipt = wait::until("a receipt", LIMIT, async || Ok(self.world.chain.receipt(signed.tx_hash).await?)).await?;
+        let receipt = wait::until("a receipt", LIMIT, async || {
+            Ok(self.world.chain.receipt(signed.tx_hash).await?)
+        })
+        .await?;
         ensure!(receipt.succeeded, "the chain refused {}", C::SIGNATURE);
         Ok(())
     }
 }
-

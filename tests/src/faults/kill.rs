@@ -57,7 +57,10 @@ pub async fn run(kills: u32, lanes: u32) -> anyhow::Result<(bool, Value)> {
         let share: Vec<u32> = (0..kills).filter(|kill| kill % lanes == lane).collect();
         tasks.spawn_local(async move {
             let name = format!("kill-{lane}");
-            World::with(&name, Plan::default(), async |world| one_world(world, lane, &share).await).await
+            World::with(&name, Plan::default(), async |world| {
+                one_world(world, lane, &share).await
+            })
+            .await
         });
     }
     let mut all = Killed::default();
@@ -94,21 +97,31 @@ async fn one_world(world: &Arc<World>, lane: u32, kills: &[u32]) -> anyhow::Resu
     let mut live_at_kill = Vec::new();
     let step = |kill: u32| STEPS[kill as usize % STEPS.len()];
     let first = kills.first().copied().context("a world has kills")?;
-    let mut running = world.settler(Start { failpoint: step(first), ..Start::default() })?;
+    let mut running = world.settler(Start {
+        failpoint: step(first),
+        ..Start::default()
+    })?;
     for (position, kill) in kills.iter().enumerate() {
         let killed_us = die(world, running, step(*kill), &dice).await?;
-        *killed.by_step.entry(step(*kill).unwrap_or("random moment")).or_default() += 1;
+        *killed
+            .by_step
+            .entry(step(*kill).unwrap_or("random moment"))
+            .or_default() += 1;
         live_at_kill.extend(world.texts(LIVE_BATCH).await?);
         let before = Mark::read(world).await?;
         world.miner.hold_after(BLOCKS_WHILE_DOWN);
         let failpoint = kills.get(position + 1).and_then(|next| step(*next));
-        running = world.settler(Start { failpoint, ..Start::default() })?;
+        running = world.settler(Start {
+            failpoint,
+            ..Start::default()
+        })?;
         let resumed_us = goes_on(world, &running, &before).await?;
         killed.slowest_ms = killed.slowest_ms.max((resumed_us - killed_us) / 1_000);
     }
     check::drain(world, &flow, LIMIT).await?;
     for id in live_at_kill {
-        let is_final = format!("SELECT count(*) FROM batches WHERE id = '{id}' AND state = 'final'");
+        let is_final =
+            format!("SELECT count(*) FROM batches WHERE id = '{id}' AND state = 'final'");
         killed.other_id += u32::from(world.number(&is_final).await? != 1);
     }
     super::world::kill(running);
@@ -119,7 +132,12 @@ async fn one_world(world: &Arc<World>, lane: u32, kills: &[u32]) -> anyhow::Resu
 const LIVE_BATCH: &str = "SELECT id FROM batches WHERE state NOT IN ('final', 'rejected')";
 
 /// Lets the settler die; gives when, wall microseconds.
-async fn die(world: &World, running: Running, step: Option<&str>, dice: &Dice) -> anyhow::Result<i64> {
+async fn die(
+    world: &World,
+    running: Running,
+    step: Option<&str>,
+    dice: &Dice,
+) -> anyhow::Result<i64> {
     if step.is_none() {
         pause(Duration::from_millis(200 + dice.below(1_500))).await;
         running.signal(Signal::SIGKILL);
@@ -127,7 +145,12 @@ async fn die(world: &World, running: Running, step: Option<&str>, dice: &Dice) -
     if step == Some("replacement_stored") {
         raise_fee_under_a_transaction(world).await?;
     }
-    let ended = wait::until(step.unwrap_or("the end of the settler"), LIMIT, async || Ok(running.ended())).await;
+    let ended = wait::until(
+        step.unwrap_or("the end of the settler"),
+        LIMIT,
+        async || Ok(running.ended()),
+    )
+    .await;
     let status = ended.with_context(|| crate::process::last_lines(&running.stderr()))?;
     world.miner.set_base_fee(None);
     if let Some(step) = step {
@@ -145,7 +168,9 @@ async fn die(world: &World, running: Running, step: Option<&str>, dice: &Dice) -
 async fn raise_fee_under_a_transaction(world: &World) -> anyhow::Result<()> {
     world.miner.hold_after(0);
     let sent = "SELECT count(*) FROM attempts JOIN intents ON intents.id = attempts.intent_id WHERE intents.state = 'sent'";
-    world.until_at_least("a transaction that waits", 1, sent, LIMIT).await?;
+    world
+        .until_at_least("a transaction that waits", 1, sent, LIMIT)
+        .await?;
     world.miner.set_base_fee(Some(HIGH_BASE_FEE));
     world.miner.free();
     Ok(())
@@ -163,7 +188,9 @@ struct Mark {
 impl Mark {
     async fn read(world: &World) -> anyhow::Result<Self> {
         Ok(Self {
-            closed: world.number("SELECT count(*) FROM intents WHERE state NOT IN ('planned', 'sent')").await?,
+            closed: world
+                .number("SELECT count(*) FROM intents WHERE state NOT IN ('planned', 'sent')")
+                .await?,
             planned: world.number("SELECT count(*) FROM intents").await?,
             attempts: world.number("SELECT count(*) FROM attempts").await?,
             fence: world.number("SELECT fence FROM leases").await?,
@@ -179,7 +206,9 @@ async fn goes_on(world: &World, running: &Running, before: &Mark) -> anyhow::Res
         if now.fence > before.fence {
             world.miner.free();
         }
-        let moved = now.fence > before.fence && (now.closed, now.planned, now.attempts) != (before.closed, before.planned, before.attempts);
+        let moved = now.fence > before.fence
+            && (now.closed, now.planned, now.attempts)
+                != (before.closed, before.planned, before.attempts);
         Ok((moved || running.ended().is_some()).then_some(world.wall.now_us()))
     });
     let resumed = resumed.await?;

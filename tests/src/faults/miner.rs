@@ -35,7 +35,13 @@ pub struct Miner {
 
 impl Miner {
     /// Mines until `stop`, one block a `pace`.
-    pub fn start(node: Node, market: MarketClock, db: Db, pace: Duration, stop: CancellationToken) -> Arc<Self> {
+    pub fn start(
+        node: Node,
+        market: MarketClock,
+        db: Db,
+        pace: Duration,
+        stop: CancellationToken,
+    ) -> Arc<Self> {
         let miner = Arc::new(Self {
             budget: AtomicI64::new(i64::MAX),
             base_fee: AtomicU64::new(BASE_FEE),
@@ -65,14 +71,17 @@ impl Miner {
 
     /// The base fee of the blocks to come, wei; `None`: that of an idle chain.
     pub fn set_base_fee(&self, wei: Option<u64>) {
-        self.base_fee.store(wei.unwrap_or(BASE_FEE), Ordering::SeqCst);
+        self.base_fee
+            .store(wei.unwrap_or(BASE_FEE), Ordering::SeqCst);
     }
 
     /// Time of the newest block, market microseconds.
     #[must_use]
     pub fn newest_us(&self) -> i64 {
         let newest_s = self.newest_s.load(Ordering::SeqCst);
-        i64::try_from(newest_s).unwrap_or(i64::MAX).saturating_mul(SECOND_US)
+        i64::try_from(newest_s)
+            .unwrap_or(i64::MAX)
+            .saturating_mul(SECOND_US)
     }
 
     /// No block is mined while this is held.
@@ -96,15 +105,19 @@ impl Miner {
         let base_fee = self.base_fee.load(Ordering::SeqCst);
         node.commands(&[
             ("evm_setNextBlockTimestamp", json!([next_s])),
-            ("anvil_setNextBlockBaseFeePerGas", json!([format!("{base_fee:#x}")])),
+            (
+                "anvil_setNextBlockBaseFeePerGas",
+                json!([format!("{base_fee:#x}")]),
+            ),
             ("evm_mine", json!([])),
         ])
         .await?;
         self.newest_s.store(next_s, Ordering::SeqCst);
-        self.budget.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
-            (left < i64::MAX).then(|| left - 1)
-        })
-        .ok();
+        self.budget
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+                (left < i64::MAX).then(|| left - 1)
+            })
+            .ok();
         Ok(())
     }
 }

@@ -23,8 +23,14 @@ impl Node {
     /// # Errors
     /// When no client can be made.
     pub fn new(url: &str) -> anyhow::Result<Self> {
-        let client = reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build()?;
-        Ok(Self { client, url: url.to_owned() })
+        let client = reqwest::Client::builder()
+            .timeout(TIMEOUT)
+            .no_proxy()
+            .build()?;
+        Ok(Self {
+            client,
+            url: url.to_owned(),
+        })
     }
 
     /// Asks or commands.
@@ -41,7 +47,10 @@ impl Node {
     /// # Errors
     /// When the node does not answer, or refuses one.
     pub async fn commands(&self, all: &[(&str, Value)]) -> anyhow::Result<()> {
-        let bodies: Vec<Value> = all.iter().map(|(method, values)| body(method, values.clone())).collect();
+        let bodies: Vec<Value> = all
+            .iter()
+            .map(|(method, values)| body(method, values.clone()))
+            .collect();
         let answers = self.post(&Value::Array(bodies)).await?;
         for (answer, (method, _)) in answers.as_array().context("a list")?.iter().zip(all) {
             result(method, answer.clone())?;
@@ -62,7 +71,9 @@ impl Node {
     /// # Errors
     /// As [`Node::call`].
     pub async fn newest(&self) -> anyhow::Result<(u64, u64)> {
-        let block = self.call("eth_getBlockByNumber", json!(["latest", false])).await?;
+        let block = self
+            .call("eth_getBlockByNumber", json!(["latest", false]))
+            .await?;
         Ok((quantity(&block["number"])?, quantity(&block["timestamp"])?))
     }
 
@@ -71,7 +82,12 @@ impl Node {
     /// # Errors
     /// As [`Node::call`], and when there is none.
     pub async fn hash_at(&self, number: u64) -> anyhow::Result<String> {
-        let block = self.call("eth_getBlockByNumber", json!([format!("{number:#x}"), false])).await?;
+        let block = self
+            .call(
+                "eth_getBlockByNumber",
+                json!([format!("{number:#x}"), false]),
+            )
+            .await?;
         Ok(block["hash"].as_str().context("no such block")?.to_owned())
     }
 
@@ -89,7 +105,10 @@ impl Node {
                 let data: Bytes = serde_json::from_value(log["data"].clone())?;
                 let tx: B256 = serde_json::from_value(log["transactionHash"].clone())?;
                 let inner = LogData::new(topics, data).context("a log has at most four topics")?;
-                let event = E::decode_log(&Log { address: contract, data: inner })?;
+                let event = E::decode_log(&Log {
+                    address: contract,
+                    data: inner,
+                })?;
                 Ok((event.data, tx))
             })
             .collect()
@@ -101,7 +120,8 @@ impl Node {
     /// As [`Node::call`], and when there is none.
     pub async fn calldata(&self, tx: B256) -> anyhow::Result<Bytes> {
         let found = self.call("eth_getTransactionByHash", json!([tx])).await?;
-        serde_json::from_value(found["input"].clone()).with_context(|| format!("no transaction {tx}"))
+        serde_json::from_value(found["input"].clone())
+            .with_context(|| format!("no transaction {tx}"))
     }
 
     async fn post(&self, body: &Value) -> anyhow::Result<Value> {

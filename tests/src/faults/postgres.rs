@@ -26,19 +26,29 @@ impl Cluster {
     /// When PostgreSQL is missing or does not start.
     pub async fn start() -> anyhow::Result<Self> {
         // Not below the target folder: the database's own user must be able to get there.
-        let folder = tempfile::Builder::new().prefix("foretoken-faults-").tempdir()?;
+        let folder = tempfile::Builder::new()
+            .prefix("foretoken-faults-")
+            .tempdir()?;
         if let Some((uid, gid)) = user()? {
             std::os::unix::fs::chown(folder.path(), Some(uid), Some(gid))?;
         }
-        let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let port = std::net::TcpListener::bind("127.0.0.1:0")?
+            .local_addr()?
+            .port();
         let mut make = Command::new(program("initdb")?);
-        make.args(["-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale", "C", "-D"])
-            .arg(folder.path().join("data"))
-            .current_dir(folder.path())
-            .stdout(Stdio::null());
+        make.args([
+            "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale", "C", "-D",
+        ])
+        .arg(folder.path().join("data"))
+        .current_dir(folder.path())
+        .stdout(Stdio::null());
         let made = as_user(make)?.status().context("initdb does not start")?;
         ensure!(made.success(), "initdb failed with {made}");
-        let mut cluster = Self { folder, port, running: None };
+        let mut cluster = Self {
+            folder,
+            port,
+            running: None,
+        };
         cluster.begin().await?;
         Ok(cluster)
     }
@@ -70,14 +80,25 @@ impl Cluster {
         command
             .arg("-D")
             .arg(self.folder.path().join("data"))
-            .args(["-p", &self.port.to_string(), "-c", "listen_addresses=127.0.0.1"])
+            .args([
+                "-p",
+                &self.port.to_string(),
+                "-c",
+                "listen_addresses=127.0.0.1",
+            ])
             .args(["-c", "unix_socket_directories=", "-c", "max_connections=60"])
             .current_dir(self.folder.path());
         let running = Running::start(as_user(command)?, self.folder.path(), "postgres")?;
         let port = self.port;
         wait::until("PostgreSQL to listen", LIMIT, async || {
-            ensure!(running.ended().is_none(), "PostgreSQL ended:\n{}", running.stderr());
-            Ok(std::net::TcpStream::connect(("127.0.0.1", port)).ok().map(drop))
+            ensure!(
+                running.ended().is_none(),
+                "PostgreSQL ended:\n{}",
+                running.stderr()
+            );
+            Ok(std::net::TcpStream::connect(("127.0.0.1", port))
+                .ok()
+                .map(drop))
         })
         .await?;
         self.running = Some(running);
@@ -112,7 +133,8 @@ fn as_user(mut command: Command) -> anyhow::Result<Command> {
 
 fn program(name: &str) -> anyhow::Result<PathBuf> {
     let debian = Path::new("/usr/lib/postgresql/15/bin").join(name);
-    let named = std::env::var_os("FORETOKEN_POSTGRES_BIN").map(|folder| Path::new(&folder).join(name));
+    let named =
+        std::env::var_os("FORETOKEN_POSTGRES_BIN").map(|folder| Path::new(&folder).join(name));
     let mut all = named.into_iter().chain([debian]);
     all.find(|path| path.is_file()).with_context(|| {
         format!("{name} of PostgreSQL 15 is missing: run `cargo xtask setup tests` or set FORETOKEN_POSTGRES_BIN")

@@ -64,7 +64,12 @@ impl Proxy {
     ///
     /// # Errors
     /// When it cannot listen.
-    pub async fn start(node: Node, percent: u64, seed: u64, stop: CancellationToken) -> anyhow::Result<Self> {
+    pub async fn start(
+        node: Node,
+        percent: u64,
+        seed: u64,
+        stop: CancellationToken,
+    ) -> anyhow::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
         let shared = Arc::new(Shared {
@@ -100,24 +105,49 @@ impl Proxy {
     /// How often what happened.
     #[must_use]
     pub fn counts(&self) -> BTreeMap<&'static str, u64> {
-        self.shared.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shared
+            .counts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
 impl Shared {
     fn count(&self, what: &'static str) {
-        *self.counts.lock().unwrap_or_else(PoisonError::into_inner).entry(what).or_default() += 1;
+        *self
+            .counts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(what)
+            .or_default() += 1;
     }
 
     fn draw(&self, method: &str) -> Fault {
         if self.dice.below(100) >= self.percent {
             return Fault::None;
         }
-        let all = [Fault::DropReply, Fault::Delay, Fault::ErrorAfter, Fault::Duplicate, Fault::Stale];
+        let all = [
+            Fault::DropReply,
+            Fault::Delay,
+            Fault::ErrorAfter,
+            Fault::Duplicate,
+            Fault::Stale,
+        ];
         let drawn = usize::try_from(self.dice.below(5)).map_or(Fault::None, |at| all[at]);
-        let is_read_at_tag = matches!(method, "eth_getBlockByNumber" | "eth_getTransactionCount" | "eth_getTransactionReceipt" | "eth_getTransactionByHash");
+        let is_read_at_tag = matches!(
+            method,
+            "eth_getBlockByNumber"
+                | "eth_getTransactionCount"
+                | "eth_getTransactionReceipt"
+                | "eth_getTransactionByHash"
+        );
         // What cannot be stale loses its answer.
-        if drawn == Fault::Stale && !is_read_at_tag { Fault::DropReply } else { drawn }
+        if drawn == Fault::Stale && !is_read_at_tag {
+            Fault::DropReply
+        } else {
+            drawn
+        }
     }
 
     async fn serve(&self, mut stream: TcpStream) -> anyhow::Result<()> {
@@ -168,10 +198,20 @@ impl Shared {
     /// The answer of a node that is some blocks behind.
     async fn stale(&self, method: &str, request: &mut Value) -> anyhow::Result<Value> {
         let behind = 1 + self.dice.below(STALE_BLOCKS);
-        let place = if method == "eth_getBlockByNumber" { 0 } else { 1 };
-        let tag = request["params"][place].as_str().unwrap_or_default().to_owned();
+        let place = if method == "eth_getBlockByNumber" {
+            0
+        } else {
+            1
+        };
+        let tag = request["params"][place]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
         if matches!(tag.as_str(), "latest" | "finalized") {
-            let block = self.node.call("eth_getBlockByNumber", json!([tag, false])).await?;
+            let block = self
+                .node
+                .call("eth_getBlockByNumber", json!([tag, false]))
+                .await?;
             let number = quantity(&block["number"])?.saturating_sub(behind);
             request["params"][place] = json!(format!("{number:#x}"));
             return self.node.forward(request).await;
@@ -190,16 +230,24 @@ impl Shared {
         let raw: Bytes = serde_json::from_value(request["params"][0].clone())?;
         let transaction = TxEnvelope::decode_2718(&mut raw.as_ref())?;
         let signed = transaction.signature_hash();
-        let sender = transaction.signature().recover_address_from_prehash(&signed)?;
-        let offered = (transaction.max_fee_per_gas(), transaction.max_priority_fee_per_gas().unwrap_or(0));
+        let sender = transaction
+            .signature()
+            .recover_address_from_prehash(&signed)?;
+        let offered = (
+            transaction.max_fee_per_gas(),
+            transaction.max_priority_fee_per_gas().unwrap_or(0),
+        );
         let mut offers = self.offers.lock().unwrap_or_else(PoisonError::into_inner);
         let place = (sender, transaction.nonce());
         let enough = |new: u128, old: u128| new.saturating_mul(10) >= old.saturating_mul(11);
         match offers.get(&place).copied() {
             Some(before) if before == offered => {}
             Some((max, tip)) if !(enough(offered.0, max) && enough(offered.1, tip)) => {
-                let error = json!({ "code": -32_000, "message": "replacement transaction underpriced" });
-                return Ok(Some(json!({ "jsonrpc": "2.0", "id": request["id"], "error": error })));
+                let error =
+                    json!({ "code": -32_000, "message": "replacement transaction underpriced" });
+                return Ok(Some(
+                    json!({ "jsonrpc": "2.0", "id": request["id"], "error": error }),
+                ));
             }
             Some(_) => {
                 self.count("replacements_taken");
@@ -226,8 +274,13 @@ async fn read_body(stream: &mut TcpStream) -> anyhow::Result<Vec<u8>> {
             continue;
         };
         let head = String::from_utf8_lossy(&read[..end]).to_ascii_lowercase();
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
-        let length: usize = length.context("a request says its length")?.trim().parse()?;
+        let length = head
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length:"));
+        let length: usize = length
+            .context("a request says its length")?
+            .trim()
+            .parse()?;
         let body = read.split_off(end + 4);
         if body.len() >= length {
             return Ok(body);

@@ -26,23 +26,41 @@ const TOO_DEEP: u64 = 60;
 /// # Errors
 /// When the record of the chain does not follow, or an invariant does not hold.
 pub async fn run(reorgs: u32) -> anyhow::Result<(bool, Value)> {
-    let plan = Plan { slots: SLOTS, pace: Duration::from_millis(12), ..Plan::default() };
-    World::with("reorg", plan, async |world| through_branches(world, reorgs).await).await
+    let plan = Plan {
+        slots: SLOTS,
+        pace: Duration::from_millis(12),
+        ..Plan::default()
+    };
+    World::with("reorg", plan, async |world| {
+        through_branches(world, reorgs).await
+    })
+    .await
 }
 
 async fn through_branches(world: &Arc<World>, reorgs: u32) -> anyhow::Result<(bool, Value)> {
     let running = world.settler(Start::default())?;
     let flow = Flow::start(world, 1_500, 5);
-    world.until_at_least("the first commitment", 1, "SELECT count(*) FROM intents WHERE state = 'done'", LIMIT).await?;
+    world
+        .until_at_least(
+            "the first commitment",
+            1,
+            "SELECT count(*) FROM intents WHERE state = 'done'",
+            LIMIT,
+        )
+        .await?;
     let (mut done, mut deepest, mut undone) = (0_u32, 0, 0_u64);
     for step in 0..u64::from(reorgs) {
         let depth = 1 + step * (DEEPEST - 1) / u64::from(reorgs.saturating_sub(1)).max(1);
         undone += undo_something(world, depth).await?;
-        follows(world).await.with_context(|| format!("after depth {depth}"))?;
+        follows(world)
+            .await
+            .with_context(|| format!("after depth {depth}"))?;
         done += 1;
         deepest = deepest.max(depth);
         let closed = world.number(CLOSED).await?;
-        world.until_at_least("settlement to go on", closed + 1, CLOSED, LIMIT).await?;
+        world
+            .until_at_least("settlement to go on", closed + 1, CLOSED, LIMIT)
+            .await?;
     }
     let drained = check::drain(world, &flow, LIMIT).await;
     drained.with_context(|| crate::process::last_lines(&running.stderr()))?;
@@ -86,7 +104,13 @@ async fn transactions(world: &World, depth: u64) -> anyhow::Result<u64> {
     let (height, _) = world.node.newest().await?;
     let mut found = 0;
     for number in (height + 1).saturating_sub(depth)..=height {
-        let count = world.node.call("eth_getBlockTransactionCountByNumber", json!([format!("{number:#x}")])).await?;
+        let count = world
+            .node
+            .call(
+                "eth_getBlockTransactionCountByNumber",
+                json!([format!("{number:#x}")]),
+            )
+            .await?;
         found += super::node::quantity(&count)?;
     }
     Ok(found)
@@ -98,8 +122,14 @@ async fn reorganise(world: &World, depth: u64) -> anyhow::Result<()> {
     let before = world.node.hash_at(height).await?;
     world.node.call("anvil_reorg", json!([depth, []])).await?;
     let (after, _) = world.node.newest().await?;
-    ensure!(after == height, "the height was {height}, after {depth} blocks re-organised it is {after}");
-    ensure!(world.node.hash_at(height).await? != before, "the chain did not re-organise");
+    ensure!(
+        after == height,
+        "the height was {height}, after {depth} blocks re-organised it is {after}"
+    );
+    ensure!(
+        world.node.hash_at(height).await? != before,
+        "the chain did not re-organise"
+    );
     Ok(())
 }
 

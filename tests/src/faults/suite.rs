@@ -100,7 +100,9 @@ const ROWS: &[Entry] = &[
 #[must_use]
 pub fn main() -> ExitCode {
     let done = Wanted::parse(std::env::args().skip(1)).and_then(|wanted| {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()?;
         // Connections that a task holds when it ends go back to their pool by this runtime.
         let _inside = runtime.enter();
         let local = tokio::task::LocalSet::new();
@@ -136,7 +138,11 @@ async fn run(wanted: &Wanted) -> anyhow::Result<()> {
         rows.insert(position, row);
     }
     let rows: Vec<Row> = rows.into_values().collect();
-    writeln!(std::io::stdout(), "{}", serde_json::to_string_pretty(&rows)?)?;
+    writeln!(
+        std::io::stdout(),
+        "{}",
+        serde_json::to_string_pretty(&rows)?
+    )?;
     Ok(())
 }
 
@@ -147,14 +153,30 @@ async fn one(entry: &Entry, wanted: &Wanted) -> Row {
         Ok((pass, counts)) => (pass, counts, String::new()),
         Err(error) => (false, json!({}), format!("{error:#}")),
     };
-    Row { row: entry.row, fault: entry.fault, target: entry.target, pass, counts, error, seconds: (wall.now_us() - began_us) / 1_000_000 }
+    Row {
+        row: entry.row,
+        fault: entry.fault,
+        target: entry.target,
+        pass,
+        counts,
+        error,
+        seconds: (wall.now_us() - began_us) / 1_000_000,
+    }
 }
 
 impl Wanted {
     fn parse(mut words: impl Iterator<Item = String>) -> anyhow::Result<Self> {
-        let mut wanted = Self { kills: 200, batches: 1_000, reorgs: 32, only: None, lanes: 3 };
+        let mut wanted = Self {
+            kills: 200,
+            batches: 1_000,
+            reorgs: 32,
+            only: None,
+            lanes: 3,
+        };
         while let Some(word) = words.next() {
-            let value = words.next().with_context(|| format!("{word} needs a value"))?;
+            let value = words
+                .next()
+                .with_context(|| format!("{word} needs a value"))?;
             match word.as_str() {
                 "--kills" => wanted.kills = value.parse()?,
                 "--batches" => wanted.batches = value.parse()?,
@@ -171,5 +193,12 @@ impl Wanted {
 /// What a person reads while the other rows still run.
 fn narrate(row: &Row) {
     let verdict = if row.pass { "pass" } else { "FAIL" };
-    writeln!(std::io::stderr(), "    {} {verdict} after {} s {}", row.row, row.seconds, row.error).ok();
+    writeln!(
+        std::io::stderr(),
+        "    {} {verdict} after {} s {}",
+        row.row,
+        row.seconds,
+        row.error
+    )
+    .ok();
 }

@@ -23,31 +23,52 @@ const FENCE: &str = "SELECT fence FROM leases";
 /// # Errors
 /// When nobody takes over, or an invariant does not hold.
 pub async fn settlers(pauses: u32) -> anyhow::Result<(bool, Value)> {
-    World::with("two", Plan::default(), async |world| take_turns(world, pauses).await).await
+    World::with("two", Plan::default(), async |world| {
+        take_turns(world, pauses).await
+    })
+    .await
 }
 
 async fn take_turns(world: &Arc<World>, pauses: u32) -> anyhow::Result<(bool, Value)> {
-    let settlers = [world.settler(Start::default())?, world.settler(Start::default())?];
+    let settlers = [
+        world.settler(Start::default())?,
+        world.settler(Start::default())?,
+    ];
     let flow = Flow::start(world, 1_500, 7);
-    world.until_at_least("the first batch", 1, FINAL, LIMIT).await?;
+    world
+        .until_at_least("the first batch", 1, FINAL, LIMIT)
+        .await?;
     let (mut taken_over, mut fenced) = (0_u32, 0_usize);
     for _ in 0..pauses {
         let leader = stop_leader(world, &settlers).await?;
         let fence = world.number(FENCE).await?;
         let batches = world.number(FINAL).await?;
         world.miner.hold_after(14);
-        world.until_at_least("another leader", fence + 1, FENCE, LIMIT).await?;
+        world
+            .until_at_least("another leader", fence + 1, FENCE, LIMIT)
+            .await?;
         world.miner.free();
         taken_over += 1;
-        world.until_at_least("a batch of the other", batches + 1, FINAL, LIMIT).await?;
+        world
+            .until_at_least("a batch of the other", batches + 1, FINAL, LIMIT)
+            .await?;
         leader.signal(Signal::SIGCONT);
         let batches = world.number(FINAL).await?;
-        world.until_at_least("batches with both awake", batches + 2, FINAL, LIMIT).await?;
+        world
+            .until_at_least("batches with both awake", batches + 2, FINAL, LIMIT)
+            .await?;
     }
     check::drain(world, &flow, LIMIT).await?;
     for running in &settlers {
-        ensure!(running.ended().is_none(), "a settler ended:\n{}", crate::process::last_lines(&running.stderr()));
-        fenced += running.stderr().matches("another settler took the lease").count();
+        ensure!(
+            running.ended().is_none(),
+            "a settler ended:\n{}",
+            crate::process::last_lines(&running.stderr())
+        );
+        fenced += running
+            .stderr()
+            .matches("another settler took the lease")
+            .count();
     }
     settlers.into_iter().for_each(kill);
     let left = check::invariants(world).await?;
@@ -90,7 +111,10 @@ async fn stop_leader<'a>(world: &World, settlers: &'a [Running; 2]) -> anyhow::R
 /// # Errors
 /// When settlement does not halt, proposes, or does not go on after the repair.
 pub async fn differ(times: u32) -> anyhow::Result<(bool, Value)> {
-    World::with("differ", Plan::default(), async |world| off_by_one(world, times).await).await
+    World::with("differ", Plan::default(), async |world| {
+        off_by_one(world, times).await
+    })
+    .await
 }
 
 async fn off_by_one(world: &Arc<World>, times: u32) -> anyhow::Result<(bool, Value)> {
@@ -100,7 +124,9 @@ async fn off_by_one(world: &Arc<World>, times: u32) -> anyhow::Result<(bool, Val
     for time in 0..times {
         let batches = world.number(FINAL).await?;
         flow.set_scores(true);
-        world.until_at_least("a batch", batches + 1, FINAL, LIMIT).await?;
+        world
+            .until_at_least("a batch", batches + 1, FINAL, LIMIT)
+            .await?;
         // At rest, so that every later proposal was decided upon after the change.
         flow.set_scores(false);
         wait::until("no batch on its way", LIMIT, async || {
@@ -114,20 +140,41 @@ async fn off_by_one(world: &Arc<World>, times: u32) -> anyhow::Result<(bool, Val
         change(world, "+ 1", index).await?;
         let began_us = world.wall.now_us();
         flow.set_scores(true);
-        let halt = wait::until("a halt", LIMIT, async || Ok(settlement::halted(&mut *world.db.read().await?).await?)).await?;
+        let halt = wait::until("a halt", LIMIT, async || {
+            Ok(settlement::halted(&mut *world.db.read().await?).await?)
+        })
+        .await?;
         slowest_ms = slowest_ms.max((world.wall.now_us() - began_us) / 1_000);
-        ensure!(halt.reason.contains("ledger and chain differ"), "halted for another reason: {halt}");
+        ensure!(
+            halt.reason.contains("ledger and chain differ"),
+            "halted for another reason: {halt}"
+        );
         let (resumed, _) = world.resume("too early").await?;
-        ensure!(!resumed, "a resume was accepted while ledger and chain differ");
+        ensure!(
+            !resumed,
+            "a resume was accepted while ledger and chain differ"
+        );
         refused_resumes += 1;
         let closed = world.number("SELECT count(*) FROM reconciliations").await?;
-        world.until_at_least("three more comparisons", closed + 3, "SELECT count(*) FROM reconciliations", LIMIT).await?;
+        world
+            .until_at_least(
+                "three more comparisons",
+                closed + 3,
+                "SELECT count(*) FROM reconciliations",
+                LIMIT,
+            )
+            .await?;
         most_proposals = most_proposals.max(proposals(world).await? - before);
         change(world, "- 1", index).await?;
-        wait::until("a resume that is accepted", LIMIT, async || Ok(world.resume("the row was repaired").await?.0.then_some(()))).await?;
+        wait::until("a resume that is accepted", LIMIT, async || {
+            Ok(world.resume("the row was repaired").await?.0.then_some(()))
+        })
+        .await?;
     }
     let batches = world.number(FINAL).await?;
-    world.until_at_least("settlement to go on", batches + 1, FINAL, LIMIT).await?;
+    world
+        .until_at_least("settlement to go on", batches + 1, FINAL, LIMIT)
+        .await?;
     check::drain(world, &flow, LIMIT).await?;
     kill(running);
     let left = check::invariants(world).await?;
@@ -145,13 +192,21 @@ async fn off_by_one(world: &Arc<World>, times: u32) -> anyhow::Result<(bool, Val
 }
 
 async fn proposals(world: &World) -> anyhow::Result<usize> {
-    Ok(world.node.events::<StakeVault::BatchProposed>(world.deployment.vault).await?.len())
+    Ok(world
+        .node
+        .events::<StakeVault::BatchProposed>(world.deployment.vault)
+        .await?
+        .len())
 }
 
 /// Changes the ledger behind everybody's back.
 async fn change(world: &World, by: &str, index: u32) -> anyhow::Result<()> {
-    let sql = format!("UPDATE stake_accounts SET stake_delta = stake_delta {by} WHERE model_index = {index}");
-    let changed = world.write(async |conn| Ok(server::db::testing::change(conn, &sql).await?)).await?;
+    let sql = format!(
+        "UPDATE stake_accounts SET stake_delta = stake_delta {by} WHERE model_index = {index}"
+    );
+    let changed = world
+        .write(async |conn| Ok(server::db::testing::change(conn, &sql).await?))
+        .await?;
     ensure!(changed == 1, "{changed} rows of model {index} were changed");
     Ok(())
 }

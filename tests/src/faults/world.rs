@@ -13,7 +13,9 @@ use domain::timestamp::SECOND_US;
 use domain::{MarketClock, ModelId, TokenAmount, TournamentId, WallClock};
 use nix::sys::signal::Signal;
 use server::chain::wallet::Wallet;
-use server::chain::{self, Chain, DeployKeys, DeploySettings, Deployment, Key, NewTournament, anvil};
+use server::chain::{
+    self, Chain, DeployKeys, DeploySettings, Deployment, Key, NewTournament, anvil,
+};
 use server::db::{Conn, Db};
 use server::rounds::{self, Entered};
 use server::settings::ClockFile;
@@ -50,7 +52,12 @@ pub struct Plan {
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { slots: 4, pace: Duration::from_millis(20), database_url: None, data: None }
+        Self {
+            slots: 4,
+            pace: Duration::from_millis(20),
+            database_url: None,
+            data: None,
+        }
     }
 }
 
@@ -93,16 +100,34 @@ impl World {
         let data = plan.data.unwrap_or_else(|| folder.path().join("data"));
         std::fs::create_dir_all(&data)?;
         let wall = WallClock::system();
-        let clock = ClockFile { wall_origin_us: wall.now_us(), market_origin_us: ORIGIN_US, speed: SPEED };
+        let clock = ClockFile {
+            wall_origin_us: wall.now_us(),
+            market_origin_us: ORIGIN_US,
+            speed: SPEED,
+        };
         std::fs::write(data.join("clock.json"), serde_json::to_string(&clock)?)?;
         let market = clock.clock(wall.clone());
         let db = Db::open_in(&data, plan.database_url.as_deref()).await?;
         let (running, url) = start_anvil(folder.path(), plan.slots)?;
-        let chain = wait::until("anvil to answer", LIMIT, async || Ok(chain::connect(&url).await.ok())).await?;
+        let chain = wait::until("anvil to answer", LIMIT, async || {
+            Ok(chain::connect(&url).await.ok())
+        })
+        .await?;
         let node = Node::new(&url)?;
         let stop = CancellationToken::new();
-        let miner = Miner::start(node.clone(), market.clone(), db.clone(), plan.pace, stop.clone());
-        let keys = DeployKeys { owner: key(0x41)?, committer: key(0x42)?, operator: key(0x43)?, guardian: key(0x44)? };
+        let miner = Miner::start(
+            node.clone(),
+            market.clone(),
+            db.clone(),
+            plan.pace,
+            stop.clone(),
+        );
+        let keys = DeployKeys {
+            owner: key(0x41)?,
+            committer: key(0x42)?,
+            operator: key(0x43)?,
+            guardian: key(0x44)?,
+        };
         for one in [&keys.owner, &keys.committer, &keys.operator] {
             anvil::give_gas(&chain, one.address()).await?;
         }
@@ -141,8 +166,16 @@ impl World {
     ///
     /// # Errors
     /// Those of the start and of the work.
-    pub async fn with<T>(name: &str, plan: Plan, work: impl AsyncFnOnce(&Arc<Self>) -> anyhow::Result<T>) -> anyhow::Result<T> {
-        let world = Arc::new(Self::start(name, plan).await.with_context(|| format!("the world {name}"))?);
+    pub async fn with<T>(
+        name: &str,
+        plan: Plan,
+        work: impl AsyncFnOnce(&Arc<Self>) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        let world = Arc::new(
+            Self::start(name, plan)
+                .await
+                .with_context(|| format!("the world {name}"))?,
+        );
         let done = work(&world).await;
         world.stop.cancel();
         done
@@ -194,7 +227,10 @@ impl World {
     ///
     /// # Errors
     /// Those of `step` and of the database; nothing is written then.
-    pub async fn write<T>(&self, step: impl AsyncFnOnce(&mut Conn) -> anyhow::Result<T>) -> anyhow::Result<T> {
+    pub async fn write<T>(
+        &self,
+        step: impl AsyncFnOnce(&mut Conn) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
         let mut tx = self.db.begin().await?;
         let done = step(&mut tx).await?;
         tx.commit().await?;
@@ -245,7 +281,9 @@ impl World {
             owner.wait(given).await?;
             let model = self.enter_model(name, wallet.address()).await?;
             wallet.approve(tokens(20_000)?).await?;
-            let registered = wallet.register_model(tournament, stakes::model_key(&model), tokens(10_000)?).await?;
+            let registered = wallet
+                .register_model(tournament, stakes::model_key(&model), tokens(10_000)?)
+                .await?;
             wallet.wait(registered).await?;
             self.models.push(model);
             last.push(registered);
@@ -257,7 +295,11 @@ impl World {
         let tournament: TournamentId = self.entered.tournament.id.clone();
         self.write(async |conn| {
             let account = accounts::create(conn, 1, name, &wallet.to_string(), false).await?;
-            Ok(models::register_external(conn, 1, &account.id, &tournament, name).await?.id)
+            Ok(
+                models::register_external(conn, 1, &account.id, &tournament, name)
+                    .await?
+                    .id,
+            )
         })
         .await
     }
@@ -266,7 +308,13 @@ impl World {
     ///
     /// # Errors
     /// When it is not within the limit; the message has the reason of a halt, if there is one.
-    pub async fn until_at_least(&self, what: &str, count: i64, sql: &str, limit: Duration) -> anyhow::Result<()> {
+    pub async fn until_at_least(
+        &self,
+        what: &str,
+        count: i64,
+        sql: &str,
+        limit: Duration,
+    ) -> anyhow::Result<()> {
         let waited = wait::until(what, limit, async || {
             Ok((self.number(sql).await? >= count).then_some(()))
         });
@@ -289,7 +337,9 @@ pub fn kill(running: Running) {
 /// # Errors
 /// When they are too many.
 pub fn tokens(tokens: u64) -> anyhow::Result<TokenAmount> {
-    Ok(TokenAmount::from_units(tokens.saturating_mul(1_000_000_000))?)
+    Ok(TokenAmount::from_units(
+        tokens.saturating_mul(1_000_000_000),
+    )?)
 }
 
 /// A key that everybody knows.
@@ -302,18 +352,34 @@ pub fn key(byte: u8) -> anyhow::Result<Key> {
 
 /// Windows of seconds; long margins, since chain and market part while a settler is away.
 fn settings() -> DeploySettings {
-    DeploySettings { window_s: 40, settle_by_s: 20_000, delay_s: 30_000, margin_s: 6_000, ..DeploySettings::demo() }
+    DeploySettings {
+        window_s: 40,
+        settle_by_s: 20_000,
+        delay_s: 30_000,
+        margin_s: 6_000,
+        ..DeploySettings::demo()
+    }
 }
 
 fn start_anvil(logs: &Path, slots: u32) -> anyhow::Result<(Running, String)> {
-    let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let port = std::net::TcpListener::bind("127.0.0.1:0")?
+        .local_addr()?
+        .port();
     let mut command = Command::new(anvil::locate(None)?);
     let port = port.to_string();
     let slots = slots.to_string();
     let timestamp = (ORIGIN_US / SECOND_US - 100).to_string();
     let id = anvil::CHAIN_ID.to_string();
     command
-        .args(["--host", "127.0.0.1", "--port", &port, "--chain-id", &id, "--no-mining"])
+        .args([
+            "--host",
+            "127.0.0.1",
+            "--port",
+            &port,
+            "--chain-id",
+            &id,
+            "--no-mining",
+        ])
         .args(["--slots-in-an-epoch", &slots, "--timestamp", &timestamp])
         .args(["--gas-limit", "100000000", "--no-request-size-limit"])
         .args(["--prune-history", "512"]);
