@@ -16,13 +16,13 @@ pub fn workspace() -> &'static Path {
     own.parent().unwrap_or(own)
 }
 
-/// The folder that this test was built in, `debug` or `release`.
+/// The folder that this program was built in, `debug` or `release`.
 fn profile_dir() -> anyhow::Result<PathBuf> {
-    let test = std::env::current_exe()?;
-    let profile = test.parent().and_then(Path::parent);
-    Ok(profile
-        .context("a test lies in the profile's folder `deps`")?
-        .to_path_buf())
+    let program = std::env::current_exe()?;
+    let folder = program.parent().context("a program lies in a folder")?;
+    // Tests lie one deeper than programs.
+    let profile = folder.parent().filter(|_| folder.ends_with("deps"));
+    Ok(profile.unwrap_or(folder).to_path_buf())
 }
 
 /// Cargo's target folder.

@@ -2,12 +2,16 @@
 //! browser.
 //!
 //! Tests meet the product through its doors only: command lines, HTTP, pages, files. Nothing here
-//! links the server's rules into an expectation; money is expected through the crate `scorer`.
+//! links the server's rules into an expectation; money is expected through the crate `scorer`. The
+//! fault suite ([`faults`]) is the exception: it plays the server beside a real settler, and so it
+//! locks and scores rounds by the verbs that the server's jobs call.
 
 pub mod binaries;
 pub mod browser;
 pub mod caller;
 pub mod demo;
+#[cfg(debug_assertions)]
+pub mod faults;
 pub mod process;
 pub mod process_tree;
 pub mod report;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 use crate::setup::{self, Scope};
-use crate::{prerequisites, process, project, tidy};
+use crate::{faults, prerequisites, process, project, tidy};
 
 /// One step: what it is called and what it does.
 struct Step {
@@ -15,7 +15,7 @@ struct Step {
     run: fn() -> Result<()>,
 }
 
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 13] = [
     Step {
         name: "prerequisites",
         run: prerequisites::check,
@@ -55,6 +55,10 @@ const STEPS: [Step; 12] = [
     Step {
         name: "tests",
         run: tests,
+    },
+    Step {
+        name: "faults",
+        run: fault_suite,
     },
     Step {
         name: "Python SDK",
@@ -177,6 +181,14 @@ fn tests() -> Result<()> {
     let mut cargo = process::cargo();
     cargo.args(["test", "--locked", "--workspace", "--no-fail-fast"]);
     process::run(cargo.env("FORETOKEN_BUILT", "1"))
+}
+
+/// A small run of the fault suite; `cargo xtask faults` runs the large one.
+fn fault_suite() -> Result<()> {
+    if !faults::run(&faults::quick())? {
+        bail!("a row of the fault suite misses its target");
+    }
+    Ok(())
 }
 
 /// Counts the names in `{"file": {"contract": ["test", …]}}`; anything else lists none.

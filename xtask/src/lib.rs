@@ -12,6 +12,7 @@
 pub mod bench;
 pub mod check_all;
 pub mod demo;
+pub mod faults;
 pub mod prerequisites;
 pub mod process;
 pub mod project;

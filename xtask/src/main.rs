@@ -42,6 +42,8 @@ enum Command {
     },
     /// Run every check and test of the project
     CheckAll,
+    /// Run the fault suite: kills, a faulty node, re-organisations, a full disk, and more
+    Faults(xtask::faults::Wanted),
     /// Run the benchmarks
     Bench {
         /// Run only this one, by name
@@ -88,6 +90,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Prerequisites => xtask::prerequisites::check()?,
         Command::Demo { arguments } => xtask::demo::run(arguments)?,
         Command::CheckAll => xtask::check_all::run()?,
+        Command::Faults(wanted) => {
+            let is_met = xtask::faults::run(&wanted)?;
+            return Ok(ExitCode::from(if is_met { 0 } else { 2 }));
+        }
         Command::Bench { only, json } => xtask::bench::run(only.as_deref(), json.as_deref())?,
         Command::Tidy { print_arrows: true } => print!("{}", xtask::tidy::arrows_block()),
         Command::Tidy {

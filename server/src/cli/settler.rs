@@ -12,6 +12,8 @@ use crate::record;
 use crate::settings::market_clock;
 use crate::settler::{self, SettlerKeys, SettlerSettings};
 
+const WEI_PER_GWEI: u128 = 1_000_000_000;
+
 #[derive(Debug, clap::Args)]
 pub(super) struct SettlerArgs {
     #[command(flatten)]
@@ -22,6 +24,12 @@ pub(super) struct SettlerArgs {
     /// Folder of the public record [default: `record` in the data folder]
     #[arg(long, value_name = "DIR", env = "FORETOKEN_RECORD")]
     record: Option<PathBuf>,
+    /// A transaction that no block has taken for so long is offered with a higher fee, seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 45)]
+    stuck_after: u64,
+    /// Nothing is offered above this fee, gwei per gas
+    #[arg(long, value_name = "GWEI", default_value_t = 500)]
+    max_fee: u32,
 }
 
 pub(super) async fn run(args: SettlerArgs) -> anyhow::Result<Ended> {
@@ -40,6 +48,8 @@ pub(super) async fn run(args: SettlerArgs) -> anyhow::Result<Ended> {
     let poll = Duration::from_secs_f64((3.0 / market.speed()).clamp(0.03, 1.0));
     let settings = SettlerSettings {
         poll,
+        stuck_after: Duration::from_secs(args.stuck_after),
+        max_fee: u128::from(args.max_fee).saturating_mul(WEI_PER_GWEI),
         ..SettlerSettings::default()
     };
     settler::run(

@@ -14,9 +14,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use sqlx::{AssertSqlSafe, Connection, Executor};
+use sqlx::{AssertSqlSafe, Connection, Executor, Row};
 
-use super::Db;
+use super::{Conn, Db};
 
 /// Runs `test` once on a fresh SQLite database and once on a fresh PostgreSQL database.
 ///
@@ -82,6 +82,39 @@ async fn connect_when_up(url: &str) -> sqlx::postgres::PgConnection {
         }
     }
     panic!("PostgreSQL is starting up for half a minute");
+}
+
+/// Runs one statement that no verb offers: what a fault does to a database. Gives the rows changed.
+///
+/// # Errors
+/// Database errors.
+pub async fn change(conn: &mut Conn, sql: &str) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query(AssertSqlSafe(sql.to_owned()))
+        .execute(conn)
+        .await?;
+    Ok(done.rows_affected())
+}
+
+/// The first column of a query, as integers.
+///
+/// # Errors
+/// Database errors, and a column that holds something else.
+pub async fn numbers(conn: &mut Conn, sql: &str) -> Result<Vec<i64>, sqlx::Error> {
+    let rows = sqlx::query(AssertSqlSafe(sql.to_owned()))
+        .fetch_all(conn)
+        .await?;
+    rows.iter().map(|row| row.try_get(0)).collect()
+}
+
+/// The first column of a query, as texts.
+///
+/// # Errors
+/// Database errors, and a column that holds something else.
+pub async fn texts(conn: &mut Conn, sql: &str) -> Result<Vec<String>, sqlx::Error> {
+    let rows = sqlx::query(AssertSqlSafe(sql.to_owned()))
+        .fetch_all(conn)
+        .await?;
+    rows.iter().map(|row| row.try_get(0)).collect()
 }
 
 fn start_cluster() -> u16 {

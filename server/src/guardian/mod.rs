@@ -97,7 +97,7 @@ impl Guard {
             .with_context(no_vault)?;
         // The record's word: a block too high would show as a ledger that has another root.
         let from = match source.json::<DeploymentFile>(DEPLOYMENT_PATH).await {
-            Ok(file) if file.vault == vault => file.deployed_block,
+            Ok(file) if file.vaults.values().any(|one| *one == vault) => file.deployed_block,
             _ => 0,
         };
         Ok(Self {
