@@ -96,9 +96,14 @@ proptest! {
             prop_assert!(Proof::from_words(&entry.proof).verify(root, &leaf));
         }
         prop_assert_eq!(call.predictions.len(), 2, "one for each round of the tournament");
-        for (said, (leaves, place)) in call.predictions.iter().zip([(&first, 0), (&second, 2)]) {
+        let words = call.siblings.len() / 2;
+        prop_assert_eq!((call.siblings.len() % 4, words <= 2 * DEPTH), (0, true));
+        let shown = call.predictions.iter().zip([(&first, 0), (&second, 2)]);
+        for (number, (said, (leaves, place))) in shown.enumerate() {
             let root = root_of(&call.reveals[place]);
-            let proof = Proof::<PredictionSums>::from_words(&said.proof);
+            let mut padded = [B256::ZERO; 2 * DEPTH];
+            padded[..words].copy_from_slice(&call.siblings[number * words..][..words]);
+            let proof = Proof::<PredictionSums>::from_words(&padded);
             match leaves.iter().find(|leaf| leaf.index == index) {
                 Some(leaf) => {
                     prop_assert!(said.present && said.w == leaf.w);
@@ -151,7 +156,8 @@ fn the_question_to_the_judge_has_the_words_of_the_challenge() {
     assert_eq!(asked.vault, vault);
     assert_eq!(asked.claim.index, 3);
     assert_eq!(asked.claim.next.proof, call.claim.next.proof);
-    assert_eq!(asked.predictions[0].proof, call.predictions[0].proof);
+    assert_eq!(asked.predictions[0].w, call.predictions[0].w);
+    assert_eq!(asked.siblings, call.siblings);
     assert_eq!(asked.reveals[0].top, call.reveals[0].top);
     let tree = PredictionTree::from_leaves(&leaves).expect("ascending");
     let node = ClaimedNode::leaf(&tree, &leaves[0]);
