@@ -249,10 +249,12 @@ interface IStakeVault {
     /// What it proves and what is outside the proof is said at IFaultProof.
     /// @param reveals those of the proposal, all of them
     /// @param predictions one for each reveal of the model's tournament, in their order
+    /// @param siblings of all predictions, see IFaultProof.modelFault
     function challenge(
         IFaultProof.ModelClaim calldata claim,
         IRoundRegistry.Reveal[] calldata reveals,
-        IFaultProof.Prediction[] calldata predictions
+        IFaultProof.Prediction[] calldata predictions,
+        bytes32[] calldata siblings
     ) external;
 
     /// @notice `challenge` by a node of the proposal's ledger or of one of its prediction trees that no

@@ -39,7 +39,7 @@ contract ChallengeClaimsTest is ChallengeHarness {
     function test_reveals_of_another_proposal_are_refused() public {
         Batch memory batch = _proposed();
         IFaultProof.ModelClaim memory claim = claimOf(batch, 0);
-        IFaultProof.Prediction[] memory predictions = predictionsOf(batch, 0);
+        Shown[] memory predictions = predictionsOf(batch, 0);
         bytes32 proposed = vault.proposal().revealsHash;
         batch.reveals[0].outcome = IRoundRegistry.Outcome.One;
         bytes32 given = keccak256(
@@ -50,16 +50,16 @@ contract ChallengeClaimsTest is ChallengeHarness {
         vm.expectRevert(
             abi.encodeWithSelector(IFaultProof.WrongReveals.selector, given, proposed)
         );
-        vault.challenge(claim, batch.reveals, predictions);
+        vault.challenge(claim, batch.reveals, said(predictions), siblings(predictions));
         vm.expectRevert(
             abi.encodeWithSelector(IFaultProof.WrongReveals.selector, keccak256(""), proposed)
         );
-        vault.challenge(claim, noReveals(), predictions);
+        vault.challenge(claim, noReveals(), said(predictions), siblings(predictions));
     }
 
     function test_entries_that_the_roots_do_not_hold_are_refused() public {
         Batch memory batch = _proposed();
-        IFaultProof.Prediction[] memory predictions = predictionsOf(batch, 1);
+        Shown[] memory predictions = predictionsOf(batch, 1);
         for (uint256 kind = 0; kind < 4; ++kind) {
             IFaultProof.ModelClaim memory claim = claimOf(batch, 1);
             if (kind == 0) claim.head.stakeDelta = -1;
@@ -72,17 +72,17 @@ contract ChallengeClaimsTest is ChallengeHarness {
             vm.expectRevert(
                 abi.encodeWithSelector(IFaultProof.WrongEntry.selector, 1, proven, root)
             );
-            vault.challenge(claim, batch.reveals, predictions);
+            vault.challenge(claim, batch.reveals, said(predictions), siblings(predictions));
         }
         IFaultProof.ModelClaim memory outside = claimOf(batch, 1);
         outside.index = 1 << 20;
         vm.expectRevert(abi.encodeWithSelector(SumTree.IndexOutOfTree.selector, 1 << 20));
-        vault.challenge(outside, batch.reveals, predictions);
+        vault.challenge(outside, batch.reveals, said(predictions), siblings(predictions));
         outside.index = 1;
         outside.next.stakeDelta = 1;
         outside.next.proof[1] = bytes32(SumTree.packLedger(type(int128).max, 0));
         vm.expectRevert(abi.encodeWithSelector(SumTree.SumOverflow.selector));
-        vault.challenge(outside, batch.reveals, predictions);
+        vault.challenge(outside, batch.reveals, said(predictions), siblings(predictions));
     }
 
     function test_every_round_of_the_tournament_needs_its_prediction() public {
@@ -93,8 +93,26 @@ contract ChallengeClaimsTest is ChallengeHarness {
             vm.expectRevert(
                 abi.encodeWithSelector(IFaultProof.WrongPredictionCount.selector, count, 2)
             );
-            vault.challenge(claim, batch.reveals, new IFaultProof.Prediction[](count));
+            vault.challenge(claim, batch.reveals, said(new Shown[](count)), siblings(new Shown[](count)));
         }
+    }
+
+    function test_siblings_come_in_pairs_and_in_as_many_levels_for_each() public {
+        Batch memory batch = _proposed();
+        IFaultProof.ModelClaim memory claim = claimOf(batch, 0);
+        IFaultProof.Prediction[] memory predictions = said(predictionsOf(batch, 0));
+        uint256[5] memory counts = [uint256(1), 2, 3, 82, 84];
+        for (uint256 i = 0; i < 5; ++i) {
+            vm.expectRevert(
+                abi.encodeWithSelector(IFaultProof.WrongSiblingCount.selector, counts[i], 80)
+            );
+            vault.challenge(claim, batch.reveals, predictions, new bytes32[](counts[i]));
+        }
+        claim = claimOf(batch, 5);
+        vm.expectRevert(abi.encodeWithSelector(IFaultProof.WrongSiblingCount.selector, 2, 0));
+        vault.challenge(
+            claim, batch.reveals, new IFaultProof.Prediction[](0), new bytes32[](2)
+        );
     }
 
     function test_predictions_that_the_round_does_not_hold_are_refused() public {
@@ -102,8 +120,8 @@ contract ChallengeClaimsTest is ChallengeHarness {
         uint256 last = batch.rounds[2].tournament == OTHER ? 1 : 2;
         bytes32 root = predictionTree(batch.rounds[last]).root();
         for (uint256 kind = 0; kind < 5; ++kind) {
-            IFaultProof.Prediction[] memory predictions = predictionsOf(batch, 0);
-            IFaultProof.Prediction memory lie = predictions[1];
+            Shown[] memory predictions = predictionsOf(batch, 0);
+            Shown memory lie = predictions[1];
             if (kind == 0) lie.present = false;
             if (kind == 1) lie.w += 1;
             if (kind == 2) lie.report = bytes32(uint256(600_001));
@@ -111,48 +129,48 @@ contract ChallengeClaimsTest is ChallengeHarness {
             // The same words about another round of the tournament.
             if (kind == 4) predictions[1] = predictions[0];
             if (kind == 4 && predictionTree(batch.rounds[last - 1]).root() == root) continue;
-            bytes32 proven = this.predictionProvenBy(0, predictions[1]);
+            bytes32 proven = this.predictionProvenBy(0, predictions[1], _words(predictions[1]));
             vm.expectRevert(
                 abi.encodeWithSelector(IFaultProof.WrongPrediction.selector, last, proven, root)
             );
-            vault.challenge(claimOf(batch, 0), batch.reveals, predictions);
+            vault.challenge(claimOf(batch, 0), batch.reveals, said(predictions), siblings(predictions));
         }
-        IFaultProof.Prediction[] memory wrapping = predictionsOf(batch, 0);
+        Shown[] memory wrapping = predictionsOf(batch, 0);
         wrapping[1].proof[39] = bytes32(type(uint256).max);
         vm.expectRevert(abi.encodeWithSelector(SumTree.SumOverflow.selector));
-        vault.challenge(claimOf(batch, 0), batch.reveals, wrapping);
-        IFaultProof.Prediction[] memory absent = predictionsOf(batch, 1);
+        vault.challenge(claimOf(batch, 0), batch.reveals, said(wrapping), siblings(wrapping));
+        Shown[] memory absent = predictionsOf(batch, 1);
         uint256 silent = absent[0].present ? 1 : 0;
         absent[silent].present = true;
         vm.expectPartialRevert(IFaultProof.WrongPrediction.selector);
-        vault.challenge(claimOf(batch, 1), batch.reveals, absent);
+        vault.challenge(claimOf(batch, 1), batch.reveals, said(absent), siblings(absent));
     }
 
     function test_the_leaves_of_another_tournament_prove_nothing_for_a_model() public {
         Batch memory batch = _proposed();
-        IFaultProof.Prediction[] memory foreign = predictionsOf(batch, 2);
-        IFaultProof.Prediction[] memory padded = new IFaultProof.Prediction[](2);
+        Shown[] memory foreign = predictionsOf(batch, 2);
+        Shown[] memory padded = new Shown[](2);
         (padded[0], padded[1]) = (foreign[0], foreign[0]);
         vm.expectPartialRevert(IFaultProof.WrongPrediction.selector);
-        vault.challenge(claimOf(batch, 0), batch.reveals, padded);
+        vault.challenge(claimOf(batch, 0), batch.reveals, said(padded), siblings(padded));
     }
 
     function test_a_claim_holds_for_its_vault_chain_and_registry_alone() public {
         Batch memory batch = _proposed();
         IFaultProof.ModelClaim memory claim = claimOf(batch, 0);
-        IFaultProof.Prediction[] memory predictions = predictionsOf(batch, 0);
+        Shown[] memory predictions = predictionsOf(batch, 0);
         StakeVault second = new StakeVault(settings(IRoundRegistry.Kind.Direction));
         vm.expectRevert(abi.encodeWithSelector(IStakeVault.NoProposal.selector));
-        second.challenge(claim, batch.reveals, predictions);
+        second.challenge(claim, batch.reveals, said(predictions), siblings(predictions));
         bytes32 empty = second.head().root;
         vm.prank(OPERATOR);
         token.approve(address(second), type(uint256).max);
         vm.prank(OPERATOR);
         second.proposeBatch(1, empty, 0, 0, 0, noReveals(), "", 0);
         vm.expectPartialRevert(IFaultProof.WrongReveals.selector);
-        second.challenge(claim, batch.reveals, predictions);
+        second.challenge(claim, batch.reveals, said(predictions), siblings(predictions));
         vm.expectPartialRevert(IFaultProof.WrongEntry.selector);
-        second.challenge(claim, noReveals(), new IFaultProof.Prediction[](0));
+        second.challenge(claim, noReveals(), said(new Shown[](0)), siblings(new Shown[](0)));
         // The rounds of this registry are none of the other vault's.
         vm.expectPartialRevert(IRoundRegistry.ForeignTournament.selector);
         vm.prank(address(second));
@@ -167,30 +185,30 @@ contract ChallengeClaimsTest is ChallengeHarness {
         batch.nextStake[0] -= 1;
         propose(batch);
         IFaultProof.ModelClaim memory claim = claimOf(batch, 0);
-        IFaultProof.Prediction[] memory predictions = predictionsOf(batch, 0);
-        vault.challenge(claim, batch.reveals, predictions);
+        Shown[] memory predictions = predictionsOf(batch, 0);
+        vault.challenge(claim, batch.reveals, said(predictions), siblings(predictions));
         uint256 reward = token.balanceOf(address(this));
         vm.expectRevert(abi.encodeWithSelector(IStakeVault.NoProposal.selector));
-        vault.challenge(claim, batch.reveals, predictions);
+        vault.challenge(claim, batch.reveals, said(predictions), siblings(predictions));
         batch.nextStake[0] += 1;
         propose(batch);
         vm.expectPartialRevert(IFaultProof.WrongEntry.selector);
-        vault.challenge(claim, batch.reveals, predictions);
+        vault.challenge(claim, batch.reveals, said(predictions), siblings(predictions));
         same(token.balanceOf(address(this)), reward, "rewarded once");
     }
 
     function test_a_dead_or_accepted_proposal_cannot_be_challenged() public {
         Batch memory batch = _proposed();
         IFaultProof.ModelClaim memory claim = claimOf(batch, 0);
-        IFaultProof.Prediction[] memory predictions = predictionsOf(batch, 0);
+        Shown[] memory predictions = predictionsOf(batch, 0);
         pass(3 * WINDOW);
         vm.expectRevert(abi.encodeWithSelector(IStakeVault.ProposalDead.selector, clock));
-        vault.challenge(claim, batch.reveals, predictions);
+        vault.challenge(claim, batch.reveals, said(predictions), siblings(predictions));
         propose(batch);
         pass(WINDOW);
         vault.acceptBatch(1, vault.proposal().root);
         vm.expectRevert(abi.encodeWithSelector(IStakeVault.NoProposal.selector));
-        vault.challenge(claim, batch.reveals, predictions);
+        vault.challenge(claim, batch.reveals, said(predictions), siblings(predictions));
     }
 
     function test_a_ranking_takes_at_most_the_loss_limit_rounded_up() public {
@@ -239,20 +257,25 @@ contract ChallengeClaimsTest is ChallengeHarness {
         }
     }
 
+    function _words(Shown memory shown) private pure returns (bytes32[] memory words) {
+        words = new bytes32[](40);
+        for (uint256 i = 0; i < 40; ++i) words[i] = shown.proof[i];
+    }
+
     function provenBy(uint32 index, IFaultProof.Entry calldata entry_) external pure returns (bytes32) {
         return SumTree.ledgerRoot(index, entry_.stakeDelta, entry_.poolReward, entry_.proof);
     }
 
-    function predictionProvenBy(uint32 index, IFaultProof.Prediction calldata prediction)
+    function predictionProvenBy(uint32 index, Shown calldata prediction, bytes32[] calldata words)
         external
         pure
         returns (bytes32)
     {
         if (!prediction.present) {
-            return SumTree.predictionRoot(index, 0, 0, 0, prediction.proof);
+            return SumTree.predictionRoot(index, 0, 0, 0, words);
         }
         (uint64 w, uint32 p) = (prediction.w, uint32(uint256(prediction.report)));
         bytes32 leaf = SumTree.predictionLeaf(index, w, p);
-        return SumTree.predictionRoot(index, leaf, w, uint128(w) * p, prediction.proof);
+        return SumTree.predictionRoot(index, leaf, w, uint128(w) * p, words);
     }
 }

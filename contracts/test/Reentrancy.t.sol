@@ -75,7 +75,7 @@ contract ReentrancyTest is ChallengeHarness {
         _done(_proposal(-1), OPERATOR);
         bytes memory call = abi.encodeCall(
             IStakeVault.challenge,
-            (claimOf(batch, 0), noReveals(), new IFaultProof.Prediction[](0))
+            (claimOf(batch, 0), noReveals(), said(new Shown[](0)), siblings(new Shown[](0)))
         );
         _tried(call, CAROL);
         same(token.balanceOf(CAROL), uint256(BOND / 2) * 1e9, "half of one bond");
@@ -156,7 +156,7 @@ contract ReentrancyTest is ChallengeHarness {
         Batch memory batch = newBatch(0, 1);
         return abi.encodeCall(
             IStakeVault.challenge,
-            (claimOf(batch, 0), noReveals(), new IFaultProof.Prediction[](0))
+            (claimOf(batch, 0), noReveals(), said(new Shown[](0)), siblings(new Shown[](0)))
         );
     }
 }
