@@ -26,6 +26,7 @@ mod model_calibration;
 mod model_charts;
 mod model_summary;
 mod model_trading;
+mod record;
 mod round;
 mod round_evidence;
 mod round_explained;
@@ -65,6 +66,7 @@ pub fn router() -> Router<Arc<App>> {
         .route("/datasets", get(datasets::page))
         .route("/datasets/files/{*path}", get(dataset_file::file))
         .route("/batches", get(batches::page))
+        .route("/record/{*path}", get(record::file))
         .route("/static/{file}", get(assets::file))
         .fallback(error::unknown_page)
         .layer(Extension(Arc::<Standings>::default()))
