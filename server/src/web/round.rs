@@ -114,6 +114,7 @@ pub(super) async fn page(
         }
         _ => None,
     };
+    let record = record::round_href(&app, batch.as_ref(), &id).await;
     let is_live = !matches!(round.state, RoundState::Final | RoundState::Void);
     show(&RoundView {
         frame: Frame::new(&app, &format!("Round {}", live::interval(&round)), ""),
@@ -138,10 +139,7 @@ pub(super) async fn page(
             .and_then(|ended| Some(round_predictions::result(lock.as_ref()?, ended))),
         aggregate: aggregate.as_ref().map(round_predictions::aggregate_view),
         explained,
-        chain: ChainView {
-            record: record::round_href(&app, batch.as_ref(), &id).await,
-            ..chain(lock.as_ref(), batch.as_ref(), is_public)
-        },
+        chain: chain(lock.as_ref(), batch.as_ref(), is_public, record),
         stages: rounds::stages(&mut conn, &id)
             .await?
             .iter()
@@ -233,7 +231,12 @@ fn moments(round: &Round) -> Vec<Moment> {
         .collect()
 }
 
-fn chain(lock: Option<&Lock>, batch: Option<&Batch>, is_public: bool) -> ChainView {
+fn chain(
+    lock: Option<&Lock>,
+    batch: Option<&Batch>,
+    is_public: bool,
+    record: Option<String>,
+) -> ChainView {
     // Root and salt would reveal the sums behind the commitment.
     let revealed = lock.filter(|_| is_public);
     let all = [
@@ -262,7 +265,7 @@ fn chain(lock: Option<&Lock>, batch: Option<&Batch>, is_public: bool) -> ChainVi
             })
             .collect(),
         batch: batch.map(|batch| batch.seq),
-        record: None,
+        record,
     }
 }
 
