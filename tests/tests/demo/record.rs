@@ -68,6 +68,7 @@ pub(super) async fn take_part(demo: &Demo, folder: &Path) -> anyhow::Result<Hear
         of_receipt(&receipts[0]).await?,
         of_receipt(&receipts[1]).await?,
     ];
+    check_door(&format!("{}/record", demo.url), &round).await?;
     let batch_by_server = verify(&[&["--batch", "1"], &server[..]].concat()).await?;
     Ok(Heard {
         round,
@@ -76,6 +77,55 @@ pub(super) async fn take_part(demo: &Demo, folder: &Path) -> anyhow::Result<Hear
         by_server,
         batch_by_server,
     })
+}
+
+/// What the server gives of the record's folder, and what it does not.
+async fn check_door(base: &str, round: &str) -> anyhow::Result<()> {
+    let client = reqwest::Client::builder().no_proxy().build()?;
+    let evidence = format!("{base}/rounds/{round}/evidence.json");
+    let first = client.get(&evidence).send().await?;
+    let header = |name: &str| {
+        let value = first
+            .headers()
+            .get(name)
+            .and_then(|value| value.to_str().ok());
+        value.unwrap_or_default().to_owned()
+    };
+    anyhow::ensure!(header("content-type") == "application/json", "{first:?}");
+    anyhow::ensure!(header("cache-control").contains("immutable"), "{first:?}");
+    let tag = header("etag");
+    let again = client
+        .get(&evidence)
+        .header("if-none-match", &tag)
+        .send()
+        .await?;
+    anyhow::ensure!(again.status() == StatusCode::NOT_MODIFIED, "{again:?}");
+    let index = client.get(format!("{base}/index.json")).send().await?;
+    let caching = index.headers().get("cache-control");
+    anyhow::ensure!(
+        caching.is_some_and(|value| value == "no-cache"),
+        "{index:?}"
+    );
+    for outside in [
+        "nothing.json",
+        "..%2Fkeys%2Foperator.key",
+        "rounds/..%2F..%2Fkeys%2Foperator.key",
+        "%2Fetc%2Fpasswd",
+        "rounds",
+        "rounds/.new-x",
+    ] {
+        let answer = client.get(format!("{base}/{outside}")).send().await?;
+        anyhow::ensure!(
+            answer.status() == StatusCode::NOT_FOUND,
+            "{outside}: {answer:?}"
+        );
+    }
+    let posted = client.post(&evidence).send().await?;
+    anyhow::ensure!(
+        posted.status() == StatusCode::METHOD_NOT_ALLOWED,
+        "{posted:?}"
+    );
+    Ok(())
 }
 
 fn text(path: &Path) -> &str {
@@ -103,7 +153,8 @@ pub(super) async fn start_chain_again() -> anyhow::Result<(Anvil, TempDir)> {
     let settings = AnvilSettings {
         program: anvil::locate(None)?,
         state: Some(state),
-        timestamp_s: 1_800_000_000,
+        // Before anything that the run mined: the chain goes on from its own last block.
+        timestamp_s: 1_709_251_200,
         port: None,
     };
     let (anvil, _) = Anvil::start(settings).await?;
