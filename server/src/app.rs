@@ -156,6 +156,7 @@ pub mod testing {
         tx.commit().await.expect("a commit");
         let settings = ServeSettings {
             data_dir: folder.path().to_path_buf(),
+            record_dir: folder.path().join("record"),
             listen: ([127, 0, 0, 1], 0).into(),
             rpc_url: None,
             is_replay: true,

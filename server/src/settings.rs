@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 pub struct ServeSettings {
     /// Where artifacts, keys and the embedded database lie.
     pub data_dir: PathBuf,
+    /// Folder of the public record, served as it is.
+    pub record_dir: PathBuf,
     /// Address of the API and the pages.
     pub listen: SocketAddr,
     /// JSON-RPC address of the chain, if there is one to follow.

@@ -26,7 +26,7 @@ const FOREIGN_VARIABLES: [&str; 6] = [
 ];
 
 /// How a command ended and what it said.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Finished {
     /// Exit code, or minus the signal that ended it.
     pub code: i32,

@@ -3,6 +3,7 @@
 //! Owns the tables `chain_blocks` and `chain_events`. Ingests and records; what an event means is
 //! decided by the slices that read it. Knows nothing of accounts, rounds or models.
 
+mod call;
 mod decode;
 mod deploy;
 mod event;
@@ -27,6 +28,7 @@ use thiserror::Error;
 use crate::db::{self, Conn};
 
 pub use alloy::primitives::{Address as ChainAddress, B256, Bytes, U256};
+pub use call::call_and_wait;
 pub use deploy::{DeployKeys, DeploySettings, NewTournament, deploy, fitting_deployment};
 pub use event::{Event, Said};
 pub use logs::{Logged, read_logs};

@@ -4,6 +4,7 @@
 mod admin;
 mod check;
 mod dataset;
+mod exit;
 mod guardian;
 mod score;
 mod serve;
@@ -57,6 +58,8 @@ enum Command {
     Settle(settle::SettleArgs),
     /// Recompute a batch, a round or a receipt's fate from the public record and the chain
     Verify(verify::VerifyArgs),
+    /// Rebuild a vault's ledger from the chain alone, list what can be claimed, and withdraw it
+    Exit(exit::ExitArgs),
     /// Check an ONNX model as the server would
     Check(check::CheckArgs),
     /// Write the datasets: features, targets, manifest
@@ -82,6 +85,11 @@ pub(crate) struct DataArgs {
 impl DataArgs {
     pub(crate) async fn open(&self) -> anyhow::Result<Db> {
         Db::open_in(&self.data, self.database_url.as_deref()).await
+    }
+
+    /// Where the public record lies: the named folder, else `record` in the data folder.
+    pub(crate) fn record_dir(&self, named: Option<PathBuf>) -> PathBuf {
+        named.unwrap_or_else(|| self.data.join("record"))
     }
 }
 
@@ -128,6 +136,7 @@ async fn run(command: Command) -> anyhow::Result<Ended> {
         Command::Score(args) => score::run(args),
         Command::Settle(args) => settle::run(&args),
         Command::Verify(args) => verify::run(args).await,
+        Command::Exit(args) => exit::run(args).await,
         Command::Check(args) => check::run(&args),
         Command::Dataset(args) => dataset::run(&args),
     }

@@ -1,7 +1,7 @@
 //! `foretoken serve`: the API, the pages, the timetable, the follower of the chain.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +32,9 @@ pub(super) struct ServeArgs {
     /// JSON-RPC address of the chain
     #[arg(long, value_name = "URL", env = "FORETOKEN_RPC")]
     rpc: String,
+    /// Folder of the public record, served under /record/ [default: `record` in the data folder]
+    #[arg(long, value_name = "DIR", env = "FORETOKEN_RECORD")]
+    record: Option<PathBuf>,
     /// Play the bundled candles as prices; the market clock is the data folder's clock.json
     #[arg(long)]
     replay: bool,
@@ -50,6 +53,7 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<Ended> {
     let replay_end_us = recording.as_ref().map(Replay::end_us);
     let settings = ServeSettings {
         data_dir: args.data.data.clone(),
+        record_dir: args.data.record_dir(args.record),
         listen: listener.local_addr()?,
         rpc_url: Some(args.rpc.clone()),
         is_replay: args.replay,

@@ -58,7 +58,7 @@ pub(super) async fn run(args: SettlerArgs) -> anyhow::Result<Ended> {
         market.wall().clone(),
         chain,
         (keys, settings),
-        record::Folder::new(args.record.unwrap_or_else(|| data.join("record"))),
+        record::Folder::new(args.data.record_dir(args.record)),
         stop,
     )
     .await?;

@@ -15,6 +15,9 @@ use thiserror::Error;
 pub use receipt::{Receipt, ReceiptSigner, receipt_signers, remember_signer};
 pub use writer::{Writer, WriterStopped};
 
+#[cfg(test)]
+pub(crate) use receipt::receipt_for_tests;
+
 use crate::db::{Conn, Db};
 use crate::models::{self, ModelError};
 use crate::rounds::{self, RoundError};

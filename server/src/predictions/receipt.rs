@@ -151,3 +151,18 @@ impl ReceiptSigner {
 fn number(stored: i64) -> u64 {
     u64::try_from(stored).unwrap_or_default()
 }
+
+/// A genuine receipt without a stored row.
+#[cfg(test)]
+pub(crate) fn receipt_for_tests(signer: &ReceiptSigner, round: RoundId, model: ModelId) -> Receipt {
+    let submission = Submission {
+        round,
+        model,
+        account: "somebody".parse().expect("an account"),
+        posted: Probability::HALF,
+        ask: TokenAmount::from_tokens("1.5").ok(),
+        received_us: 5,
+    };
+    let receipt = signer.receipt(&submission, Probability::HALF, 10, 3);
+    receipt.expect("a receipt")
+}

@@ -56,6 +56,13 @@ pub fn rule_path(tournament: &TournamentId) -> String {
     format!("tournaments/{tournament}.toml")
 }
 
+/// Whether a file never changes once it is there: all but the index, the deployment and what names
+/// a round's newest batch.
+#[must_use]
+pub fn is_fixed(path: &str) -> bool {
+    path != INDEX_PATH && path != DEPLOYMENT_PATH && !path.ends_with("/batch.json")
+}
+
 /// A file of the record and the keccak256 of its bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileRef {

@@ -20,6 +20,13 @@ mod proposal;
 mod receipt;
 mod round;
 mod source;
+#[cfg(test)]
+#[expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise"
+)]
+mod tests;
 
 use thiserror::Error;
 

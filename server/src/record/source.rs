@@ -1,6 +1,6 @@
 //! Where a record is read from: a folder, or any server that serves such a folder.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -112,9 +112,7 @@ impl Source {
         .await;
         match read {
             Ok(Ok(bytes)) => Ok(bytes),
-            Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => {
-                Err(self.missing(path))
-            }
+            Ok(Err(error)) if is_no_file(error.kind()) => Err(self.missing(path)),
             Ok(Err(error)) => Err(self.unreachable(path, &error)),
             Err(error) => Err(self.unreachable(path, &error)),
         }
@@ -134,6 +132,14 @@ impl Source {
             why: why.to_string(),
         }
     }
+}
+
+/// Nothing there, a folder, or a file where the path has a folder.
+fn is_no_file(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::NotFound | ErrorKind::IsADirectory | ErrorKind::NotADirectory
+    )
 }
 
 /// Refuses what could lead out of the folder: only letters, digits, `-`, `_`, and `.` inside names.

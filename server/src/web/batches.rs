@@ -8,6 +8,7 @@ use axum::response::Html;
 
 use super::error::WebError;
 use super::frame::{Frame, show};
+use super::record;
 use super::text;
 use crate::app::App;
 use crate::settlement::{self, Batch};
@@ -58,6 +59,7 @@ struct BatchRow {
     root_short: String,
     prev_root: String,
     record_hash: String,
+    record_href: String,
     propose_tx: String,
     propose_short: String,
     accept_tx: String,
@@ -125,6 +127,7 @@ fn row(batch: &Batch) -> BatchRow {
         root_short: text::short_hash(&batch.new_root),
         prev_root: batch.prev_root.clone(),
         record_hash: batch.record_hash.clone(),
+        record_href: record::batch_href(batch).unwrap_or_default(),
         propose_tx: batch.propose_tx.clone(),
         propose_short: text::short_hash(&batch.propose_tx),
         accept_tx: batch.accept_tx.clone(),

@@ -28,6 +28,7 @@ mod model_summary;
 mod model_trading;
 mod operator;
 mod operator_intents;
+mod record;
 mod round;
 mod round_evidence;
 mod round_explained;
@@ -68,6 +69,7 @@ pub fn router() -> Router<Arc<App>> {
         .route("/datasets/files/{*path}", get(dataset_file::file))
         .route("/batches", get(batches::page))
         .route("/operator", get(operator::page))
+        .route("/record/{*path}", get(record::file))
         .route("/static/{file}", get(assets::file))
         .fallback(error::unknown_page)
         .layer(Extension(Arc::<Standings>::default()))

@@ -10,6 +10,7 @@ use domain::{Outcome, RoundId, RoundState, ShownState};
 use super::error::{Id, WebError};
 use super::frame::{Frame, show};
 use super::live::{self, LiveRound};
+use super::record;
 use super::round_evidence::{self, EvidenceView};
 use super::round_explained::{self, Explained};
 use super::round_predictions::{self, AggregateView, ResultView};
@@ -62,6 +63,7 @@ struct ChainView {
     salt: String,
     transactions: Vec<Transaction>,
     batch: Option<i64>,
+    record: Option<String>,
 }
 
 struct Transaction {
@@ -112,6 +114,7 @@ pub(super) async fn page(
         }
         _ => None,
     };
+    let record = record::round_href(&app, batch.as_ref(), &id).await;
     let is_live = !matches!(round.state, RoundState::Final | RoundState::Void);
     show(&RoundView {
         frame: Frame::new(&app, &format!("Round {}", live::interval(&round)), ""),
@@ -136,7 +139,7 @@ pub(super) async fn page(
             .and_then(|ended| Some(round_predictions::result(lock.as_ref()?, ended))),
         aggregate: aggregate.as_ref().map(round_predictions::aggregate_view),
         explained,
-        chain: chain(lock.as_ref(), batch.as_ref(), is_public),
+        chain: chain(lock.as_ref(), batch.as_ref(), is_public, record),
         stages: rounds::stages(&mut conn, &id)
             .await?
             .iter()
@@ -228,7 +231,12 @@ fn moments(round: &Round) -> Vec<Moment> {
         .collect()
 }
 
-fn chain(lock: Option<&Lock>, batch: Option<&Batch>, is_public: bool) -> ChainView {
+fn chain(
+    lock: Option<&Lock>,
+    batch: Option<&Batch>,
+    is_public: bool,
+    record: Option<String>,
+) -> ChainView {
     // Root and salt would reveal the sums behind the commitment.
     let revealed = lock.filter(|_| is_public);
     let all = [
@@ -257,6 +265,7 @@ fn chain(lock: Option<&Lock>, batch: Option<&Batch>, is_public: bool) -> ChainVi
             })
             .collect(),
         batch: batch.map(|batch| batch.seq),
+        record,
     }
 }
 

@@ -1,11 +1,15 @@
 //! `foretoken demo --headless`: one run of twelve rounds, and everything that must hold of it.
 
 mod chain;
+mod exit;
 mod money;
+mod record;
 
 use std::time::Duration;
 
 use domain::Price;
+use record::Heard;
+use tempfile::TempDir;
 use tests::demo::{Demo, DemoSettings};
 use tests::process::Finished;
 use tests::report::{Report, Round};
@@ -15,23 +19,50 @@ use tokio::sync::OnceCell;
 /// Twelve rounds of two tournaments, settlement and the withdrawal, with room for a busy machine.
 const LIMIT: Duration = Duration::from_secs(180);
 
+/// What the one run left behind. The folder holds everything, also after its end.
+struct Run {
+    ended: Finished,
+    report: Report,
+    /// What a member did and heard while the server ran.
+    heard: Heard,
+    folder: TempDir,
+}
+
 /// The one run that all tests of this file look at.
 async fn run() -> &'static (Finished, Report) {
-    static RUN: OnceCell<Result<(Finished, Report), String>> = OnceCell::const_new();
+    static PAIR: OnceCell<(Finished, Report)> = OnceCell::const_new();
+    let pair = async || {
+        let run = whole_run().await;
+        (run.ended.clone(), run.report.clone())
+    };
+    PAIR.get_or_init(pair).await
+}
+
+async fn whole_run() -> &'static Run {
+    static RUN: OnceCell<Result<Run, String>> = OnceCell::const_new();
     let done = RUN
         .get_or_init(async || play().await.map_err(|error| format!("{error:#}")))
         .await;
     done.as_ref().expect("twelve rounds are settled")
 }
 
-async fn play() -> anyhow::Result<(Finished, Report)> {
+async fn play() -> anyhow::Result<Run> {
     let folder = scratch::folder("demo")?;
     let settings = DemoSettings {
         folder: folder.path(),
         rounds: Some(12),
         database_url: None,
     };
-    Demo::start(&settings)?.finish(LIMIT).await
+    let demo = Demo::start(&settings)?;
+    demo.ready().await?;
+    let heard = record::take_part(&demo, folder.path()).await?;
+    let (ended, report) = demo.finish(LIMIT).await?;
+    Ok(Run {
+        ended,
+        report,
+        heard,
+        folder,
+    })
 }
 
 #[tokio::test]
