@@ -135,7 +135,7 @@ async fn full_disk(times: u32) -> anyhow::Result<Survived> {
             let again = world
                 .until_at_least("settlement to go on", batches + 2, FINAL, LIMIT)
                 .await;
-            again.with_context(|| last_lines(&running.stderr()))?;
+            again.context(check::told(world, &running).await)?;
             checked += before.len();
             lost += before.difference(&keys(world).await?).count();
         }
@@ -220,7 +220,7 @@ async fn database_restart(times: u32) -> anyhow::Result<Survived> {
             let again = world
                 .until_at_least("settlement to go on", batches + 2, FINAL, LIMIT)
                 .await;
-            again.with_context(|| last_lines(&running.stderr()))?;
+            again.context(check::told(world, &running).await)?;
             ensure!(
                 running.ended().is_none(),
                 "the settler ended with its database"
@@ -248,7 +248,7 @@ async fn until_answers(world: &World) -> anyhow::Result<i64> {
 
 async fn rest(world: &Arc<World>, flow: &Flow, running: Running) -> anyhow::Result<u64> {
     let drained = check::drain(world, flow, LIMIT).await;
-    drained.with_context(|| last_lines(&running.stderr()))?;
+    drained.context(check::told(world, &running).await)?;
     kill(running);
     Ok(check::invariants(world).await?.batches)
 }
