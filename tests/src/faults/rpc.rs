@@ -69,7 +69,7 @@ async fn through_faults(
     let proxy = Proxy::start(world.node.clone(), PERCENT, seed, world.stop.clone()).await?;
     // The settler's first question is not tried again: it asks for the chain's id and ends.
     let running = started(world, proxy.url()).await?;
-    let flow = Flow::start(world, 400, seed);
+    let flow = Flow::start(world, 400, 1, seed);
     let limit = Duration::from_secs(60 + 6 * u64::try_from(batches)?);
     let reached = world
         .until_at_least("batches through a faulty node", batches, FINAL, limit)
@@ -119,7 +119,7 @@ async fn stuck_in(world: &Arc<World>, rounds: u32) -> anyhow::Result<(bool, Valu
         rpc: Some(proxy.url()),
         ..Start::default()
     })?;
-    let flow = Flow::start(world, 1_500, 3);
+    let flow = Flow::start(world, 900, 2, 3);
     world
         .until_at_least("the first batch", 1, FINAL, LIMIT)
         .await?;
@@ -223,7 +223,10 @@ async fn trouble(world: &World, rounds: u32) -> anyhow::Result<(u32, u32, u32)> 
 }
 
 /// The newest attempt that no block has, if the node knows it.
-async fn unmined(world: &World) -> anyhow::Result<Option<String>> {
+///
+/// # Errors
+/// Those of the database and the node.
+pub async fn unmined(world: &World) -> anyhow::Result<Option<String>> {
     for hash in world.texts(WAITING).await? {
         let known = world
             .node
