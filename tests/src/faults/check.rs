@@ -16,6 +16,7 @@ use server::settlement;
 
 use super::flow::Flow;
 use super::world::World;
+use crate::process::{Running, last_lines};
 use crate::wait;
 
 const OPEN_ROUNDS: &str =
@@ -64,15 +65,29 @@ pub async fn drain(world: &World, flow: &Flow, limit: Duration) -> anyhow::Resul
             Ok((open == 0).then_some(()))
         },
     );
-    if let Err(error) = drained.await {
-        let halted = settlement::halted(&mut *world.db.read().await?).await?;
-        let rounds = world.texts("SELECT id || ' ' || state FROM rounds WHERE state NOT IN ('scheduled', 'open', 'final', 'void')").await?;
-        let intents = world.texts("SELECT action || ' ' || state || ' ' || nonce FROM intents WHERE state IN ('planned', 'sent')").await?;
-        return Err(error.context(format!(
-            "halted: {halted:?}; rounds {rounds:?}; intents {intents:?}"
-        )));
+    drained.await
+}
+
+/// What a message should say of a world that does not go on.
+pub async fn told(world: &World, settler: &Running) -> String {
+    let halted = match world.db.read().await {
+        Ok(mut conn) => settlement::halted(&mut conn).await.ok().flatten(),
+        Err(_) => None,
+    };
+    let rounds = "SELECT state || ' ' || CAST(count(*) AS TEXT) FROM rounds GROUP BY state";
+    let intents = "SELECT action || ' ' || state || ' ' || CAST(count(*) AS TEXT) FROM intents \
+                   GROUP BY action, state";
+    let batches = "SELECT state || ' ' || CAST(count(*) AS TEXT) FROM batches GROUP BY state";
+    let mut lines = vec![format!("halted: {halted:?}")];
+    for sql in [rounds, intents, batches] {
+        lines.push(format!("{:?}", world.texts(sql).await.unwrap_or_default()));
     }
-    Ok(())
+    let market_s = (world.market.now_us() - world.miner.newest_us()) / 1_000_000;
+    lines.push(format!(
+        "the chain is {market_s} s behind the market; the settler said:"
+    ));
+    lines.push(last_lines(&settler.stderr()));
+    lines.join("\n")
 }
 
 /// Every invariant of a world at rest.

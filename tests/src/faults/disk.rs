@@ -42,9 +42,11 @@ const AWAY: Duration = Duration::from_secs(2);
 /// # Errors
 /// When a committed row is lost, or settlement does not go on.
 pub async fn run(times: u32) -> anyhow::Result<(bool, Value)> {
-    let disk = full_disk(times).await.context("disk full")?;
-    let database = database_restart(times).await.context("database restart")?;
-    let (synchronous, connections) = power_loss().await.context("power loss")?;
+    let (disk, database, power) =
+        tokio::join!(full_disk(times), database_restart(times), power_loss());
+    let disk = disk.context("disk full")?;
+    let database = database.context("database restart")?;
+    let (synchronous, connections) = power.context("power loss")?;
     let is_met = synchronous == connections && disk.lost + database.lost == 0;
     Ok((
         is_met,
@@ -119,7 +121,7 @@ async fn full_disk(times: u32) -> anyhow::Result<Survived> {
     };
     World::with("full", plan, async |world| {
         let mut running = world.settler(Start::default())?;
-        let flow = Flow::start(world, 400, 13);
+        let flow = Flow::start(world, 400, 1, 13);
         let (mut checked, mut lost) = (0, 0);
         for _ in 0..times {
             let batches = world.number(FINAL).await?;
@@ -135,7 +137,7 @@ async fn full_disk(times: u32) -> anyhow::Result<Survived> {
             let again = world
                 .until_at_least("settlement to go on", batches + 2, FINAL, LIMIT)
                 .await;
-            again.with_context(|| last_lines(&running.stderr()))?;
+            again.context(check::told(world, &running).await)?;
             checked += before.len();
             lost += before.difference(&keys(world).await?).count();
         }
@@ -205,7 +207,7 @@ async fn database_restart(times: u32) -> anyhow::Result<Survived> {
     };
     World::with("restart", plan, async |world| {
         let running = world.settler(Start::default())?;
-        let flow = Flow::start(world, 400, 17);
+        let flow = Flow::start(world, 400, 1, 17);
         let (mut checked, mut lost) = (0, 0);
         for _ in 0..times {
             let batches = world.number(FINAL).await?;
@@ -220,7 +222,7 @@ async fn database_restart(times: u32) -> anyhow::Result<Survived> {
             let again = world
                 .until_at_least("settlement to go on", batches + 2, FINAL, LIMIT)
                 .await;
-            again.with_context(|| last_lines(&running.stderr()))?;
+            again.context(check::told(world, &running).await)?;
             ensure!(
                 running.ended().is_none(),
                 "the settler ended with its database"
@@ -248,7 +250,7 @@ async fn until_answers(world: &World) -> anyhow::Result<i64> {
 
 async fn rest(world: &Arc<World>, flow: &Flow, running: Running) -> anyhow::Result<u64> {
     let drained = check::drain(world, flow, LIMIT).await;
-    drained.with_context(|| last_lines(&running.stderr()))?;
+    drained.context(check::told(world, &running).await)?;
     kill(running);
     Ok(check::invariants(world).await?.batches)
 }

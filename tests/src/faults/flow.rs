@@ -30,12 +30,13 @@ pub struct Flow {
     scores: AtomicBool,
     next_start_us: AtomicI64,
     lead_us: i64,
+    every_us: i64,
     dice: Dice,
 }
 
 impl Flow {
-    /// Keeps rounds locked from `lead_s` market seconds before their T on.
-    pub fn start(world: &Arc<World>, lead_s: i64, seed: u64) -> Arc<Self> {
+    /// Keeps rounds locked from `lead_s` market seconds before their T on, one every `minutes`.
+    pub fn start(world: &Arc<World>, lead_s: i64, minutes: i64, seed: u64) -> Arc<Self> {
         let first_us =
             (world.market.now_us() + 200 * SECOND_US).div_euclid(INTERVAL_US) * INTERVAL_US;
         let flow = Arc::new(Self {
@@ -43,6 +44,7 @@ impl Flow {
             scores: AtomicBool::new(true),
             next_start_us: AtomicI64::new(first_us),
             lead_us: lead_s * SECOND_US,
+            every_us: minutes * INTERVAL_US,
             dice: Dice::new(seed),
         });
         let (shared, world) = (Arc::clone(&flow), Arc::clone(world));
@@ -80,7 +82,7 @@ impl Flow {
                 self.lock(world, start_us).await?;
             }
             self.next_start_us
-                .store(start_us + INTERVAL_US, Ordering::SeqCst);
+                .store(start_us + self.every_us, Ordering::SeqCst);
         }
         if self.scores.load(Ordering::SeqCst) {
             let committed =

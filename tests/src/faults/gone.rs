@@ -31,7 +31,7 @@ pub async fn run() -> anyhow::Result<(bool, Value)> {
 
 async fn leave(world: &Arc<World>) -> anyhow::Result<(bool, Value)> {
     let running = world.settler(Start::default())?;
-    let flow = Flow::start(world, 400, 11);
+    let flow = Flow::start(world, 400, 1, 11);
     world
         .until_at_least("some batches", 3, FINAL, LIMIT)
         .await?;

@@ -33,6 +33,8 @@ const STEPS: [Option<&str>; 11] = [
 const TARGET_MS: i64 = 10_000;
 /// Blocks mined while nobody settles: enough to make final what is sent, not enough to end windows.
 const BLOCKS_WHILE_DOWN: i64 = 14;
+/// Long enough that a proposal outlives a settler's absence on a busy machine.
+const WINDOW_S: u32 = 150;
 /// Above what was offered before, below the cap.
 const HIGH_BASE_FEE: u64 = 40_000_000_000;
 
@@ -57,7 +59,11 @@ pub async fn run(kills: u32, lanes: u32) -> anyhow::Result<(bool, Value)> {
         let share: Vec<u32> = (0..kills).filter(|kill| kill % lanes == lane).collect();
         tasks.spawn_local(async move {
             let name = format!("kill-{lane}");
-            World::with(&name, Plan::default(), async |world| {
+            let plan = Plan {
+                window_s: WINDOW_S,
+                ..Plan::default()
+            };
+            World::with(&name, plan, async |world| {
                 one_world(world, lane, &share).await
             })
             .await
@@ -91,7 +97,7 @@ pub async fn run(kills: u32, lanes: u32) -> anyhow::Result<(bool, Value)> {
 }
 
 async fn one_world(world: &Arc<World>, lane: u32, kills: &[u32]) -> anyhow::Result<Killed> {
-    let flow = Flow::start(world, 1_500, u64::from(lane) + 1);
+    let flow = Flow::start(world, 900, 2, u64::from(lane) + 1);
     let dice = Dice::new(u64::from(lane) + 100);
     let mut killed = Killed::default();
     let mut live_at_kill = Vec::new();
@@ -167,10 +173,10 @@ async fn die(
 /// Waits for a transaction that is sent and not mined, then makes blocks too dear for it.
 async fn raise_fee_under_a_transaction(world: &World) -> anyhow::Result<()> {
     world.miner.hold_after(0);
-    let sent = "SELECT count(*) FROM attempts JOIN intents ON intents.id = attempts.intent_id WHERE intents.state = 'sent'";
-    world
-        .until_at_least("a transaction that waits", 1, sent, LIMIT)
-        .await?;
+    wait::until("a transaction that waits", LIMIT, async || {
+        super::rpc::unmined(world).await
+    })
+    .await?;
     world.miner.set_base_fee(Some(HIGH_BASE_FEE));
     world.miner.free();
     Ok(())

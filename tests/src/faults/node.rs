@@ -38,7 +38,7 @@ impl Node {
     /// # Errors
     /// When the node does not answer or refuses; the message has what it said.
     pub async fn call(&self, method: &str, parameters: Value) -> anyhow::Result<Value> {
-        let answer = self.post(&body(method, parameters)).await?;
+        let answer = self.post(&body(method, &parameters)).await?;
         result(method, answer)
     }
 
@@ -49,7 +49,7 @@ impl Node {
     pub async fn commands(&self, all: &[(&str, Value)]) -> anyhow::Result<()> {
         let bodies: Vec<Value> = all
             .iter()
-            .map(|(method, values)| body(method, values.clone()))
+            .map(|(method, values)| body(method, values))
             .collect();
         let answers = self.post(&Value::Array(bodies)).await?;
         for (answer, (method, _)) in answers.as_array().context("a list")?.iter().zip(all) {
@@ -130,7 +130,7 @@ impl Node {
     }
 }
 
-fn body(method: &str, parameters: Value) -> Value {
+fn body(method: &str, parameters: &Value) -> Value {
     json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": parameters })
 }
 

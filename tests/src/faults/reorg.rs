@@ -39,7 +39,7 @@ pub async fn run(reorgs: u32) -> anyhow::Result<(bool, Value)> {
 
 async fn through_branches(world: &Arc<World>, reorgs: u32) -> anyhow::Result<(bool, Value)> {
     let running = world.settler(Start::default())?;
-    let flow = Flow::start(world, 1_500, 5);
+    let flow = Flow::start(world, 900, 2, 5);
     world
         .until_at_least(
             "the first commitment",
@@ -63,7 +63,7 @@ async fn through_branches(world: &Arc<World>, reorgs: u32) -> anyhow::Result<(bo
             .await?;
     }
     let drained = check::drain(world, &flow, LIMIT).await;
-    drained.with_context(|| crate::process::last_lines(&running.stderr()))?;
+    drained.context(check::told(world, &running).await)?;
     let left = check::invariants(world).await?;
     let reason = below_final(world).await?;
     kill(running);

@@ -276,60 +276,8 @@ async fn permits(world: &World) -> anyhow::Result<Matrix> {
         accepts(world, other.address(), token, &right.call(&owner, &right)?).await,
         "a permit that is right is taken"
     );
-    let elsewhere = [
-        (
-            "chain",
-            Permit {
-                chain_id: 1,
-                ..right
-            },
-        ),
-        (
-            "contract",
-            Permit {
-                contract: world.deployment.vault,
-                ..right
-            },
-        ),
-        (
-            "version",
-            Permit {
-                version: "2",
-                ..right
-            },
-        ),
-        (
-            "owner",
-            Permit {
-                owner: other.address(),
-                ..right
-            },
-        ),
-        (
-            "spender",
-            Permit {
-                spender: other.address(),
-                ..right
-            },
-        ),
-        (
-            "value",
-            Permit {
-                value: right.value - 1,
-                ..right
-            },
-        ),
-        ("nonce ahead", Permit { nonce: 1, ..right }),
-        (
-            "deadline",
-            Permit {
-                deadline: right.deadline - 1,
-                ..right
-            },
-        ),
-    ];
-    for (what, signed) in &elsewhere {
-        let call = right.call(&owner, signed)?;
+    for (what, signed) in elsewhere(&right, world.deployment.vault, other.address()) {
+        let call = right.call(&owner, &signed)?;
         matrix.add(
             &format!("permit: {what}"),
             !accepts(world, other.address(), token, &call).await,
@@ -347,6 +295,37 @@ async fn permits(world: &World) -> anyhow::Result<Matrix> {
         "permit: past its deadline",
         !accepts(world, other.address(), token, &past.call(&owner, &past)?).await,
     );
+    shown_by_others(world, &right, (&owner, &other), &mut matrix).await?;
+    Ok(matrix)
+}
+
+/// Permits that were signed for something else than `right`, one difference each.
+fn elsewhere(right: &Permit, vault: Address, other: Address) -> [(&'static str, Permit); 8] {
+    let with = |change: &dyn Fn(&mut Permit)| {
+        let mut signed = *right;
+        change(&mut signed);
+        signed
+    };
+    [
+        ("chain", with(&|signed| signed.chain_id = 1)),
+        ("contract", with(&|signed| signed.contract = vault)),
+        ("version", with(&|signed| signed.version = "2")),
+        ("owner", with(&|signed| signed.owner = other)),
+        ("spender", with(&|signed| signed.spender = other)),
+        ("value", with(&|signed| signed.value -= 1)),
+        ("nonce ahead", with(&|signed| signed.nonce = 1)),
+        ("deadline", with(&|signed| signed.deadline -= 1)),
+    ]
+}
+
+/// A permit that is right, by somebody who is not its owner, and a second time.
+async fn shown_by_others(
+    world: &World,
+    right: &Permit,
+    (owner, other): (&Key, &Key),
+    matrix: &mut Matrix,
+) -> anyhow::Result<()> {
+    let token = world.deployment.token;
     // Shown to the vault by somebody else than its owner.
     let (v, r, s) = parts(&owner.sign_digest(right.digest())?);
     let units = right.value / WEI_PER_UNIT;
@@ -368,13 +347,13 @@ async fn permits(world: &World) -> anyhow::Result<Matrix> {
         )
         .await,
     );
-    let call = right.call(&owner, &right)?;
-    send(world, &other, token, call.abi_encode().into()).await?;
+    let call = right.call(owner, right)?;
+    send(world, other, token, call.abi_encode().into()).await?;
     matrix.add(
         "permit: used before",
         !accepts(world, other.address(), token, &call).await,
     );
-    Ok(matrix)
+    Ok(())
 }
 
 async fn accepts<C: SolCall>(world: &World, from: Address, to: Address, call: &C) -> bool {

@@ -69,14 +69,14 @@ async fn through_faults(
     let proxy = Proxy::start(world.node.clone(), PERCENT, seed, world.stop.clone()).await?;
     // The settler's first question is not tried again: it asks for the chain's id and ends.
     let running = started(world, proxy.url()).await?;
-    let flow = Flow::start(world, 400, seed);
+    let flow = Flow::start(world, 400, 1, seed);
     let limit = Duration::from_secs(60 + 6 * u64::try_from(batches)?);
     let reached = world
         .until_at_least("batches through a faulty node", batches, FINAL, limit)
         .await;
-    reached.with_context(|| crate::process::last_lines(&running.stderr()))?;
+    reached.context(check::told(world, &running).await)?;
     let drained = check::drain(world, &flow, LIMIT).await;
-    drained.with_context(|| crate::process::last_lines(&running.stderr()))?;
+    drained.context(check::told(world, &running).await)?;
     kill(running);
     Ok((check::invariants(world).await?, proxy.counts()))
 }
@@ -119,10 +119,48 @@ async fn stuck_in(world: &Arc<World>, rounds: u32) -> anyhow::Result<(bool, Valu
         rpc: Some(proxy.url()),
         ..Start::default()
     })?;
-    let flow = Flow::start(world, 1_500, 3);
+    let flow = Flow::start(world, 900, 2, 3);
     world
         .until_at_least("the first batch", 1, FINAL, LIMIT)
         .await?;
+    let done = trouble(world, rounds).await;
+    let told = check::told(world, &running).await;
+    let (dropped, raised, above_cap) = done.context(told)?;
+    let drained = check::drain(world, &flow, LIMIT).await;
+    drained.context(check::told(world, &running).await)?;
+    kill(running);
+    let left = check::invariants(world).await?;
+    let over = world.texts("SELECT max_fee FROM attempts").await?;
+    let over = over
+        .iter()
+        .filter(|fee| fee.parse::<u128>().is_ok_and(|fee| fee > u128::from(CAP)))
+        .count();
+    ensure!(over == 0, "{over} attempts offer more than the cap");
+    let counts = proxy.counts();
+    let refused = counts.get("refused_underpriced").copied().unwrap_or(0);
+    ensure!(
+        refused == 0,
+        "{refused} replacements offered less than a tenth more"
+    );
+    let is_met = raised > 0 && dropped > 0 && above_cap > 0 && left.batches > 0;
+    Ok((
+        is_met,
+        json!({
+            "dropped_and_sent_again": dropped,
+            "stuck_and_raised": raised,
+            "times_above_the_cap": above_cap,
+            "replacements_taken": counts.get("replacements_taken").copied().unwrap_or(0),
+            "underpriced": refused,
+            "above_cap": over,
+            "batches": left.batches,
+            "rounds_final": left.rounds,
+            "rounds_void": left.voided,
+        }),
+    ))
+}
+
+/// Drops, sticks and overprices so many times; gives how often each.
+async fn trouble(world: &World, rounds: u32) -> anyhow::Result<(u32, u32, u32)> {
     let (mut dropped, mut raised, mut above_cap) = (0_u32, 0_u32, 0_u32);
     for round in 0..rounds {
         world.miner.hold_after(0);
@@ -175,42 +213,20 @@ async fn stuck_in(world: &Arc<World>, rounds: u32) -> anyhow::Result<(bool, Valu
         }
         world.miner.set_base_fee(None);
         world.miner.free();
+        // All that stood in line gets through, and chain and market come together again.
+        let batches = world.number(FINAL).await?;
+        world
+            .until_at_least("a batch after the trouble", batches + 1, FINAL, LIMIT)
+            .await?;
     }
-    let drained = check::drain(world, &flow, LIMIT).await;
-    drained.with_context(|| crate::process::last_lines(&running.stderr()))?;
-    kill(running);
-    let left = check::invariants(world).await?;
-    let over = world.texts("SELECT max_fee FROM attempts").await?;
-    let over = over
-        .iter()
-        .filter(|fee| fee.parse::<u128>().is_ok_and(|fee| fee > u128::from(CAP)))
-        .count();
-    ensure!(over == 0, "{over} attempts offer more than the cap");
-    let counts = proxy.counts();
-    let refused = counts.get("refused_underpriced").copied().unwrap_or(0);
-    ensure!(
-        refused == 0,
-        "{refused} replacements offered less than a tenth more"
-    );
-    let is_met = raised > 0 && dropped > 0 && above_cap > 0 && left.batches > 0;
-    Ok((
-        is_met,
-        json!({
-            "dropped_and_sent_again": dropped,
-            "stuck_and_raised": raised,
-            "times_above_the_cap": above_cap,
-            "replacements_taken": counts.get("replacements_taken").copied().unwrap_or(0),
-            "underpriced": refused,
-            "above_cap": over,
-            "batches": left.batches,
-            "rounds_final": left.rounds,
-            "rounds_void": left.voided,
-        }),
-    ))
+    Ok((dropped, raised, above_cap))
 }
 
 /// The newest attempt that no block has, if the node knows it.
-async fn unmined(world: &World) -> anyhow::Result<Option<String>> {
+///
+/// # Errors
+/// Those of the database and the node.
+pub async fn unmined(world: &World) -> anyhow::Result<Option<String>> {
     for hash in world.texts(WAITING).await? {
         let known = world
             .node

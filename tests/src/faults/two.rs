@@ -16,6 +16,8 @@ use crate::process::Running;
 use crate::wait;
 
 const FINAL: &str = "SELECT count(*) FROM batches WHERE state = 'final'";
+/// Long enough that a proposal outlives a lease.
+const WINDOW_S: u32 = 150;
 const FENCE: &str = "SELECT fence FROM leases";
 
 /// R5: so often the leader is stopped until another leads, and then goes on.
@@ -23,10 +25,11 @@ const FENCE: &str = "SELECT fence FROM leases";
 /// # Errors
 /// When nobody takes over, or an invariant does not hold.
 pub async fn settlers(pauses: u32) -> anyhow::Result<(bool, Value)> {
-    World::with("two", Plan::default(), async |world| {
-        take_turns(world, pauses).await
-    })
-    .await
+    let plan = Plan {
+        window_s: WINDOW_S,
+        ..Plan::default()
+    };
+    World::with("two", plan, async |world| take_turns(world, pauses).await).await
 }
 
 async fn take_turns(world: &Arc<World>, pauses: u32) -> anyhow::Result<(bool, Value)> {
@@ -34,7 +37,7 @@ async fn take_turns(world: &Arc<World>, pauses: u32) -> anyhow::Result<(bool, Va
         world.settler(Start::default())?,
         world.settler(Start::default())?,
     ];
-    let flow = Flow::start(world, 1_500, 7);
+    let flow = Flow::start(world, 900, 2, 7);
     world
         .until_at_least("the first batch", 1, FINAL, LIMIT)
         .await?;
@@ -119,7 +122,7 @@ pub async fn differ(times: u32) -> anyhow::Result<(bool, Value)> {
 
 async fn off_by_one(world: &Arc<World>, times: u32) -> anyhow::Result<(bool, Value)> {
     let running = world.settler(Start::default())?;
-    let flow = Flow::start(world, 400, 9);
+    let flow = Flow::start(world, 400, 1, 9);
     let (mut most_proposals, mut slowest_ms, mut refused_resumes) = (0_usize, 0, 0_u32);
     for time in 0..times {
         let batches = world.number(FINAL).await?;
@@ -129,12 +132,7 @@ async fn off_by_one(world: &Arc<World>, times: u32) -> anyhow::Result<(bool, Val
             .await?;
         // At rest, so that every later proposal was decided upon after the change.
         flow.set_scores(false);
-        wait::until("no batch on its way", LIMIT, async || {
-            let open = "SELECT count(*) FROM batches WHERE state NOT IN ('final', 'rejected')";
-            let scored = "SELECT count(*) FROM rounds WHERE state IN ('scored', 'batched')";
-            Ok((world.number(open).await? + world.number(scored).await? == 0).then_some(()))
-        })
-        .await?;
+        at_rest(world).await?;
         let before = proposals(world).await?;
         let index = time % 4;
         change(world, "+ 1", index).await?;
@@ -189,6 +187,17 @@ async fn off_by_one(world: &Arc<World>, times: u32) -> anyhow::Result<(bool, Val
             "batches": left.batches,
         }),
     ))
+}
+
+/// Waits until no batch is on its way and none could be planned.
+async fn at_rest(world: &World) -> anyhow::Result<()> {
+    let batches = "SELECT count(*) FROM batches WHERE state NOT IN ('final', 'rejected')";
+    let rounds = "SELECT count(*) FROM rounds WHERE state IN ('scored', 'batched')";
+    wait::until("no batch on its way", LIMIT, async || {
+        let open = world.number(batches).await? + world.number(rounds).await?;
+        Ok((open == 0).then_some(()))
+    })
+    .await
 }
 
 async fn proposals(world: &World) -> anyhow::Result<usize> {

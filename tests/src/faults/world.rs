@@ -44,6 +44,8 @@ pub struct Plan {
     pub slots: u32,
     /// A block of wall.
     pub pace: Duration,
+    /// Market seconds in which a proposal may be vetoed; it dies after three times as many.
+    pub window_s: u32,
     /// PostgreSQL in place of SQLite.
     pub database_url: Option<String>,
     /// Where SQLite lies, when not in the world's own folder.
@@ -55,6 +57,7 @@ impl Default for Plan {
         Self {
             slots: 4,
             pace: Duration::from_millis(20),
+            window_s: 40,
             database_url: None,
             data: None,
         }
@@ -139,7 +142,8 @@ impl World {
             rule_hash: entered.rule_hash.parse()?,
             a_ppm: entered.tournament.stake.a_ppm,
         }];
-        let deployment = chain::deploy(&db, &chain, &keys, &settings(), &tournaments).await?;
+        let deployment =
+            chain::deploy(&db, &chain, &keys, &settings(plan.window_s), &tournaments).await?;
         let mut world = Self {
             wall,
             market,
@@ -351,9 +355,9 @@ pub fn key(byte: u8) -> anyhow::Result<Key> {
 }
 
 /// Windows of seconds; long margins, since chain and market part while a settler is away.
-fn settings() -> DeploySettings {
+fn settings(window_s: u32) -> DeploySettings {
     DeploySettings {
-        window_s: 40,
+        window_s,
         settle_by_s: 20_000,
         delay_s: 30_000,
         margin_s: 6_000,
