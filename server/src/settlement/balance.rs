@@ -128,7 +128,7 @@ mod tests {
         let mut off = posted();
         off.models.insert(2, 0);
         assert!(look(&off, &entries(), 5, &view()).contains("model:0xv:2"));
-        assert!(look(&posted(), &entries()[..1], 5, &view()).contains("model:0xv:1"));
+        assert!(look(&posted(), &entries().split_off(1), 5, &view()).contains("model:0xv:0"));
         assert!(look(&posted(), &entries(), 6, &view()).contains("account pool:0xv: 5"));
         let mut off = view();
         off.bond = 0;

@@ -1,14 +1,15 @@
 //! Rounds that walk the way the jobs walk them, for tests of settlement and settler.
 
-use alloy::primitives::B256;
+use alloy::primitives::{Address, B256};
 use domain::{Direction, ModelId, Outcome, Probability, RoundState};
 
-use crate::chain::Deployment;
+use crate::chain::{Deployment, Fees};
 use crate::db::Conn;
 use crate::predictions::{self, Counted};
 use crate::prices::{self, Resolution};
 use crate::rounds::{self, NOT_DUE, Round};
-use crate::settlement::{self, Lock, Settled};
+use crate::settlement::intent::{Action, Attempt, Intent};
+use crate::settlement::{self, Lock, Settled, store};
 use crate::stakes;
 use crate::stakes::testing::tournament;
 
@@ -88,4 +89,34 @@ pub(crate) async fn score(conn: &mut Conn, round: &Round) -> Settled {
             .expect("advances");
     }
     settled
+}
+
+/// An acceptance that a contract refused once with `error` before it was signed; its calldata is
+/// `c0ffee`, its signed bytes are `deadbeef`, it offers a little over 3 gwei.
+pub(crate) async fn refused_acceptance(conn: &mut Conn, error: &str) {
+    let (signer, vault) = (Address::repeat_byte(1), Address::repeat_byte(2));
+    let calldata = vec![0xc0, 0xff, 0xee].into();
+    let subject = "a batch".to_owned();
+    let intent = Intent::new(Action::Accept, subject, signer, vault, calldata, 1, 1);
+    let attempt = Attempt {
+        number: 1,
+        nonce: 7,
+        is_cancel: false,
+        gas_limit: 1,
+        fees: Fees {
+            max: 3_000_000_001,
+            tip: 1,
+        },
+        raw: vec![0xde, 0xad, 0xbe, 0xef],
+        tx_hash: B256::repeat_byte(0x11),
+        created_us: 1,
+    };
+    let is_new = store::intents::insert(conn, &intent).await;
+    assert!(is_new.expect("inserts"));
+    let is_noted = store::intents::set_refused(conn, &intent.id, error, 9).await;
+    assert!(is_noted.expect("notes"));
+    let is_sent = store::intents::set_sent(conn, &intent.id, 7).await;
+    assert!(is_sent.expect("is sent"));
+    let is_stored = store::intents::insert_attempt(conn, &intent, &attempt).await;
+    assert!(is_stored.expect("inserts"));
 }

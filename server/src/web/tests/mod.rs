@@ -128,18 +128,7 @@ async fn the_operators_page_shows_what_is_stuck_and_the_way_out() {
     settlement::halt(&mut tx, NOW_US - 60_000_000, "ledger and chain <differ>")
         .await
         .expect("halts");
-    for sql in [
-        "INSERT INTO intents (id, signer, action, subject, recipient, calldata, useless_from_us, \
-         state, nonce, mined_tx, gas_used, created_us, failures, last_error) VALUES ('0xabc', \
-         '0x0000000000000000000000000000000000000001', 'accept', 'b', \
-         '0x0000000000000000000000000000000000000002', 'c0ffee', 1, 'sent', 7, '', 0, 1, 3, \
-         'WindowOpen { until: 9 }')",
-        "INSERT INTO attempts (intent_id, number, signer, nonce, is_cancel, gas_limit, max_fee, \
-         tip, raw, tx_hash, created_us) VALUES ('0xabc', 1, 'x', 7, 0, 1, '3000000001', '1', \
-         'deadbeef', '0x1111111111111111111111111111111111111111111111111111111111111111', 1)",
-    ] {
-        sqlx::query(sql).execute(&mut *tx).await.expect("inserts");
-    }
+    settlement::testing::refused_acceptance(&mut tx, "WindowOpen { until: 9 }").await;
     tx.commit().await.expect("commits");
     let html = page(&app, "/operator", StatusCode::OK).await;
     for says in [
@@ -149,7 +138,7 @@ async fn the_operators_page_shows_what_is_stuck_and_the_way_out() {
         "process 4711-1, fence 1",
         "not running",
         "WindowOpen { until: 9 }",
-        "refused it 3 times",
+        "refused it (tries: 1)",
         "3.001",
         "The accounts sum to zero",
     ] {
