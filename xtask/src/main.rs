@@ -51,6 +51,14 @@ enum Command {
         #[arg(long)]
         json: Option<PathBuf>,
     },
+    /// Prove the symbolic checks of the contracts
+    Halmos {
+        /// Only those whose names begin so
+        #[arg(long)]
+        only: Option<String>,
+    },
+    /// Analyse the contracts statically; no high or medium finding may be left unexplained
+    Slither,
     /// Check the arrows, budgets and words of the repository
     Tidy {
         /// Print the arrows as docs/ARCHITECTURE.md must state them, and check nothing
@@ -89,6 +97,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Demo { arguments } => xtask::demo::run(arguments)?,
         Command::CheckAll => xtask::check_all::run()?,
         Command::Bench { only, json } => xtask::bench::run(only.as_deref(), json.as_deref())?,
+        Command::Halmos { only } => xtask::contracts::halmos::run(only.as_deref())?,
+        Command::Slither => xtask::contracts::slither::run()?,
         Command::Tidy { print_arrows: true } => print!("{}", xtask::tidy::arrows_block()),
         Command::Tidy {
             print_arrows: false,
