@@ -17,7 +17,7 @@ function compile() {
     console.error(`build.mjs: ${forge} is missing; run \`npm ci\` in ${here}`);
     return false;
   }
-  const run = spawnSync(forge, ["build", "--root", here, "--skip", "test"], { stdio: ["ignore", 2, 2] });
+  const run = spawnSync(forge, ["build", "--skip", "test"], { cwd: here, stdio: ["ignore", 2, 2] });
   if (run.error) console.error(`build.mjs: ${run.error.message}`);
   return run.status === 0;
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-// Gas of 24 rounds × 1,000 models on a real chain: takes the transactions of the Rust example
-// `batch_calls`, sends them to a fresh anvil of its own, and prints what each kind cost as JSON.
+// Gas of 24 rounds × 1,000 models on a real chain: sends the transactions of the Rust example
+// `batch_calls` to a fresh anvil of its own and prints as JSON what one of each kind cost.
+// per_settled_prediction is 24 commitments, one proposal and one acceptance over 24,000 predictions.
 // Exit codes: 0 done, 1 a transaction failed or nothing could be started.
 import { spawn, spawnSync } from "node:child_process";
 import { dirname, join } from "node:path";
@@ -41,18 +42,25 @@ async function measure(calls) {
   await until("anvil", () => rpc("eth_chainId", []).catch(() => undefined));
   const receipts = [];
   for (const call of calls) receipts.push(await send(call));
-  const sum = (label) =>
-    receipts.filter((receipt) => receipt.label === label).reduce((total, receipt) => total + receipt.gas, 0);
-  const [commit, propose, accept] = ["commit", "propose", "accept"].map(sum);
+  const costs = new Map();
+  for (const { label, gas } of receipts) costs.set(label, [...(costs.get(label) ?? []), gas]);
+  const sum = (label) => costs.get(label).reduce((total, gas) => total + gas, 0);
+  const each = (label) => Math.round(sum(label) / costs.get(label).length);
+  const settled = sum("commit") + sum("propose") + sum("accept");
   return {
-    commit_24_transactions: commit,
-    propose,
-    accept,
-    per_settled_prediction: Number(((commit + propose + accept) / PREDICTIONS).toFixed(1)),
+    commit_tick: each("commit"),
+    propose: sum("propose"),
+    accept: sum("accept"),
     withdraw: sum("withdraw"),
     withdraw_new_holder: sum("withdraw, new holder"),
-    register_model: Math.round(sum("register model") / 1000),
+    challenge: sum("challenge"),
+    per_settled_prediction: Number((settled / PREDICTIONS).toFixed(1)),
+    register: each("register model"),
+    deposit: each("deposit"),
+    request: each("request"),
+    fund: sum("fund"),
     deploy_vault: sum("deploy vault"),
+    deploy_fault_proof: sum("deploy fault proof"),
   };
 }
 

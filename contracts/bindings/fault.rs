@@ -93,10 +93,12 @@ pub fn challenge(
     next: &Ledger,
     rounds: &[RevealedRound<'_>],
 ) -> Result<StakeVault::challengeCall, FaultError> {
-    let mut predictions = Vec::new();
+    let (mut predictions, mut proofs) = (Vec::new(), Vec::new());
     for (place, round) in rounds.iter().enumerate() {
         if round.reveal.tournament == tournament {
-            predictions.push(prediction(index, place, round)?);
+            let (prediction, proof) = prediction(index, place, round)?;
+            predictions.push(prediction);
+            proofs.push(proof);
         }
     }
     Ok(StakeVault::challengeCall {
@@ -107,6 +109,7 @@ pub fn challenge(
         },
         reveals: rounds.iter().map(|round| round.reveal.clone()).collect(),
         predictions,
+        siblings: siblings(&proofs),
     })
 }
 
@@ -138,7 +141,14 @@ pub fn challenge_prediction_node(
 #[must_use]
 pub fn ask_model(vault: Address, call: &StakeVault::challengeCall) -> Bytes {
     let call = call.clone();
-    let arguments = (vault, call.claim, call.reveals, call.predictions).abi_encode_params();
+    let arguments = (
+        vault,
+        call.claim,
+        call.reveals,
+        call.predictions,
+        call.siblings,
+    )
+        .abi_encode_params();
     [&FaultProof::modelFaultCall::SELECTOR[..], &arguments]
         .concat()
         .into()
@@ -216,7 +226,7 @@ fn prediction(
     index: u32,
     place: usize,
     round: &RevealedRound<'_>,
-) -> Result<Prediction, FaultError> {
+) -> Result<(Prediction, Proof<PredictionSums>), FaultError> {
     if round.reveal.outcome == Outcome::Void as u8 {
         return Ok(said(None, Proof([Node::default(); DEPTH])));
     }
@@ -255,14 +265,28 @@ fn prediction(
     Ok(said(leaf, tree.proof(index)?))
 }
 
-fn said(leaf: Option<(u64, B256)>, proof: Proof<PredictionSums>) -> Prediction {
+fn said(
+    leaf: Option<(u64, B256)>,
+    proof: Proof<PredictionSums>,
+) -> (Prediction, Proof<PredictionSums>) {
     let (w, report) = leaf.unwrap_or_default();
-    Prediction {
-        present: leaf.is_some(),
-        w,
-        report,
-        proof: proof.to_words(),
-    }
+    let present = leaf.is_some();
+    (Prediction { present, w, report }, proof)
+}
+
+/// The words of all proofs, of as few levels as every one of them needs: above the last model that a
+/// tournament has, siblings are empty.
+fn siblings(proofs: &[Proof<PredictionSums>]) -> Vec<B256> {
+    let needed = |proof: &Proof<PredictionSums>| {
+        let last = proof.0.iter().rposition(|node| *node != Node::default());
+        last.map_or(0, |last| last.saturating_add(1))
+    };
+    let levels = proofs.iter().map(needed).max().unwrap_or_default();
+    let words = |node: &Node<PredictionSums>| [node.hash, node.sums.to_word()];
+    proofs
+        .iter()
+        .flat_map(|proof| proof.0.iter().take(levels).flat_map(words))
+        .collect()
 }
 
 fn node_claim<S: Sums>(tree: Tree, round: u16, claimed: ClaimedNode<S>) -> NodeClaim {

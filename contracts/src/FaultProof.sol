@@ -19,7 +19,8 @@ contract FaultProof is IFaultProof {
     uint256 private constant PREDICTION_LEAF_BYTES = 17;
     uint256 private constant RANKING_LEAF_BYTES = 45;
 
-    /// @dev What the chain knows of the model that a claim speaks of.
+    /// @dev What the chain knows of the model that a claim speaks of, and how far the walk over the
+    /// rounds has come: `seen` rounds of its tournament, `round` the place of the last among all.
     struct Subject {
         uint32 index;
         bool registered;
@@ -28,13 +29,17 @@ contract FaultProof is IFaultProof {
         bytes32 tournament;
         int256 paidIn;
         int256 claimable;
+        uint256 words;
+        uint256 seen;
+        uint256 round;
     }
 
     function modelFault(
         IStakeVault vault,
         ModelClaim calldata claim,
         IRoundRegistry.Reveal[] calldata reveals,
-        Prediction[] calldata predictions
+        Prediction[] calldata predictions,
+        bytes32[] calldata siblings
     ) external view returns (Fault) {
         IStakeVault.Proposal memory pending = vault.proposal();
         _requireReveals(reveals, pending.revealsHash);
@@ -43,6 +48,7 @@ contract FaultProof is IFaultProof {
         Subject memory subject = _subject(vault, claim);
         uint256 rounds = _roundsOf(subject, reveals);
         if (predictions.length != rounds) revert WrongPredictionCount(predictions.length, rounds);
+        subject.words = _wordsOf(siblings.length, rounds);
 
         int256 change = int256(claim.next.stakeDelta) - claim.head.stakeDelta;
         if (!subject.registered) {
@@ -52,7 +58,7 @@ contract FaultProof is IFaultProof {
         if (claim.next.poolReward < claim.head.poolReward) return Fault.PoolReward;
         if (_claimable(subject.paidIn, claim.next) < 0) return Fault.Claimable;
         subject.claimable = _claimable(subject.paidIn, claim.head);
-        (Fault fault, int256 sum) = _payouts(subject, reveals, predictions);
+        (Fault fault, int256 sum) = _payouts(subject, reveals, predictions, siblings);
         if (fault != Fault.None) return fault;
         bool right = subject.kind == IRoundRegistry.Kind.Direction
             ? change == sum
@@ -86,23 +92,33 @@ contract FaultProof is IFaultProof {
     function _payouts(
         Subject memory subject,
         IRoundRegistry.Reveal[] calldata reveals,
-        Prediction[] calldata predictions
+        Prediction[] calldata predictions,
+        bytes32[] calldata siblings
     ) private pure returns (Fault fault, int256 sum) {
-        uint256 next = 0;
         for (uint256 round = 0; round < reveals.length; ++round) {
-            IRoundRegistry.Reveal calldata reveal = reveals[round];
-            if (reveal.tournament != subject.tournament) continue;
-            Prediction calldata prediction = predictions[next++];
-            if (reveal.outcome == IRoundRegistry.Outcome.Void) continue;
-            _requirePrediction(subject, round, reveal, prediction);
-            if (!prediction.present) continue;
+            if (reveals[round].tournament != subject.tournament) continue;
+            uint256 next = subject.seen++;
+            if (reveals[round].outcome == IRoundRegistry.Outcome.Void) continue;
+            subject.round = round;
             int256 payout;
-            (fault, payout) = subject.kind == IRoundRegistry.Kind.Direction
-                ? _wager(subject, reveal, prediction)
-                : _loss(subject, prediction);
+            (fault, payout) = _payout(subject, reveals[round], predictions[next], siblings);
             if (fault != Fault.None) return (fault, 0);
             sum += payout;
         }
+    }
+
+    function _payout(
+        Subject memory subject,
+        IRoundRegistry.Reveal calldata reveal,
+        Prediction calldata prediction,
+        bytes32[] calldata siblings
+    ) private pure returns (Fault, int256) {
+        uint256 end = subject.seen * subject.words;
+        _requirePrediction(subject, reveal, prediction, siblings[end - subject.words:end]);
+        if (!prediction.present) return (Fault.None, 0);
+        return subject.kind == IRoundRegistry.Kind.Direction
+            ? _wager(subject, reveal, prediction)
+            : _loss(subject, prediction);
     }
 
     function _wager(
@@ -185,14 +201,14 @@ contract FaultProof is IFaultProof {
 
     function _requirePrediction(
         Subject memory subject,
-        uint256 round,
         IRoundRegistry.Reveal calldata reveal,
-        Prediction calldata prediction
+        Prediction calldata prediction,
+        bytes32[] calldata siblings
     ) private pure {
         (bytes32 leaf, uint128 w, uint128 wp) = _leaf(subject, prediction);
-        bytes32 proven = SumTree.predictionRoot(subject.index, leaf, w, wp, prediction.proof);
+        bytes32 proven = SumTree.predictionRoot(subject.index, leaf, w, wp, siblings);
         bytes32 root = _predictionRoot(reveal);
-        if (proven != root) revert WrongPrediction(round, proven, root);
+        if (proven != root) revert WrongPrediction(subject.round, proven, root);
     }
 
     function _leaf(Subject memory subject, Prediction calldata prediction)
@@ -242,6 +258,14 @@ contract FaultProof is IFaultProof {
         for (uint256 i = 0; i < reveals.length; ++i) {
             if (reveals[i].tournament == subject.tournament) ++rounds;
         }
+    }
+
+    /// @dev Words of siblings of one prediction.
+    function _wordsOf(uint256 length, uint256 rounds) private pure returns (uint256) {
+        uint256 most = rounds * 2 * SumTree.DEPTH;
+        bool fits = rounds == 0 ? length == 0 : length % (2 * rounds) == 0 && length <= most;
+        if (!fits) revert WrongSiblingCount(length, most);
+        return rounds == 0 ? 0 : length / rounds;
     }
 
     function _subject(IStakeVault vault, ModelClaim calldata claim)

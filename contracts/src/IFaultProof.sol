@@ -82,7 +82,6 @@ interface IFaultProof {
         bool present;
         uint64 w;
         bytes32 report;
-        bytes32[40] proof;
     }
 
     /// @param round place in the reveals of the round whose tree it is; not read for the ledger
@@ -113,15 +112,18 @@ interface IFaultProof {
     error WrongOpening(bytes32 opened, bytes32 hash);
 
     /// @notice The fault in what the vault's pending proposal does to one model, None if there is none.
-    /// Costs about 20,000 gas per round.
+    /// A challenge costs about 30,000 gas per round of the model's tournament.
     /// @param reveals those of the proposal, all of them
     /// @param predictions one for each reveal of the model's tournament, in their order; that of a void
     /// round, in which nothing is at stake, is not read. An index that nobody registered has none
+    /// @param siblings of each prediction from the leaf upwards, hash then sums, one prediction after
+    /// the other, all of as many levels; above those every sibling is empty
     function modelFault(
         IStakeVault vault,
         ModelClaim calldata claim,
         IRoundRegistry.Reveal[] calldata reveals,
-        Prediction[] calldata predictions
+        Prediction[] calldata predictions,
+        bytes32[] calldata siblings
     ) external view returns (Fault);
 
     /// @notice The fault of one node of the proposal's ledger or of a prediction tree that it reveals,

@@ -165,7 +165,6 @@ interface IStakeVault {
     error NotMatured(uint32 index, uint256 maturesAt);
     error WrongProof(uint32 index, bytes32 provenRoot, bytes32 headRoot);
     error Insolvent(uint256 amount, uint256 available);
-    error ProposalPending(uint32 number);
     error NoProposal();
     error WrongProposal(uint64 seq, bytes32 root);
     error WrongSeq(uint64 seq, uint64 expected);
@@ -250,10 +249,12 @@ interface IStakeVault {
     /// What it proves and what is outside the proof is said at IFaultProof.
     /// @param reveals those of the proposal, all of them
     /// @param predictions one for each reveal of the model's tournament, in their order
+    /// @param siblings of all predictions, see IFaultProof.modelFault
     function challenge(
         IFaultProof.ModelClaim calldata claim,
         IRoundRegistry.Reveal[] calldata reveals,
-        IFaultProof.Prediction[] calldata predictions
+        IFaultProof.Prediction[] calldata predictions,
+        bytes32[] calldata siblings
     ) external;
 
     /// @notice `challenge` by a node of the proposal's ledger or of one of its prediction trees that no

@@ -238,10 +238,11 @@ contract StakeVault is IStakeVault, Ownable2Step, ReentrancyGuardTransient {
     function challenge(
         IFaultProof.ModelClaim calldata claim,
         IRoundRegistry.Reveal[] calldata reveals,
-        IFaultProof.Prediction[] calldata predictions
+        IFaultProof.Prediction[] calldata predictions,
+        bytes32[] calldata siblings
     ) external nonReentrant {
         Proposal memory pending = _alive();
-        _reject(pending, faultProof.modelFault(this, claim, reveals, predictions));
+        _reject(pending, faultProof.modelFault(this, claim, reveals, predictions, siblings));
     }
 
     function challengeNode(

@@ -31,15 +31,27 @@ library SumTree {
 
     /// @notice Root that a prediction leaf and its siblings lead to.
     /// @param leaf zero with w and wp zero proves absence
+    /// @param siblings of at most DEPTH levels; above them every sibling is empty
     function predictionRoot(
         uint256 index,
         bytes32 leaf,
         uint128 w,
         uint128 wp,
-        bytes32[40] calldata proof
+        bytes32[] calldata siblings
     ) internal pure returns (bytes32) {
-        (bytes32 top, uint256 total) = climb(index, leaf, packPrediction(w, wp), proof, addPrediction);
-        return root(top, total);
+        if (index >> DEPTH != 0) revert IndexOutOfTree(index);
+        uint256 levels = siblings.length / 2;
+        bytes32 hash = leaf;
+        uint256 sums = packPrediction(w, wp);
+        uint256 pairs;
+        assembly ("memory-safe") {
+            pairs := siblings.offset
+        }
+        (hash, sums) = _walk(index, hash, sums, pairs, levels, addPrediction);
+        for (uint256 level = levels; level < DEPTH; ++level) {
+            hash = (index >> level) & 1 == 0 ? node(hash, sums, 0, 0) : node(0, 0, hash, sums);
+        }
+        return root(hash, sums);
     }
 
     function ledgerLeaf(uint32 index, int128 stakeDelta, uint128 poolReward) internal pure returns (bytes32) {
@@ -103,6 +115,7 @@ library SumTree {
         bytes32[40] calldata proof,
         function(uint256, uint256) pure returns (uint256) add
     ) internal pure returns (bytes32, uint256) {
+        if (index >> DEPTH != 0) revert IndexOutOfTree(index);
         uint256 pairs;
         assembly ("memory-safe") {
             pairs := proof
@@ -119,11 +132,13 @@ library SumTree {
         bytes32[] calldata siblings,
         function(uint256, uint256) pure returns (uint256) add
     ) internal pure returns (bytes32, uint256) {
+        uint256 levels = siblings.length / 2;
+        if (position >> levels != 0) revert IndexOutOfTree(position);
         uint256 pairs;
         assembly ("memory-safe") {
             pairs := siblings.offset
         }
-        return _walk(position, hash, sums, pairs, siblings.length / 2, add);
+        return _walk(position, hash, sums, pairs, levels, add);
     }
 
     /// @dev `pairs` is the place of the siblings in calldata, two words to a level.
@@ -135,7 +150,6 @@ library SumTree {
         uint256 levels,
         function(uint256, uint256) pure returns (uint256) add
     ) private pure returns (bytes32, uint256) {
-        if (position >> levels != 0) revert IndexOutOfTree(position);
         for (uint256 level = 0; level < levels;) {
             bytes32 siblingHash;
             uint256 siblingSums;

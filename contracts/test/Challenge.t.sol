@@ -193,9 +193,9 @@ contract ChallengeTest is ChallengeHarness {
         propose(batch);
         expectNoFault(batch, 0);
         IFaultProof.ModelClaim memory claim = claimOf(batch, 0);
-        IFaultProof.Prediction[] memory unread = new IFaultProof.Prediction[](1);
+        Shown[] memory unread = new Shown[](1);
         vm.expectRevert(abi.encodeWithSelector(IStakeVault.NoFault.selector));
-        vault.challenge(claim, batch.reveals, unread);
+        vault.challenge(claim, batch.reveals, said(unread), siblings(unread));
         pass(3 * WINDOW);
         batch.nextStake[0] = -1;
         propose(batch);
@@ -219,7 +219,7 @@ contract ChallengeTest is ChallengeHarness {
             abi.encodeWithSelector(IFaultProof.WrongPredictionCount.selector, 1, 0)
         );
         faultProof.modelFault(
-            vault, claimOf(batch, 7), batch.reveals, new IFaultProof.Prediction[](1)
+            vault, claimOf(batch, 7), batch.reveals, said(new Shown[](1)), new bytes32[](0)
         );
         holds(faultOf(batch, 6) == IFaultProof.Fault.None, "nobody, unchanged");
         expectFault(batch, 7, IFaultProof.Fault.UnregisteredModel);

@@ -55,6 +55,14 @@ abstract contract ChallengeHarness is Harness {
         uint256 lie;
     }
 
+    /// @param proof of the leaf or of its absence, all twenty levels
+    struct Shown {
+        bool present;
+        uint64 w;
+        bytes32 report;
+        bytes32[40] proof;
+    }
+
     bool internal isRanking;
 
     function setUp() public virtual override {
@@ -130,6 +138,19 @@ abstract contract ChallengeHarness is Harness {
         (tree.lieLevel, tree.liePosition, tree.lie) = (batch.lieLevel, batch.liePosition, batch.lie);
     }
 
+    /// @dev What reveals a round's own tree.
+    function revealed(Round memory round) internal view returns (IRoundRegistry.Reveal memory reveal) {
+        (bytes32 top, uint256 sums) = predictionTree(round).top();
+        reveal = revealOf(round.tournament, round.startsAt);
+        reveal.top = top;
+        (reveal.totalStake, reveal.totalWeighted) = (uint64(sums >> 128), uint128(sums));
+        reveal.outcome = round.outcome;
+    }
+
+    function nextLedgerTop(Batch memory batch) internal pure returns (bytes32, uint256) {
+        return nextTree(batch).top();
+    }
+
     /// @dev Commits the rounds to their trees, and lets them begin.
     function commitAll(Batch memory batch) internal {
         uint256 count = batch.rounds.length;
@@ -138,12 +159,7 @@ abstract contract ChallengeHarness is Harness {
         for (uint256 i = 0; i < count; ++i) {
             Round memory round = batch.rounds[i];
             if (round.startsAt == 0) round.startsAt = uint64(clock + 1 + i);
-            (bytes32 top, uint256 sums) = predictionTree(round).top();
-            batch.reveals[i] = revealOf(round.tournament, round.startsAt);
-            batch.reveals[i].top = top;
-            batch.reveals[i].totalStake = uint64(sums >> 128);
-            batch.reveals[i].totalWeighted = uint128(sums);
-            batch.reveals[i].outcome = round.outcome;
+            batch.reveals[i] = revealed(round);
             list[i] = commitmentOf(batch.reveals[i]);
         }
         vm.prank(COMMITTER);
@@ -218,14 +234,14 @@ abstract contract ChallengeHarness is Harness {
     function predictionsOf(Batch memory batch, uint32 index)
         internal
         view
-        returns (IFaultProof.Prediction[] memory predictions)
+        returns (Shown[] memory predictions)
     {
         bytes32 tournament = vault.model(index).tournament;
         uint256 count;
         for (uint256 i = 0; i < batch.rounds.length; ++i) {
             if (batch.rounds[i].tournament == tournament) ++count;
         }
-        predictions = new IFaultProof.Prediction[](count);
+        predictions = new Shown[](count);
         count = 0;
         for (uint256 i = 0; i < batch.rounds.length; ++i) {
             Round memory round = batch.rounds[i];
@@ -236,7 +252,7 @@ abstract contract ChallengeHarness is Harness {
     function predictionOf(Round memory round, uint32 index)
         internal
         view
-        returns (IFaultProof.Prediction memory prediction)
+        returns (Shown memory prediction)
     {
         if (index < round.leaves.length) {
             Leaf memory leaf = round.leaves[index];
@@ -247,18 +263,43 @@ abstract contract ChallengeHarness is Harness {
         prediction.proof = predictionTree(round).proof(index);
     }
 
+    function said(Shown[] memory shown)
+        internal
+        pure
+        returns (IFaultProof.Prediction[] memory predictions)
+    {
+        predictions = new IFaultProof.Prediction[](shown.length);
+        for (uint256 i = 0; i < shown.length; ++i) {
+            predictions[i] =
+                IFaultProof.Prediction(shown[i].present, shown[i].w, shown[i].report);
+        }
+    }
+
+    /// @dev Of as few levels as all of them need.
+    function siblings(Shown[] memory shown) internal pure returns (bytes32[] memory words) {
+        uint256 each = 0;
+        for (uint256 i = 0; i < shown.length; ++i) {
+            for (uint256 k = each; k < 40; ++k) {
+                if (shown[i].proof[k] != 0) each = (k / 2 + 1) * 2;
+            }
+        }
+        words = new bytes32[](each * shown.length);
+        for (uint256 i = 0; i < words.length; ++i) words[i] = shown[i / each].proof[i % each];
+    }
+
     /// @dev The whole challenge of a model, by CAROL.
     function challengeModel(Batch memory batch, uint32 index) internal {
         IFaultProof.ModelClaim memory claim = claimOf(batch, index);
-        IFaultProof.Prediction[] memory predictions = predictionsOf(batch, index);
+        Shown[] memory predictions = predictionsOf(batch, index);
         vm.prank(CAROL);
-        vault.challenge(claim, batch.reveals, predictions);
+        vault.challenge(claim, batch.reveals, said(predictions), siblings(predictions));
     }
 
     /// @dev What the judge says, without ending the proposal.
     function faultOf(Batch memory batch, uint32 index) internal view returns (IFaultProof.Fault) {
+        Shown[] memory shown = predictionsOf(batch, index);
         return faultProof.modelFault(
-            vault, claimOf(batch, index), batch.reveals, predictionsOf(batch, index)
+            vault, claimOf(batch, index), batch.reveals, said(shown), siblings(shown)
         );
     }
 
@@ -274,10 +315,10 @@ abstract contract ChallengeHarness is Harness {
 
     function expectNoFault(Batch memory batch, uint32 index) internal {
         IFaultProof.ModelClaim memory claim = claimOf(batch, index);
-        IFaultProof.Prediction[] memory predictions = predictionsOf(batch, index);
+        Shown[] memory predictions = predictionsOf(batch, index);
         vm.expectRevert(abi.encodeWithSelector(IStakeVault.NoFault.selector));
         vm.prank(CAROL);
-        vault.challenge(claim, batch.reveals, predictions);
+        vault.challenge(claim, batch.reveals, said(predictions), siblings(predictions));
     }
 
     function _entry(int128[] memory stake, uint128[] memory pool, uint256 index)

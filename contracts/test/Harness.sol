@@ -20,6 +20,9 @@ interface Vm {
     function expectPartialRevert(bytes4) external;
     function expectEmit() external;
     function deal(address, uint256) external;
+    function coinbase(address) external;
+    function store(address, bytes32, bytes32) external;
+    function load(address, bytes32) external view returns (bytes32);
     function sign(uint256, bytes32) external pure returns (uint8, bytes32, bytes32);
     function addr(uint256) external pure returns (address);
     function readFile(string calldata) external view returns (string memory);

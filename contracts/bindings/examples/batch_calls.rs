@@ -1,6 +1,7 @@
 //! Prints, as JSON, the transactions of 24 rounds × 1,000 models on a fresh anvil: deployment,
-//! registration, one commitment per round, one batch, a withdrawal. `gas.mjs` sends them and adds up
-//! the gas. Payouts are those of the formula, so the calldata has honest bytes.
+//! registration, one commitment per round, a batch that pays one model a unit too little, its
+//! challenge, the honest batch, withdrawals. `gas.mjs` sends them and adds up the gas. Payouts are
+//! those of the formula, so the calldata has honest bytes.
 
 #[path = "../fixture/mod.rs"]
 #[expect(dead_code, reason = "only the formula is used here")]
@@ -12,22 +13,27 @@ use contracts::abi::{
     ForeToken, Kind, Outcome, Reveal, RoundCommitment, RoundRegistry, Settings, StakeVault,
 };
 use contracts::changes::{self, Change};
+use contracts::fault::{self, Leaves, RevealedRound};
 use contracts::ledger::Ledger;
-use contracts::tree::{self, PredictionLeaf, PredictionTree};
+use contracts::tree::{self, LedgerTree, PredictionLeaf, PredictionTree};
 use contracts::{deploy, round};
 use serde_json::{Value, json};
 
-/// The first account of anvil and what its first three transactions create.
+/// The first account of anvil and what its first four transactions create.
 const SENDER: Address = address!("f39Fd6e51aad88F6F4ce6aB8827279cffFb92266");
 const TOKEN: Address = address!("5FbDB2315678afecb367f032d93F642f64180aa3");
 const REGISTRY: Address = address!("e7f1725E7734CE288F8367e1Bb143E90bb3F0512");
-const VAULT: Address = address!("9fE46736679d2D9a65F0992F2272dE9f3c7fa6e0");
+const FAULT_PROOF: Address = address!("9fE46736679d2D9a65F0992F2272dE9f3c7fa6e0");
+const VAULT: Address = address!("Cf7Ed3AccA5a467e9e704C703E8D87F634fB0Fc9");
 const RECEIVER: Address = address!("70997970C51812dc3A010C7d01b50e0d17dc79C8");
+const CHALLENGER: Address = address!("3C44CdDdB6a900fa2b585dd299e03d12FA4293BC");
 
 const FIRST: u64 = 1_709_251_200;
 const ROUNDS: u64 = 24;
 const MODELS: u32 = 1_000;
 const CLAMP: u32 = 350_000;
+/// Has spoken in every round.
+const CHALLENGED: u32 = 421;
 const STAKE: u64 = 1_000_000_000_000;
 
 struct Script {
@@ -68,7 +74,7 @@ fn main() {
             reveal
         })
         .collect();
-    batch(&mut script, reveals);
+    batch(&mut script, &reveals);
     serde_json::to_writer(std::io::stdout().lock(), &script.calls)
         .expect("standard output is open");
 }
@@ -81,9 +87,11 @@ fn set_up(script: &mut Script, tournament: B256) {
         None,
         &deploy::round_registry(SENDER, SENDER),
     );
+    script.send("deploy fault proof", None, &deploy::fault_proof());
     let settings = Settings {
         token: TOKEN,
         registry: REGISTRY,
+        faultProof: FAULT_PROOF,
         kind: Kind::Direction as u8,
         window: 7_200,
         settleBy: 43_200,
@@ -147,6 +155,14 @@ fn stake(script: &mut Script, tournament: B256) {
     }
     .abi_encode();
     script.send("fund", Some(VAULT), &fund.into());
+    for index in 0..4 {
+        let deposit = StakeVault::depositCall {
+            index,
+            amount: STAKE,
+        }
+        .abi_encode();
+        script.send("deposit", Some(VAULT), &deposit.into());
+    }
     for (index, owner) in [(499, SENDER), (500, RECEIVER)] {
         let request = StakeVault::requestWithdrawalCall {
             index,
@@ -201,9 +217,37 @@ fn round_of(tournament: B256, number: u64, starts_at: u64) -> (Reveal, RoundComm
     )
 }
 
-fn batch(script: &mut Script, reveals: Vec<Reveal>) {
+fn batch(script: &mut Script, reveals: &[Reveal]) {
+    let honest = earned(reveals);
+    let mut lying = honest.clone();
+    lying[CHALLENGED as usize].stake_delta -= 1;
+    script.time += 400;
+    propose(script, "propose", &lying, reveals);
+    challenge(script, &lying, reveals);
+    let tree = propose(script, "propose, again", &honest, reveals);
+    script.time += 7_200;
+    let accept = StakeVault::acceptBatchCall {
+        seq: 1,
+        root: tree.root(),
+    };
+    script.send("accept", Some(VAULT), &accept.abi_encode().into());
+    script.time += 86_400;
+    let ledger = ledger_of(&honest);
+    for (index, label) in [(499, "withdraw"), (500, "withdraw, new holder")] {
+        let leaf = ledger.leaf(index);
+        let withdraw = StakeVault::withdrawCall {
+            index,
+            stakeDelta: leaf.stake_delta,
+            poolReward: leaf.pool_reward,
+            proof: tree.proof(index).expect("inside").to_words(),
+        };
+        script.send(label, Some(VAULT), &withdraw.abi_encode().into());
+    }
+}
+
+fn earned(reveals: &[Reveal]) -> Vec<Change> {
     let mut deltas = vec![0_i128; MODELS as usize];
-    for (number, reveal) in (1..=ROUNDS).zip(&reveals) {
+    for (number, reveal) in (1..=ROUNDS).zip(reveals) {
         let y = u32::from(reveal.outcome) * 1_000_000;
         for leaf in leaves(number) {
             deltas[leaf.index as usize] += fixture::payout(
@@ -216,50 +260,54 @@ fn batch(script: &mut Script, reveals: Vec<Reveal>) {
             );
         }
     }
-    let list: Vec<Change> = (0_u32..)
+    (0_u32..)
         .zip(deltas)
         .map(|(index, delta)| Change {
             index,
             stake_delta: i64::try_from(delta).expect("small"),
             pool_reward: u64::from(index) * 7_919 % 400_000_000,
         })
-        .collect();
+        .collect()
+}
+
+fn ledger_of(list: &[Change]) -> Ledger {
     let mut ledger = Ledger::default();
-    ledger.apply(&list).expect("fits");
-    let ledger_tree = ledger.tree().expect("fits");
-    let (stake, pool) = changes::sums(&list);
+    ledger.apply(list).expect("fits");
+    ledger
+}
+
+fn propose(script: &mut Script, label: &str, list: &[Change], reveals: &[Reveal]) -> LedgerTree {
+    let ledger_tree = ledger_of(list).tree().expect("fits");
+    let (stake, pool) = changes::sums(list);
     let propose = StakeVault::proposeBatchCall {
         seq: 1,
         prevRoot: tree::root(B256::ZERO, tree::LedgerSums::default()),
         newTop: ledger_tree.top().hash,
         burned: u64::try_from(-stake).expect("negative-sum"),
         poolUsed: u64::try_from(pool).expect("small"),
-        reveals,
-        changes: changes::pack(&list).expect("ascending").into(),
+        reveals: reveals.to_vec(),
+        changes: changes::pack(list).expect("ascending").into(),
         recordHash: keccak256("record"),
     };
-    script.time += 400;
-    script.send("propose", Some(VAULT), &propose.abi_encode().into());
-    script.time += 7_200;
-    let accept = StakeVault::acceptBatchCall {
-        seq: 1,
-        root: ledger_tree.root(),
-    };
-    script.send("accept", Some(VAULT), &accept.abi_encode().into());
-    script.time += 86_400;
-    for index in [499, 500] {
-        let leaf = ledger.leaf(index);
-        let withdraw = StakeVault::withdrawCall {
-            index,
-            stakeDelta: leaf.stake_delta,
-            poolReward: leaf.pool_reward,
-            proof: ledger_tree.proof(index).expect("inside").to_words(),
-        };
-        let label = if index == 499 {
-            "withdraw"
-        } else {
-            "withdraw, new holder"
-        };
-        script.send(label, Some(VAULT), &withdraw.abi_encode().into());
-    }
+    script.send(label, Some(VAULT), &propose.abi_encode().into());
+    ledger_tree
+}
+
+fn challenge(script: &mut Script, lying: &[Change], reveals: &[Reveal]) {
+    let said: Vec<Vec<PredictionLeaf>> = (1..=ROUNDS).map(leaves).collect();
+    let rounds: Vec<RevealedRound<'_>> = reveals
+        .iter()
+        .zip(&said)
+        .map(|(reveal, leaves)| RevealedRound {
+            reveal: reveal.clone(),
+            leaves: Leaves::Direction(leaves),
+        })
+        .collect();
+    let (head, next) = (Ledger::default(), ledger_of(lying));
+    let tournament = reveals[0].tournament;
+    let call = fault::challenge(CHALLENGED, tournament, &head, &next, &rounds);
+    let call = call
+        .expect("the leaves are the committed ones")
+        .abi_encode();
+    script.send_from(CHALLENGER, "challenge", Some(VAULT), &call.into());
 }

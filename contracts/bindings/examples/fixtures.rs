@@ -1,4 +1,5 @@
-//! Rewrites the generated half of `contracts/test/fixtures/trees.json`; the protocol's half stays.
+//! Rewrites `contracts/test/fixtures/faults.json` and the generated half of `trees.json`; the
+//! protocol's half stays.
 
 #[path = "../fixture/mod.rs"]
 #[expect(dead_code, reason = "the tests use the rest of the module")]
@@ -9,5 +10,7 @@ fn main() -> std::io::Result<()> {
     let generated = fixture::generated(&file["protocol"]);
     file["generated"] = generated;
     let text = serde_json::to_string_pretty(&file)?;
-    std::fs::write(fixture::path(), text + "\n")
+    std::fs::write(fixture::path(), text + "\n")?;
+    let text = serde_json::to_string_pretty(&fixture::faults::file())?;
+    std::fs::write(fixture::faults::path(), text + "\n")
 }
