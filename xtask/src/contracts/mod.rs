@@ -4,6 +4,8 @@
 //! so they must not share the output of `forge test`, which would be compiled anew each time.
 
 pub mod halmos;
+mod mutants;
+pub mod mutate;
 pub mod slither;
 
 use std::env;

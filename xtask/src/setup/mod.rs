@@ -60,6 +60,11 @@ pub fn scoring_reference() -> Result<PathBuf> {
         .context("the requirements of the scores' reference are missing from this checkout")
 }
 
+/// Fetches forge and the compiler unless they are there.
+pub fn contract_tools() -> Result<()> {
+    contracts::ensure(&Store::open()?)
+}
+
 /// Makes what the analysis of the contracts needs unless it is there; the interpreter of its
 /// environment, beside which its programs lie.
 pub fn contract_analysis() -> Result<PathBuf> {
