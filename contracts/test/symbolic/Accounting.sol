@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IFaultProof} from "../../src/IFaultProof.sol";
 import {IRoundRegistry} from "../../src/IRoundRegistry.sol";
 import {IStakeVault} from "../../src/IStakeVault.sol";
 import {SymbolicVault, svm, vm} from "./SymbolicVault.sol";
@@ -92,20 +91,12 @@ contract AccountingSymbolic is SymbolicVault {
         _endsTheProposal(abi.encodeCall(IStakeVault.expireBatch, ()), 0);
     }
 
-    /// @notice The verdict is open, so what the judge is shown does not matter.
     function check_a_challenge_pays_and_burns_the_bond() public {
-        IFaultProof.ModelClaim memory claim;
-        IRoundRegistry.Reveal[] memory none = new IRoundRegistry.Reveal[](0);
-        IFaultProof.Prediction[] memory predictions = new IFaultProof.Prediction[](0);
-        _endsTheProposal(
-            abi.encodeCall(IStakeVault.challenge, (claim, none, predictions)), BOND - BOND / 2
-        );
+        _endsTheProposal(_challenge(), BOND - BOND / 2);
     }
 
     function check_a_challenge_of_a_node_pays_and_burns_the_bond() public {
-        IFaultProof.NodeClaim memory claim;
-        IRoundRegistry.Reveal[] memory none = new IRoundRegistry.Reveal[](0);
-        _endsTheProposal(abi.encodeCall(IStakeVault.challengeNode, (claim, none)), BOND - BOND / 2);
+        _endsTheProposal(_challengeOfNode(), BOND - BOND / 2);
     }
 
     function check_a_shutdown_burns_the_pool_and_returns_the_bond() public {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IFaultProof} from "../../src/IFaultProof.sol";
 import {IRoundRegistry} from "../../src/IRoundRegistry.sol";
 import {IStakeVault} from "../../src/IStakeVault.sol";
 import {SymbolicVault, vm} from "./SymbolicVault.sol";
@@ -29,18 +28,11 @@ contract PauseSymbolic is SymbolicVault {
     }
 
     function check_a_pause_never_blocks_challenge() public {
-        IFaultProof.ModelClaim memory claim;
-        IRoundRegistry.Reveal[] memory none = new IRoundRegistry.Reveal[](0);
-        IFaultProof.Prediction[] memory predictions = new IFaultProof.Prediction[](0);
-        _sameWhilePaused(
-            address(vault), abi.encodeCall(IStakeVault.challenge, (claim, none, predictions))
-        );
+        _sameWhilePaused(address(vault), _challenge());
     }
 
     function check_a_pause_never_blocks_challenge_of_a_node() public {
-        IFaultProof.NodeClaim memory claim;
-        IRoundRegistry.Reveal[] memory none = new IRoundRegistry.Reveal[](0);
-        _sameWhilePaused(address(vault), abi.encodeCall(IStakeVault.challengeNode, (claim, none)));
+        _sameWhilePaused(address(vault), _challengeOfNode());
     }
 
     function check_a_pause_never_blocks_void(bytes32 tournament, uint64 startsAt) public {

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {ForeToken} from "../../src/ForeToken.sol";
+import {IFaultProof} from "../../src/IFaultProof.sol";
 import {IRoundRegistry} from "../../src/IRoundRegistry.sol";
 import {IStakeVault} from "../../src/IStakeVault.sol";
 import {RoundRegistry} from "../../src/RoundRegistry.sol";
@@ -151,6 +152,27 @@ abstract contract SymbolicVault {
         assert(left.head.stakeSum == right.head.stakeSum);
         assert(left.head.poolSum == right.head.poolSum);
         assert(left.head.seq == right.head.seq);
+    }
+
+    /// @dev The verdict is open, so what the judge is shown does not matter: empty lists.
+    function _challenge() internal pure returns (bytes memory) {
+        IFaultProof.ModelClaim memory claim;
+        return abi.encodeCall(
+            IStakeVault.challenge,
+            (
+                claim,
+                new IRoundRegistry.Reveal[](0),
+                new IFaultProof.Prediction[](0),
+                new bytes32[](0)
+            )
+        );
+    }
+
+    function _challengeOfNode() internal pure returns (bytes memory) {
+        IFaultProof.NodeClaim memory claim;
+        return abi.encodeCall(
+            IStakeVault.challengeNode, (claim, new IRoundRegistry.Reveal[](0))
+        );
     }
 
     /// @dev Calls as the caller; paths on which the call is refused end here.

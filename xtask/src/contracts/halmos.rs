@@ -12,6 +12,7 @@ use crate::process;
 /// The longest loop: a walk through a tree of depth 20, and the words of its proof.
 const LOOP_BOUND: &str = "48";
 const QUERY_LIMIT: &str = "20s";
+const BRANCH_LIMIT: &str = "2s";
 
 #[derive(Deserialize)]
 struct Report {
@@ -44,6 +45,9 @@ pub fn run(only: Option<&str>) -> Result<()> {
         QUERY_LIMIT,
         "--loop",
         LOOP_BOUND,
+        // With the default of a millisecond a busy machine follows paths that do not exist.
+        "--solver-timeout-branching",
+        BRANCH_LIMIT,
     ]);
     halmos.args(["--function", only.unwrap_or("check_")]);
     let ran = process::run(&mut halmos);
