@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 use crate::setup::{self, Scope};
-use crate::{faults, prerequisites, process, project, tidy};
+use crate::{contracts as analysis, faults, prerequisites, process, project, tidy};
 
 /// One step: what it is called and what it does.
 struct Step {
@@ -15,7 +15,7 @@ struct Step {
     run: fn() -> Result<()>,
 }
 
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 15] = [
     Step {
         name: "prerequisites",
         run: prerequisites::check,
@@ -43,6 +43,14 @@ const STEPS: [Step; 13] = [
     Step {
         name: "contracts: tests",
         run: contracts_test,
+    },
+    Step {
+        name: "contracts: slither",
+        run: analysis::slither::run,
+    },
+    Step {
+        name: "contracts: halmos",
+        run: || analysis::halmos::run(None),
     },
     Step {
         name: "clippy",

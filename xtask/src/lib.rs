@@ -11,6 +11,7 @@
 
 pub mod bench;
 pub mod check_all;
+pub mod contracts;
 pub mod demo;
 pub mod faults;
 pub mod prerequisites;

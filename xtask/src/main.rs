@@ -53,6 +53,26 @@ enum Command {
         #[arg(long)]
         json: Option<PathBuf>,
     },
+    /// Prove the symbolic checks of the contracts
+    Halmos {
+        /// Only those whose names begin so
+        #[arg(long)]
+        only: Option<String>,
+    },
+    /// Analyse the contracts statically; no high or medium finding may be left unexplained
+    Slither,
+    /// Change the contracts in small ways, on a copy, and count the changes that a test notices
+    Mutate {
+        /// A file of contracts/src instead of StakeVault.sol
+        #[arg(long)]
+        only: Option<String>,
+        /// Write the score and the survivors as JSON to this file
+        #[arg(long)]
+        json: Option<PathBuf>,
+        /// Copies that are tested at a time
+        #[arg(long, default_value_t = 2)]
+        jobs: usize,
+    },
     /// Check the arrows, budgets and words of the repository
     Tidy {
         /// Print the arrows as docs/ARCHITECTURE.md must state them, and check nothing
@@ -95,6 +115,11 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(if is_met { 0 } else { 2 }));
         }
         Command::Bench { only, json } => xtask::bench::run(only.as_deref(), json.as_deref())?,
+        Command::Halmos { only } => xtask::contracts::halmos::run(only.as_deref())?,
+        Command::Slither => xtask::contracts::slither::run()?,
+        Command::Mutate { only, json, jobs } => {
+            xtask::contracts::mutate::run(only.as_deref(), json.as_deref(), jobs)?;
+        }
         Command::Tidy { print_arrows: true } => print!("{}", xtask::tidy::arrows_block()),
         Command::Tidy {
             print_arrows: false,

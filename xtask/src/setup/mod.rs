@@ -41,6 +41,7 @@ pub fn run(scope: Scope) -> Result<()> {
         python::SDK_TESTS.ensure(&store)?;
         cargo_deny::ensure(&store)?;
         contracts::ensure(&store)?;
+        python::CONTRACT_ANALYSIS.ensure(&store)?;
     }
     eprintln!(
         "set-up: ready after {:.1} s",
@@ -59,10 +60,22 @@ pub fn scoring_reference() -> Result<PathBuf> {
         .context("the requirements of the scores' reference are missing from this checkout")
 }
 
-/// Fetches the contracts' tools unless they are there.
+/// Fetches forge and the compiler unless they are there.
 pub fn contract_tools() -> Result<()> {
     prerequisites::check_for_npm()?;
     contracts::ensure(&Store::open()?)
+}
+
+/// Makes what the analysis of the contracts needs unless it is there; the interpreter of its
+/// environment, beside which its programs lie.
+pub fn contract_analysis() -> Result<PathBuf> {
+    prerequisites::check_for_pip()?;
+    let store = Store::open()?;
+    contracts::ensure(&store)?;
+    python::CONTRACT_ANALYSIS.ensure(&store)?;
+    python::CONTRACT_ANALYSIS
+        .interpreter()?
+        .context("contracts/requirements.txt is missing from this checkout")
 }
 
 /// Whether the pinned native tools were built for this machine.

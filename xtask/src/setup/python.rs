@@ -1,5 +1,5 @@
-//! The Python environments: one for the SDK's tests, one for the reference of the scores. One per
-//! list of requirements, so a changed list makes a new one and an old clone keeps its own.
+//! The Python environments: one for the SDK's tests, one for the reference of the scores, one for the
+//! analysis of the contracts. One per list of requirements, so a changed list makes a new one and an old clone keeps its own.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -30,6 +30,13 @@ pub const SDK_TESTS: Environment = Environment {
 pub const SCORING_REFERENCE: Environment = Environment {
     requirements: "scorer/reference/requirements.txt",
     purpose: "the reference of the scores",
+    pythons: [(3, 11), (3, 14)],
+};
+
+/// halmos, its solver, and slither.
+pub const CONTRACT_ANALYSIS: Environment = Environment {
+    requirements: "contracts/requirements.txt",
+    purpose: "the analysis of the contracts",
     pythons: [(3, 11), (3, 14)],
 };
 
