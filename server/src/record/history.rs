@@ -19,7 +19,7 @@ pub enum Fate {
     Pending,
     /// It is or was the head.
     Accepted,
-    /// Vetoed, too late, or the vault was shut down over it.
+    /// Vetoed, challenged, too late, or the vault was shut down over it.
     Dead,
 }
 
@@ -129,8 +129,8 @@ impl History {
                 }
             }
             let mut proposals = proposals.into_iter();
-            for logged in logs {
-                self.take(logged.said, &mut proposals)?;
+            for logged in &logs {
+                self.take(&logged.said, &mut proposals)?;
             }
             self.next_block = read_to.saturating_add(1);
         }
@@ -139,17 +139,19 @@ impl History {
 
     fn take(
         &mut self,
-        said: Said,
+        said: &Said,
         proposals: &mut impl Iterator<Item = Proposal>,
     ) -> Result<(), RecordError> {
-        match said {
+        match *said {
             Said::BatchProposed { number, .. } => {
                 let proposal = proposals.next().filter(|one| one.number == number);
                 let lost = || broken(format!("proposal {number} was not read"));
                 self.proposals.insert(number, proposal.ok_or_else(lost)?);
             }
             Said::BatchAccepted { number, .. } => self.ended(number, Fate::Accepted)?,
-            Said::BatchDied { number, .. } => self.ended(number, Fate::Dead)?,
+            Said::BatchDied { number, .. } | Said::BatchChallenged { number, .. } => {
+                self.ended(number, Fate::Dead)?;
+            }
             Said::RoundCommitted { round, commitment } => {
                 self.commitments.insert(round, commitment);
             }

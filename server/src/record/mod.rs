@@ -22,7 +22,6 @@ mod round;
 mod source;
 #[cfg(test)]
 #[expect(
-    clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
     reason = "a test stops at the first surprise"
 )]

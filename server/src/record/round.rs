@@ -62,7 +62,7 @@ fn names(compare: &mut Compare, file: &RoundFile, rule: &[u8]) {
 /// every stake returns, whatever they say.
 fn outcome(compare: &mut Compare, file: &RoundFile, evidence: Option<&[u8]>) {
     let is_void = file.outcome == "void";
-    if is_void != !file.void_reason.is_empty() {
+    if is_void == file.void_reason.is_empty() {
         compare.same(
             "void_reason",
             format!("{:?}", file.void_reason),

@@ -62,7 +62,7 @@ impl Source {
     pub async fn bytes(&self, path: &str) -> Result<Vec<u8>, RecordError> {
         check_path(path)?;
         match self {
-            Self::Folder(folder) => self.from_folder(folder.join(path), path).await,
+            Self::Folder(folder) => self.read_from_folder(folder.join(path), path).await,
             Self::Server { base, client } => {
                 let asked = client.get(format!("{base}/{path}")).send().await;
                 let answer = asked.map_err(|error| self.unreachable(path, &error))?;
@@ -100,7 +100,7 @@ impl Source {
         })
     }
 
-    async fn from_folder(&self, file: PathBuf, path: &str) -> Result<Vec<u8>, RecordError> {
+    async fn read_from_folder(&self, file: PathBuf, path: &str) -> Result<Vec<u8>, RecordError> {
         let read = tokio::task::spawn_blocking(move || {
             let most = u64::try_from(MOST_BYTES).unwrap_or(u64::MAX);
             let mut bytes = Vec::new();

@@ -300,7 +300,7 @@ async fn caught(copy: &Copy, seq: &str, thing: &str, index: Option<&str>, field:
     let is_it = |one: &&Value| {
         one["thing"] == thing
             && one["field"] == field
-            && index.is_none_or(|index| one["model_index"].to_string() == index)
+            && index.is_none_or(|index| one["model_index"].to_string().as_str() == index)
     };
     assert!(
         all.iter().any(|one| is_it(&one)),
