@@ -146,7 +146,7 @@ async fn stuck_in(world: &Arc<World>, rounds: u32) -> anyhow::Result<(bool, Valu
     Ok((
         is_met,
         json!({
-            "dropped_and_sent_again": dropped,
+            "dropped_and_offered_again": dropped,
             "stuck_and_raised": raised,
             "times_above_the_cap": above_cap,
             "replacements_taken": counts.get("replacements_taken").copied().unwrap_or(0),
@@ -157,6 +157,24 @@ async fn stuck_in(world: &Arc<World>, rounds: u32) -> anyhow::Result<(bool, Valu
             "rounds_void": left.voided,
         }),
     ))
+}
+
+/// Waits until the node has the transaction again, by the same bytes or a dearer attempt.
+async fn until_offered_again(world: &World, dropped: &str) -> anyhow::Result<()> {
+    let of_intent = format!(
+        "SELECT tx_hash FROM attempts WHERE intent_id = \
+         (SELECT intent_id FROM attempts WHERE tx_hash = '{dropped}')"
+    );
+    wait::until("the dropped transaction again", LIMIT, async || {
+        for hash in world.texts(&of_intent).await? {
+            let known = world.node.call("eth_getTransactionByHash", json!([hash]));
+            if !known.await?.is_null() {
+                return Ok(Some(()));
+            }
+        }
+        Ok(None)
+    })
+    .await
 }
 
 /// Drops, sticks and overprices so many times; gives how often each.
@@ -172,14 +190,7 @@ async fn trouble(world: &World, rounds: u32) -> anyhow::Result<(u32, u32, u32)> 
             .node
             .call("anvil_dropTransaction", json!([hash]))
             .await?;
-        wait::until("the same bytes again", LIMIT, async || {
-            let known = world
-                .node
-                .call("eth_getTransactionByHash", json!([hash]))
-                .await?;
-            Ok((!known.is_null()).then_some(()))
-        })
-        .await?;
+        until_offered_again(world, &hash).await?;
         dropped += 1;
         let replacements = world
             .number("SELECT count(*) FROM attempts WHERE number > 1")
