@@ -112,7 +112,7 @@ interface IFaultProof {
     error WrongOpening(bytes32 opened, bytes32 hash);
 
     /// @notice The fault in what the vault's pending proposal does to one model, None if there is none.
-    /// A challenge costs about 30,000 gas per round of the model's tournament.
+    /// A challenge costs about 36,000 gas per round of the model's tournament.
     /// @param reveals those of the proposal, all of them
     /// @param predictions one for each reveal of the model's tournament, in their order; that of a void
     /// round, in which nothing is at stake, is not read. An index that nobody registered has none
