@@ -115,7 +115,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(if is_met { 0 } else { 2 }));
         }
         Command::Bench { only, json } => xtask::bench::run(only.as_deref(), json.as_deref())?,
-        Command::Halmos { only } => xtask::contracts::halmos::run(only.as_deref())?,
+        Command::Halmos { only } => drop(xtask::contracts::halmos::run(only.as_deref())?),
         Command::Slither => xtask::contracts::slither::run()?,
         Command::Mutate { only, json, jobs } => {
             xtask::contracts::mutate::run(only.as_deref(), json.as_deref(), jobs)?;

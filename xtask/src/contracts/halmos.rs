@@ -27,8 +27,8 @@ struct Outcome {
 }
 
 /// Proves every check, or only those whose names begin so. A counterexample, a time-out of a query,
-/// and a path that was not explored to its end are failures.
-pub fn run(only: Option<&str>) -> Result<()> {
+/// and a path that was not explored to its end are failures. Gives how many were proven.
+pub fn run(only: Option<&str>) -> Result<usize> {
     let out = analysis("halmos")?;
     fs::create_dir_all(&out)?;
     let report = out.join("report.json");
@@ -59,7 +59,7 @@ pub fn run(only: Option<&str>) -> Result<()> {
         (Err(error), Ok(())) => return Err(error),
     };
     println!("halmos: {proven} checks proven, every path to its end");
-    Ok(())
+    Ok(proven)
 }
 
 /// The number of checks that were proven.
