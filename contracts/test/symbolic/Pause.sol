@@ -5,23 +5,10 @@ import {IRoundRegistry} from "../../src/IRoundRegistry.sol";
 import {IStakeVault} from "../../src/IStakeVault.sol";
 import {SymbolicVault, vm} from "./SymbolicVault.sol";
 
-/// @notice A pause blocks no way out: from any state the same call, after the guardian paused and after
+/// @notice A pause blocks no acceptance, challenge, void, expiry or shutdown: from any state the same call, after the guardian paused and after
 /// the guardian unpaused, succeeds or fails alike, with the same answer.
 contract PauseSymbolic is SymbolicVault {
     error Outcome(bool done, bytes result);
-
-    function check_a_pause_never_blocks_withdraw(
-        int128 stakeDelta,
-        uint128 poolReward,
-        bytes32 siblingHash,
-        bytes32 siblingSums
-    ) public {
-        bytes32[40] memory proof;
-        (proof[0], proof[1]) = (siblingHash, siblingSums);
-        _sameWhilePaused(
-            address(vault), abi.encodeCall(IStakeVault.withdraw, (0, stakeDelta, poolReward, proof))
-        );
-    }
 
     function check_a_pause_never_blocks_accept(uint64 seq, bytes32 root) public {
         _sameWhilePaused(address(vault), abi.encodeCall(IStakeVault.acceptBatch, (seq, root)));
