@@ -65,9 +65,11 @@ contract AccountingSymbolic is SymbolicVault {
         bytes32 newTop,
         uint64 burned,
         uint64 poolUsed,
-        bytes memory changes
+        uint32 index,
+        int64 stakeDelta,
+        uint64 poolReward
     ) public {
-        vm.assume(changes.length == 20);
+        bytes memory changes = abi.encodePacked(index, stakeDelta, poolReward);
         State memory before = _reachable();
         IRoundRegistry.Reveal[] memory none = new IRoundRegistry.Reveal[](0);
         _succeeds(
