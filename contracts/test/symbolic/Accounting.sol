@@ -8,8 +8,7 @@ import {SymbolicVault, svm, vm} from "./SymbolicVault.sol";
 /// @notice The balance equation, the sum of all claims, and the head: one step by each entry point.
 /// The balance stays staked + pool + bond + donations, and the donations do not move. `staked` moves
 /// with Σ (deposited − withdrawn) + Σ stakeDelta + Σ poolReward, the sum of all claims. The head does
-/// not move but in `acceptBatch`. `withdraw` is not among them: its walk through a tree of depth 20 is
-/// tested, not proved.
+/// not move but in `acceptBatch`. `withdraw` is in Withdrawals.sol.
 contract AccountingSymbolic is SymbolicVault {
     /// @notice Whatever is not named below moves nothing: requests, roles, and what may be added.
     function check_any_other_call_moves_nothing() public {
