@@ -22,6 +22,13 @@ contract SettingsTest is Harness {
         same(new StakeVault(values).idleLimit(), 3 * WINDOW + 1, "one second more is enough");
     }
 
+    function test_a_new_vault_is_not_idle() public {
+        StakeVault fresh = new StakeVault(settings(IRoundRegistry.Kind.Direction));
+        same(fresh.books().acceptedAt, clock, "it counts from the deployment");
+        vm.expectRevert(abi.encodeWithSelector(IStakeVault.NotIdle.selector, clock + IDLE));
+        fresh.shutDown();
+    }
+
     function test_no_duration_is_zero() public {
         IStakeVault.Settings memory values = settings(IRoundRegistry.Kind.Direction);
         values.window = 0;
