@@ -8,36 +8,13 @@ import {IFaultProof} from "../src/IFaultProof.sol";
 import {IRoundRegistry} from "../src/IRoundRegistry.sol";
 import {IStakeVault} from "../src/IStakeVault.sol";
 import {StakeVault} from "../src/StakeVault.sol";
-import {ChallengeHarness} from "./ChallengeHarness.sol";
+import {OddTokenHarness} from "./OddTokenHarness.sol";
 import {vm} from "./Harness.sol";
 import {OddToken, Oddity} from "./OddToken.sol";
 
 /// @notice Tokens outside the assumptions, and ether, change no accounting: a call either fails whole
 /// or does what the books say.
-contract OddTokensTest is ChallengeHarness {
-    OddToken private _odd;
-
-    /// @dev A vault over the odd token, while it is still good: model 0 of ALICE with 10 tokens, one of
-    /// them requested and matured; a pool of 5.
-    function setUp() public override {
-        super.setUp();
-        _odd = new OddToken(18);
-        token = ForeToken(address(_odd));
-        vault = new StakeVault(settings(IRoundRegistry.Kind.Direction));
-        vm.prank(OWNER);
-        registry.registerTournament(
-            "odd", 0, IRoundRegistry.Kind.Direction, CLAMP, address(vault)
-        );
-        token.approve(address(vault), type(uint256).max);
-        give(OPERATOR, 1000);
-        give(ALICE, 1000);
-        registerIn("odd", ALICE, 10 * TOKEN);
-        vault.fund("odd", 5 * TOKEN);
-        vm.prank(ALICE);
-        vault.requestWithdrawal(0, TOKEN);
-        pass(DELAY);
-    }
-
+contract OddTokensTest is OddTokenHarness {
     function test_a_fee_on_transfer_is_refused() public {
         _odd.become(Oddity.Fee);
         _inflowsFail(abi.encodeWithSelector(IStakeVault.InexactTransfer.selector, 1e18, 1e18 - 1));

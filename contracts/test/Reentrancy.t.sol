@@ -7,35 +7,15 @@ import {IFaultProof} from "../src/IFaultProof.sol";
 import {IRoundRegistry} from "../src/IRoundRegistry.sol";
 import {IStakeVault} from "../src/IStakeVault.sol";
 import {StakeVault} from "../src/StakeVault.sol";
-import {ChallengeHarness} from "./ChallengeHarness.sol";
+import {OddTokenHarness} from "./OddTokenHarness.sol";
 import {vm} from "./Harness.sol";
 import {OddToken} from "./OddToken.sol";
 
 /// @notice A token that calls back while it moves reaches no entry point of the vault a second time:
 /// every call that moves tokens is tried with every call that changes the books.
-contract ReentrancyTest is ChallengeHarness {
+contract ReentrancyTest is OddTokenHarness {
     uint256 private constant INNER = 14;
-    OddToken private _odd;
     bytes32[40] private _empty;
-
-    function setUp() public override {
-        super.setUp();
-        _odd = new OddToken(18);
-        token = ForeToken(address(_odd));
-        vault = new StakeVault(settings(IRoundRegistry.Kind.Direction));
-        vm.prank(OWNER);
-        registry.registerTournament(
-            "odd", 0, IRoundRegistry.Kind.Direction, CLAMP, address(vault)
-        );
-        token.approve(address(vault), type(uint256).max);
-        give(OPERATOR, 1000);
-        give(ALICE, 1000);
-        registerIn("odd", ALICE, 10 * TOKEN);
-        vault.fund("odd", 5 * TOKEN);
-        vm.prank(ALICE);
-        vault.requestWithdrawal(0, TOKEN);
-        pass(DELAY);
-    }
 
     function test_register_deposit_and_fund() public {
         _tried(abi.encodeCall(IStakeVault.registerModel, ("odd", "key", TOKEN)), ALICE);
