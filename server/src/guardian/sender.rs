@@ -63,9 +63,12 @@ impl Sender {
         let (fees, gas_limit) = match waiting {
             Some(sent) if sent.to == to && sent.input == *input => {
                 let is_stuck = wall_us.saturating_sub(sent.wall_us) > self.stuck_after_us;
-                let raised =
-                    is_stuck.then_some(sent.fees.bumped(chain.fees().await?, self.max_fee));
-                (raised.flatten().unwrap_or(sent.fees), sent.gas_limit)
+                let raised = if is_stuck {
+                    sent.fees.bumped(chain.fees().await?, self.max_fee)
+                } else {
+                    None
+                };
+                (raised.unwrap_or(sent.fees), sent.gas_limit)
             }
             Some(sent) => {
                 // Something else waits on this nonce; the new call takes its place.
