@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::chain::Deployment;
 use crate::db::Db;
 use crate::predictions::{ReceiptSigner, Writer};
+use crate::prices::feeds::live::board::Board;
 use crate::settings::ServeSettings;
 
 /// The serving process's parts, made once and shared.
@@ -36,6 +37,8 @@ pub struct App {
     pub timetable_wake: Notify,
     /// The contracts; absent when no chain is configured.
     pub deployment: Option<Deployment>,
+    /// What the live feeds are doing; absent where prices are a replay.
+    pub feeds: Option<Arc<Board>>,
     /// Cancelled when the process is ending.
     pub stop: CancellationToken,
     entropy: Mutex<StdRng>,
@@ -51,6 +54,7 @@ impl App {
         settings: ServeSettings,
         receipts: ReceiptSigner,
         deployment: Option<Deployment>,
+        feeds: Option<Arc<Board>>,
         entropy: StdRng,
     ) -> Arc<Self> {
         let receipts = Arc::new(receipts);
@@ -65,6 +69,7 @@ impl App {
             runner_wake: Notify::new(),
             timetable_wake: Notify::new(),
             deployment,
+            feeds,
             stop: CancellationToken::new(),
             entropy: Mutex::new(entropy),
             trials: Mutex::new(HashSet::new()),
@@ -172,6 +177,7 @@ pub mod testing {
             MarketClock::live(wall.clone()),
             settings,
             receipts,
+            None,
             None,
             entropy,
         );

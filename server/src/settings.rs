@@ -68,6 +68,12 @@ pub fn market_clock(data: &Path) -> anyhow::Result<MarketClock> {
     Ok(file.clock(wall))
 }
 
+/// Where the raw frames of live feeds lie in a data directory.
+#[must_use]
+pub fn frames_folder(data: &Path) -> PathBuf {
+    data.join("frames")
+}
+
 /// The runner's executable: the named one, else the one beside this executable.
 ///
 /// # Errors

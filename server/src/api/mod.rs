@@ -17,6 +17,7 @@ mod tournament_body;
 
 mod delete_model;
 mod get_evidence;
+pub(crate) mod get_feeds;
 mod get_health;
 mod get_leaderboard;
 mod get_model;
@@ -126,6 +127,7 @@ fn quick() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(get_time::get_time))
         .routes(routes!(get_health::get_health))
+        .routes(routes!(get_feeds::get_feeds))
         .routes(routes!(metrics::get_metrics))
         .routes(routes!(list_tournaments::list_tournaments))
         .routes(routes!(get_tournament::get_tournament))

@@ -7,19 +7,21 @@ use std::time::Duration;
 
 use anyhow::Context;
 use rand::rngs::{StdRng, SysRng};
-use rand::{SeedableRng, TryRng};
+use rand::{RngExt, SeedableRng, TryRng};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{DataArgs, Ended};
+use super::{DataArgs, Ended, refuse};
 use crate::api;
 use crate::app::{App, stop_on_signal};
 use crate::chain::{self, Chain};
 use crate::jobs::{self, apply_chain_events, calendar};
 use crate::predictions::{self, ReceiptSigner};
+use crate::prices::feeds::live::LiveFeeds;
+use crate::prices::feeds::live::settings::FeedSettings;
 use crate::prices::feeds::replay::{self, Replay};
-use crate::settings::{ServeSettings, market_clock};
+use crate::settings::{ServeSettings, frames_folder, market_clock};
 use crate::settlement;
 
 #[derive(Debug, clap::Args)]
@@ -36,12 +38,22 @@ pub(super) struct ServeArgs {
     #[arg(long, value_name = "DIR", env = "FORETOKEN_RECORD")]
     record: Option<PathBuf>,
     /// Play the bundled candles as prices; the market clock is the data folder's clock.json
-    #[arg(long)]
+    #[arg(long, conflicts_with = "feeds")]
     replay: bool,
+    /// Which venues to follow and where they are, TOML [default: Binance, Coinbase and Kraken]
+    #[arg(long, value_name = "FILE", env = "FORETOKEN_FEEDS")]
+    feeds: Option<PathBuf>,
 }
 
 pub(super) async fn run(args: ServeArgs) -> anyhow::Result<Ended> {
     let stop = stop_on_signal()?;
+    let feeds = match (args.replay, &args.feeds) {
+        (true, _) => None,
+        (false, named) => match feed_settings(named.as_deref())? {
+            Ok(settings) => Some(settings),
+            Err(why) => return Ok(refuse(&why)),
+        },
+    };
     let listener = listen(args.listen).await?;
     api::metrics::install()?;
     let db = args.data.open().await?;
@@ -65,19 +77,43 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<Ended> {
     let mut tx = db.begin().await?;
     predictions::remember_signer(&mut tx, receipts.address()).await?;
     tx.commit().await?;
-    let entropy = StdRng::try_from_rng(&mut SysRng)?;
+    let mut entropy = StdRng::try_from_rng(&mut SysRng)?;
+    let feeds = feeds.map(|settings| {
+        LiveFeeds::new(settings, &frames_folder(&args.data.data), entropy.random())
+    });
     if let Some(recording) = &recording {
         replay::catch_up(&db, recording, market.now_us()).await?;
     }
-    let app = App::new(db, market, settings, receipts, Some(deployment), entropy);
-    serve(app, chain, recording, listener, stop).await
+    let board = feeds.as_ref().map(LiveFeeds::board);
+    let app = App::new(
+        db,
+        market,
+        settings,
+        receipts,
+        Some(deployment),
+        board,
+        entropy,
+    );
+    let source = match (recording, feeds) {
+        (Some(recording), _) => Source::Replay(recording),
+        (None, Some(feeds)) => Source::Live(feeds),
+        (None, None) => Source::None,
+    };
+    serve(app, chain, source, listener, stop).await
+}
+
+/// Where prices come from.
+enum Source {
+    Replay(Replay),
+    Live(LiveFeeds),
+    None,
 }
 
 /// Runs every part until the first ends or `stop`.
 async fn serve(
     app: Arc<App>,
     chain: Chain,
-    recording: Option<Replay>,
+    source: Source,
     listener: TcpListener,
     stop: CancellationToken,
 ) -> anyhow::Result<Ended> {
@@ -100,9 +136,16 @@ async fn serve(
         jobs::run_deadlines(shared, token).await;
         Ok(())
     });
-    if let Some(recording) = recording {
-        let (shared, token) = (Arc::clone(&app), stop.clone());
-        parts.spawn(async move { play(&shared, &recording, token).await });
+    let (shared, token) = (Arc::clone(&app), stop.clone());
+    match source {
+        Source::Replay(recording) => {
+            parts.spawn(async move { play(&shared, &recording, token).await });
+        }
+        Source::Live(feeds) => {
+            let (db, clock) = (app.db.clone(), app.wall.clone());
+            parts.spawn(async move { feeds.run(db, clock, token).await });
+        }
+        Source::None => {}
     }
     let shared = Arc::clone(&app);
     parts.spawn(async move {
@@ -140,6 +183,16 @@ async fn play(app: &App, recording: &Replay, stop: CancellationToken) -> anyhow:
     }
     stop.cancelled().await;
     Ok(())
+}
+
+/// The feeds file, or why it is refused.
+fn feed_settings(named: Option<&Path>) -> anyhow::Result<Result<FeedSettings, String>> {
+    let Some(path) = named else {
+        return Ok(FeedSettings::public_venues());
+    };
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("{} cannot be read", path.display()))?;
+    Ok(FeedSettings::parse(&text).map_err(|why| format!("{}: {why}", path.display())))
 }
 
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {

@@ -7,6 +7,8 @@ use tokio_cron_scheduler::{Job, JobScheduler};
 
 use crate::app::App;
 use crate::prices;
+use crate::prices::feeds::live;
+use crate::settings::frames_folder;
 
 /// Trades older than this are forgotten; resolutions keep their evidence. Market microseconds.
 const TICKS_KEPT_US: i64 = 2 * 24 * 3_600 * 1_000_000;
@@ -65,5 +67,9 @@ async fn forget_old_ticks(app: &App) -> anyhow::Result<()> {
     let forgotten = prices::forget_ticks_before(&mut tx, before_us).await?;
     tx.commit().await?;
     tracing::info!(forgotten, "old trades forgotten");
+    let (frames, now_us) = (frames_folder(&app.settings.data_dir), app.market.now_us());
+    let files = tokio::task::spawn_blocking(move || live::forget_old_frames(&frames, now_us));
+    let forgotten = files.await??;
+    tracing::info!(forgotten, "files of old raw frames forgotten");
     Ok(())
 }

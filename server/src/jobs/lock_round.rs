@@ -6,7 +6,7 @@ use anyhow::Context;
 use domain::RoundState;
 use domain::timestamp::SECOND_US;
 
-use super::{chain_view_is_old, in_market_us};
+use super::{chain_view_is_old, clock_alert, in_market_us};
 use crate::app::App;
 use crate::db::Conn;
 use crate::predictions::{self, Counted};
@@ -28,7 +28,15 @@ pub(super) async fn lock(app: &App, round: &Round) -> anyhow::Result<()> {
         return Ok(());
     }
     let now_us = app.market.now_us();
-    if let Some(reason) = why_void(&mut tx, round, now_us).await? {
+    let alert = clock_alert(app);
+    // The clock may come right before T.
+    if alert.is_some() && now_us < round.schedule.start_us {
+        let due_us = now_us + in_market_us(app, Duration::from_secs(1));
+        let due_us = due_us.min(round.schedule.start_us);
+        rounds::look_again(&mut tx, &round.id, RoundState::Open, due_us).await?;
+        return Ok(tx.commit().await?);
+    }
+    if let Some(reason) = alert.or(why_void(&mut tx, round, now_us).await?) {
         return void(tx, round, &reason).await;
     }
     let counted = count(&mut tx, round).await?;

@@ -131,6 +131,11 @@ async fn chain_view_is_old(conn: &mut Conn, now_us: i64) -> anyhow::Result<bool>
     Ok(now_us - newest_s * SECOND_US > OLDEST_CHAIN_VIEW_US)
 }
 
+/// Why nothing may lock or resolve by our clock; none when it is right or prices are a replay.
+fn clock_alert(app: &App) -> Option<String> {
+    app.feeds.as_ref()?.clock_alert()
+}
+
 /// A wall duration in market microseconds.
 #[expect(clippy::cast_possible_truncation, reason = "short durations")]
 fn in_market_us(app: &App, wall: Duration) -> i64 {

@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use domain::{Outcome, RoundState};
 
-use super::{chain_view_is_old, in_market_us};
+use super::{chain_view_is_old, clock_alert, in_market_us};
 use crate::app::App;
 use crate::prices::{self, Evidence};
 use crate::rounds::{self, NOT_DUE, Round};
 use crate::stakes;
+
+/// Trades are written this long after they were received, about.
+const RECORDING: Duration = Duration::from_millis(500);
 
 /// Resolves a round whose interval has passed; looks again while evidence is open.
 pub(super) async fn resolve(app: &App, round: &Round) -> anyhow::Result<()> {
@@ -16,15 +19,25 @@ pub(super) async fn resolve(app: &App, round: &Round) -> anyhow::Result<()> {
     let mut tx = app.db.begin().await?;
     let now_us = app.market.now_us();
     let entered = rounds::tournament(&mut tx, round.id.tournament()).await?;
-    if chain_view_is_old(&mut tx, now_us).await? {
+    if clock_alert(app).is_some() || chain_view_is_old(&mut tx, now_us).await? {
         let due_us = now_us + in_market_us(app, Duration::from_secs(1));
         rounds::look_again(&mut tx, &round.id, round.state, due_us).await?;
         return Ok(tx.commit().await?);
     }
-    let evidence = prices::close_evidence(&mut tx, now_us, round, &entered.tournament).await?;
+    // What was received by now may still wait to be written.
+    let recorded_us = app
+        .feeds
+        .as_ref()
+        .map_or(now_us, |feeds| now_us.min(feeds.recorded_through_us()));
+    let evidence =
+        prices::close_evidence(&mut tx, recorded_us, round, &entered.tournament).await?;
     let resolution = match evidence {
         Evidence::NotYet { look_again_us } => {
-            let due_us = look_again_us.max(now_us + 1);
+            let wait_us = match app.feeds {
+                Some(_) => in_market_us(app, RECORDING),
+                None => 1,
+            };
+            let due_us = look_again_us.max(now_us + wait_us);
             rounds::look_again(&mut tx, &round.id, round.state, due_us).await?;
             tx.commit().await?;
             return Ok(());

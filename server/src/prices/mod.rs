@@ -22,7 +22,7 @@ mod rule_tests;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use datasets::candle::BAR_US;
 use datasets::features::{BARS_NEEDED, FREEZE_US};
@@ -35,6 +35,7 @@ use crate::db::Conn;
 use crate::rounds::Round;
 use closing::{Closing, closing};
 use connection_log::{Gap, Measured};
+use feeds::live::board::VenueStatus;
 use evidence::{Record, Trade};
 
 pub use frozen::Frozen;
@@ -383,6 +384,13 @@ pub async fn gaps(
     span: (i64, i64),
 ) -> Result<Vec<Gap>, PriceError> {
     store::feeds::gaps(conn, asset, span).await
+}
+
+/// The assets that live feeds follow, by name.
+#[must_use]
+pub fn assets_of(venues: &[VenueStatus]) -> BTreeSet<String> {
+    let markets = venues.iter().flat_map(|venue| venue.markets.keys());
+    markets.cloned().collect()
 }
 
 /// Writes how far a venue's clock was from ours.
