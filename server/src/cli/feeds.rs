@@ -45,7 +45,12 @@ struct DecodeArgs {
 #[derive(Debug, clap::Args)]
 struct WatchArgs {
     /// The server
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080", env = "FORETOKEN_SERVER")]
+    #[arg(
+        long,
+        value_name = "URL",
+        default_value = "http://127.0.0.1:8080",
+        env = "FORETOKEN_SERVER"
+    )]
     server: String,
     /// Show them once and end
     #[arg(long)]
@@ -98,7 +103,9 @@ async fn watch(args: &WatchArgs) -> anyhow::Result<Ended> {
         let body: FeedsBody = answer.error_for_status()?.json().await?;
         if !body.is_live {
             let server = &args.server;
-            return Ok(refuse(&format!("{server} follows no venue: its prices are a replay")));
+            return Ok(refuse(&format!(
+                "{server} follows no venue: its prices are a replay"
+            )));
         }
         let clear = if is_terminal && !args.once { CLEAR } else { "" };
         print(&format!("{clear}{}", table(&body)))?;
@@ -134,7 +141,9 @@ fn table(body: &FeedsBody) -> String {
                 venue.connection,
                 market.symbol,
                 market.price.as_deref().unwrap_or("–"),
-                market.age_s.map_or_else(|| "–".to_owned(), |age| format!("{age:.1}")),
+                market
+                    .age_s
+                    .map_or_else(|| "–".to_owned(), |age| format!("{age:.1}")),
                 number(venue.lag_ms),
                 number(venue.clock_offset_ms),
                 market.open_gaps,

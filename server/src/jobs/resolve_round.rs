@@ -29,8 +29,7 @@ pub(super) async fn resolve(app: &App, round: &Round) -> anyhow::Result<()> {
         .feeds
         .as_ref()
         .map_or(now_us, |feeds| now_us.min(feeds.recorded_through_us()));
-    let evidence =
-        prices::close_evidence(&mut tx, recorded_us, round, &entered.tournament).await?;
+    let evidence = prices::close_evidence(&mut tx, recorded_us, round, &entered.tournament).await?;
     let resolution = match evidence {
         Evidence::NotYet { look_again_us } => {
             let wait_us = match app.feeds {

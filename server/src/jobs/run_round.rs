@@ -27,12 +27,7 @@ pub(super) async fn publish(app: &App, round: &Round) -> anyhow::Result<()> {
 }
 
 /// Freezes the features and publishes the job; without features, the reason.
-async fn freeze(
-    conn: &mut Conn,
-    app: &App,
-    round: &Round,
-    now_us: i64,
-) -> anyhow::Result<Frozen> {
+async fn freeze(conn: &mut Conn, app: &App, round: &Round, now_us: i64) -> anyhow::Result<Frozen> {
     let entered = rounds::tournament(conn, round.id.tournament()).await?;
     let asset = &entered.tournament.asset;
     let row = match prices::feature_row(conn, asset, round.schedule.start_us).await {

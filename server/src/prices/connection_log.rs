@@ -42,8 +42,7 @@ impl Gap {
 
     /// Whether it keeps its venue out of a round with this boundary, whose evidence closes then.
     fn spoils(&self, boundary_us: i64, closed_us: i64) -> bool {
-        let is_near =
-            self.from_us <= boundary_us && self.to_us >= boundary_us - BEFORE_BOUNDARY_US;
+        let is_near = self.from_us <= boundary_us && self.to_us >= boundary_us - BEFORE_BOUNDARY_US;
         let was_known = self.found_us <= closed_us;
         let was_filled = self.filled_us != 0 && self.filled_us <= closed_us;
         is_near && was_known && !was_filled
@@ -105,12 +104,7 @@ pub(super) fn left_out(
     found
 }
 
-fn bad_clock(
-    clocks: &[Measured],
-    venue: Venue,
-    boundary_us: i64,
-    closed_us: i64,
-) -> Option<i64> {
+fn bad_clock(clocks: &[Measured], venue: Venue, boundary_us: i64, closed_us: i64) -> Option<i64> {
     let until_us = closed_us.min(boundary_us + AFTER_BOUNDARY_US);
     let near = boundary_us - BEFORE_BOUNDARY_US..=until_us;
     let last = clocks
@@ -172,7 +166,12 @@ mod tests {
         assert_eq!(out(&[gap(-120, -61, 0)], &[]), []);
         assert_eq!(out(&[gap(1, 239, 0)], &[]), []);
         assert_eq!(out(&[gap(301, 305, 0)], &[]), []);
-        for near in [gap(-120, -60, 0), gap(-5, 2, 0), gap(0, 10, 0), gap(230, 240, 0)] {
+        for near in [
+            gap(-120, -60, 0),
+            gap(-5, 2, 0),
+            gap(0, 10, 0),
+            gap(230, 240, 0),
+        ] {
             let found = out(std::slice::from_ref(&near), &[]);
             assert_eq!(found.len(), 1, "{near:?}");
             assert!(found[0].1.starts_with("gap: trades between"), "{found:?}");
@@ -207,8 +206,14 @@ mod tests {
         // Far from both boundaries.
         assert_eq!(out(&[], &[at(150, 5_000_000)]), []);
         let behind = out(&[], &[at(-5, 3_000_001)]);
-        assert_eq!(behind, [(Venue::Binance, "clock: 3.0 s behind ours".to_owned())]);
+        assert_eq!(
+            behind,
+            [(Venue::Binance, "clock: 3.0 s behind ours".to_owned())]
+        );
         let ahead = out(&[], &[at(305, -5_040_000)]);
-        assert_eq!(ahead, [(Venue::Binance, "clock: 5.0 s ahead of ours".to_owned())]);
+        assert_eq!(
+            ahead,
+            [(Venue::Binance, "clock: 5.0 s ahead of ours".to_owned())]
+        );
     }
 }

@@ -35,8 +35,8 @@ use crate::db::Conn;
 use crate::rounds::Round;
 use closing::{Closing, closing};
 use connection_log::{Gap, Measured};
-use feeds::live::board::VenueStatus;
 use evidence::{Record, Trade};
+use feeds::live::board::VenueStatus;
 
 pub use frozen::Frozen;
 
@@ -378,11 +378,7 @@ pub async fn log_gap(conn: &mut Conn, gap: &Gap) -> Result<(), PriceError> {
 ///
 /// # Errors
 /// Database errors, broken rows.
-pub async fn gaps(
-    conn: &mut Conn,
-    asset: &str,
-    span: (i64, i64),
-) -> Result<Vec<Gap>, PriceError> {
+pub async fn gaps(conn: &mut Conn, asset: &str, span: (i64, i64)) -> Result<Vec<Gap>, PriceError> {
     store::feeds::gaps(conn, asset, span).await
 }
 

@@ -18,8 +18,7 @@ use crate::db::{Conn, placeholders};
 const ROWS_PER_INSERT: usize = 200;
 /// Rounds of one question.
 const ROUNDS_PER_SELECT: usize = 500;
-const TICK: &str =
-    "asset, venue, trade_id, price, venue_time_us, receive_time_us, quantity_e8";
+const TICK: &str = "asset, venue, trade_id, price, venue_time_us, receive_time_us, quantity_e8";
 
 pub(super) async fn insert_ticks(conn: &mut Conn, ticks: &[Tick]) -> Result<(), sqlx::Error> {
     for chunk in ticks.chunks(ROWS_PER_INSERT) {

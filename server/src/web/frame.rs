@@ -36,10 +36,11 @@ pub(super) struct Clock {
     pub(super) replay: Option<String>,
 }
 
-const PAGES: [(&str, &str); 4] = [
+const PAGES: [(&str, &str); 5] = [
     ("/", "Live rounds"),
     ("/leaderboard", "Leaderboard"),
     ("/datasets", "Datasets"),
+    ("/feeds", "Feeds"),
     ("/batches", "Settlement"),
 ];
 

@@ -18,6 +18,7 @@ mod text;
 mod batches;
 mod dataset_file;
 mod datasets;
+mod feeds;
 mod home;
 mod leaderboard;
 mod live;
@@ -67,6 +68,7 @@ pub fn router() -> Router<Arc<App>> {
         .route("/leaderboard", get(leaderboard::page))
         .route("/datasets", get(datasets::page))
         .route("/datasets/files/{*path}", get(dataset_file::file))
+        .route("/feeds", get(feeds::page))
         .route("/batches", get(batches::page))
         .route("/operator", get(operator::page))
         .route("/record/{*path}", get(record::file))

@@ -173,7 +173,9 @@ mod tests {
         let mut output = Vec::new();
         let counts = decode_lines(Venue::Kraken, &mut &input[..], &mut output).expect("in memory");
         let text = String::from_utf8(output).expect("UTF-8");
-        let lines = text.lines().map(|line| serde_json::from_str(line).expect("JSON"));
+        let lines = text
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("JSON"));
         (counts, lines.collect())
     }
 

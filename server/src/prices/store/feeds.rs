@@ -111,7 +111,10 @@ pub(in crate::prices) async fn forget_before(
         "DELETE FROM feed_gaps WHERE to_us < $1",
         "DELETE FROM feed_clocks WHERE measured_us < $1",
     ] {
-        sqlx::query(text).bind(before_us).execute(&mut *conn).await?;
+        sqlx::query(text)
+            .bind(before_us)
+            .execute(&mut *conn)
+            .await?;
     }
     Ok(())
 }

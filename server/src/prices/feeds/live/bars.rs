@@ -8,8 +8,8 @@ use std::time::Duration;
 use datasets::Candle;
 use datasets::candle::BAR_US;
 use datasets::features::BARS_NEEDED;
-use domain::timestamp::{SECOND_US, rfc3339};
 use domain::Venue;
+use domain::timestamp::{SECOND_US, rfc3339};
 use tokio_util::sync::CancellationToken;
 
 use super::backfill::get;
@@ -152,15 +152,22 @@ async fn ask(
         let page_end_us = to_us.min(page_us + protocol::candles_per_page(venue) * BAR_US);
         let path = protocol::candles_path(venue, symbol, page_us, page_end_us);
         let body = get(followed, &path).await?;
-        let bars = protocol::decode_candles(venue, &body)
-            .map_err(|error| format!("{path}: {error}"))?;
+        let bars =
+            protocol::decode_candles(venue, &body).map_err(|error| format!("{path}: {error}"))?;
         let span = page_us..page_end_us;
         let wanted = bars.iter().filter(|bar| span.contains(&bar.open_time_us));
         found.extend(wanted.map(of_venue));
         page_us = page_end_us;
     }
     let (from, to) = (rfc3339(from_us), rfc3339(to_us));
-    tracing::info!(venue = venue.name(), symbol, from, to, bars = found.len(), "bars asked for");
+    tracing::info!(
+        venue = venue.name(),
+        symbol,
+        from,
+        to,
+        bars = found.len(),
+        "bars asked for"
+    );
     Ok(found)
 }
 

@@ -164,7 +164,9 @@ impl Board {
         }
         let way = if offset_us > 0 { "ahead of" } else { "behind" };
         let ms = offset_us.abs() / 1_000;
-        Some(format!("our clock is {ms} ms {way} the venues', the limit is 500"))
+        Some(format!(
+            "our clock is {ms} ms {way} the venues', the limit is 500"
+        ))
     }
 
     pub(super) fn recorded_through(&self, now_us: i64) {

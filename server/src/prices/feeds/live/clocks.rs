@@ -49,7 +49,10 @@ impl Lags {
             return;
         }
         let lags = self.venues.entry(venue).or_default();
-        lags.push_back((receive_time_us, receive_time_us.saturating_sub(venue_time_us)));
+        lags.push_back((
+            receive_time_us,
+            receive_time_us.saturating_sub(venue_time_us),
+        ));
         if lags.len() > MOST_TRADES {
             lags.pop_front();
         }
@@ -153,7 +156,12 @@ mod tests {
         let board = Board::new(&FeedSettings::public_venues().expect("the program's own file"));
         let mut lags = Lags::default();
         let lag = |board: &Board| board.read(Venue::Kraken, |status| status.lag_us).flatten();
-        for (second, lag_us) in [(-70, 9_000_000), (-9, 120_000), (-8, 100_000), (-7, 4_000_000)] {
+        for (second, lag_us) in [
+            (-70, 9_000_000),
+            (-9, 120_000),
+            (-8, 100_000),
+            (-7, 4_000_000),
+        ] {
             let receive = NOW + second * SECOND_US;
             lags.add(Venue::Kraken, receive, receive - lag_us);
         }
@@ -165,7 +173,11 @@ mod tests {
             offset_us: 120_000,
         };
         assert_eq!(measured, [expected]);
-        assert_eq!(lags.measure(NOW + SECOND_US, &board), [], "written every ten seconds");
+        assert_eq!(
+            lags.measure(NOW + SECOND_US, &board),
+            [],
+            "written every ten seconds"
+        );
         lags.restart(Venue::Kraken, NOW);
         lags.add(Venue::Kraken, NOW + SECOND_US, NOW - 50 * SECOND_US);
         lags.measure(NOW + 2 * SECOND_US, &board);

@@ -173,8 +173,7 @@ impl Keeper {
         };
         let need = market.saw(receive_time_us, trade, pending);
         if need.is_fresh() {
-            self.lags
-                .add(venue, receive_time_us, trade.venue_time_us);
+            self.lags.add(venue, receive_time_us, trade.venue_time_us);
         }
         if let Need::Refill { before, is_urgent } = need
             && let Some(followed) = self.followed.get(&venue)

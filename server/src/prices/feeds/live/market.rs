@@ -231,7 +231,10 @@ mod tests {
     fn gaps(pending: &Pending) -> Vec<(i64, i64, i64, i64)> {
         let mut last = std::collections::BTreeMap::new();
         for gap in &pending.gaps {
-            last.insert(gap.found_us, (gap.found_us, gap.from_us, gap.to_us, gap.filled_us));
+            last.insert(
+                gap.found_us,
+                (gap.found_us, gap.from_us, gap.to_us, gap.filled_us),
+            );
         }
         last.into_values().collect()
     }

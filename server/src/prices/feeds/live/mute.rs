@@ -109,7 +109,11 @@ async fn is_mute(followed: &Followed, suspect: &Suspect, now_us: i64) -> Option<
     let filled = match backfill::after(followed, &suspect.symbol, known).await {
         Ok(filled) => filled,
         Err(error) => {
-            tracing::debug!(venue = followed.venue().name(), error, "cannot tell mute from quiet");
+            tracing::debug!(
+                venue = followed.venue().name(),
+                error,
+                "cannot tell mute from quiet"
+            );
             return None;
         }
     };
@@ -118,9 +122,8 @@ async fn is_mute(followed: &Followed, suspect: &Suspect, now_us: i64) -> Option<
         .iter()
         .filter(|trade| now_us - trade.venue_time_us >= OVERDUE_US)
         .count();
-    (overdue > 0).then(|| {
-        format!("{overdue} trades of {asset} in the last {silent_s} s did not come")
-    })
+    (overdue > 0)
+        .then(|| format!("{overdue} trades of {asset} in the last {silent_s} s did not come"))
 }
 
 #[cfg(test)]
@@ -149,17 +152,29 @@ mod tests {
 
     #[test]
     fn a_market_is_suspect_only_while_others_trade() {
-        let one = board([(Venue::Binance, 7), (Venue::Coinbase, 1), (Venue::Kraken, 30)]);
+        let one = board([
+            (Venue::Binance, 7),
+            (Venue::Coinbase, 1),
+            (Venue::Kraken, 30),
+        ]);
         let found = suspect(&one, Venue::Binance, NOW, 6 * SECOND_US).expect("a suspect");
         assert_eq!((found.asset.as_str(), found.silent_s), ("btc", 7));
         assert_eq!(suspect(&one, Venue::Coinbase, NOW, 6 * SECOND_US), None);
-        let quiet = board([(Venue::Binance, 7), (Venue::Coinbase, 8), (Venue::Kraken, 30)]);
+        let quiet = board([
+            (Venue::Binance, 7),
+            (Venue::Coinbase, 8),
+            (Venue::Kraken, 30),
+        ]);
         assert_eq!(suspect(&quiet, Venue::Binance, NOW, 6 * SECOND_US), None);
     }
 
     #[test]
     fn a_connection_just_made_is_given_time() {
-        let board = board([(Venue::Binance, 60), (Venue::Coinbase, 1), (Venue::Kraken, 1)]);
+        let board = board([
+            (Venue::Binance, 60),
+            (Venue::Coinbase, 1),
+            (Venue::Kraken, 1),
+        ]);
         board.update(Venue::Binance, |status| {
             status.connection = Connection::Up {
                 since_us: NOW - 5 * SECOND_US,

@@ -46,7 +46,10 @@ impl RawFrames {
         let Ok(line) = frames::line(receive_time_us, frame) else {
             return;
         };
-        let waiting = self.waiting.entry((venue, hour(receive_time_us))).or_default();
+        let waiting = self
+            .waiting
+            .entry((venue, hour(receive_time_us)))
+            .or_default();
         if waiting.len() + line.len() <= MOST_BYTES {
             waiting.extend_from_slice(line.as_bytes());
         }
@@ -54,7 +57,10 @@ impl RawFrames {
 
     /// Writes when enough waits or long enough has passed.
     pub(super) fn flush_when_due(&mut self, now_us: i64) {
-        let is_large = self.waiting.values().any(|bytes| bytes.len() >= FLUSH_BYTES);
+        let is_large = self
+            .waiting
+            .values()
+            .any(|bytes| bytes.len() >= FLUSH_BYTES);
         if is_large || now_us - self.flushed_us >= FLUSH_EVERY_US {
             self.flush();
             self.flushed_us = now_us;
@@ -103,7 +109,10 @@ pub(super) fn forget_before(folder: &Path, before_us: i64) -> std::io::Result<us
         }
         for entry in fs::read_dir(folder)? {
             let path = entry?.path();
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("");
+            let name = path
+                .file_name()
+                .and_then(|name| name.to_str())
+                .unwrap_or("");
             let is_ours = name.ends_with(".ndjson.zst");
             if is_ours && name.get(..11).is_some_and(|hour| hour < oldest.as_str()) {
                 fs::remove_file(&path)?;

@@ -64,7 +64,13 @@ async fn fetch(wanted: Wanted, events: mpsc::Sender<Event>) {
             }
             Err(error) => {
                 let venue = wanted.followed.venue().name();
-                tracing::warn!(venue, asset = wanted.asset, error, tries, "back-fill failed");
+                tracing::warn!(
+                    venue,
+                    asset = wanted.asset,
+                    error,
+                    tries,
+                    "back-fill failed"
+                );
             }
         }
         pause(wanted.followed.patience.pause(tries)).await;

@@ -78,9 +78,11 @@ impl Default for Patience {
 impl Patience {
     /// The pause before attempt `failures` + 1, before it is varied.
     pub(super) fn pause(&self, failures: u32) -> Duration {
-        let doubled = self
-            .first_pause_ms
-            .saturating_mul(1_u64.checked_shl(failures.saturating_sub(1)).unwrap_or(u64::MAX));
+        let doubled = self.first_pause_ms.saturating_mul(
+            1_u64
+                .checked_shl(failures.saturating_sub(1))
+                .unwrap_or(u64::MAX),
+        );
         Duration::from_millis(doubled.min(self.longest_pause_ms))
     }
 }
@@ -115,10 +117,14 @@ impl FeedSettings {
                 return Err(format!("venue {name} is there twice"));
             }
             if !venue.stream.starts_with("ws://") && !venue.stream.starts_with("wss://") {
-                return Err(format!("venue {name}: stream must begin with ws:// or wss://"));
+                return Err(format!(
+                    "venue {name}: stream must begin with ws:// or wss://"
+                ));
             }
             if !venue.rest.starts_with("http://") && !venue.rest.starts_with("https://") {
-                return Err(format!("venue {name}: rest must begin with http:// or https://"));
+                return Err(format!(
+                    "venue {name}: rest must begin with http:// or https://"
+                ));
             }
             if venue.markets.is_empty() {
                 return Err(format!("venue {name} has no [venue.markets]"));
@@ -160,7 +166,9 @@ mod tests {
     #[test]
     fn pauses_double_up_to_the_longest() {
         let patience = Patience::default();
-        let pauses: Vec<_> = [1, 2, 3, 5, 6, 99].map(|n| patience.pause(n).as_millis()).into();
+        let pauses: Vec<_> = [1, 2, 3, 5, 6, 99]
+            .map(|n| patience.pause(n).as_millis())
+            .into();
         assert_eq!(pauses, [250, 500, 1_000, 4_000, 5_000, 5_000]);
     }
 
@@ -172,7 +180,10 @@ mod tests {
             (String::from("venue = []"), "no [[venue]]"),
             (format!("{venue}markets = {{}}"), "no [venue.markets]"),
             (format!("{venue}{markets}{venue}{markets}"), "twice"),
-            (format!("{venue}{markets}").replace("ws://", "ftp://"), "stream must begin"),
+            (
+                format!("{venue}{markets}").replace("ws://", "ftp://"),
+                "stream must begin",
+            ),
             (format!("{venue}{markets}[patience]\nidle_s = 0"), "above 0"),
             (format!("{venue}{markets}[patience]\nidle = 1"), "idle"),
         ];
