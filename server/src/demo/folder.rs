@@ -9,6 +9,9 @@ use domain::{MarketClock, WallClock};
 use super::DemoArgs;
 use crate::settings::ClockFile;
 
+/// The market clock of a replay; without it market time is wall time.
+const CLOCK: &str = "clock.json";
+
 /// The data folder of one demo. A temporary one is removed at the end.
 pub(super) struct Folder {
     path: PathBuf,
@@ -35,8 +38,25 @@ impl Folder {
             path,
             _temporary: temporary,
         };
+        folder.must_fit(args)?;
         folder.make()?;
         Ok(folder)
+    }
+
+    /// A replay and live prices have different clocks: one folder is either.
+    fn must_fit(&self, args: &DemoArgs) -> anyhow::Result<()> {
+        let is_replay = self.path.join(CLOCK).is_file();
+        let is_begun = self.path.join("market-time").is_file();
+        let path = self.path.display();
+        anyhow::ensure!(
+            !(args.live && is_replay),
+            "{path} holds a replay: name another folder for live prices with --data DIR"
+        );
+        anyhow::ensure!(
+            args.live || is_replay || !is_begun,
+            "{path} holds live prices: go on with --live, or name another folder with --data DIR"
+        );
+        Ok(())
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -77,7 +97,7 @@ impl Folder {
             speed,
         };
         replace(
-            &self.path.join("clock.json"),
+            &self.path.join(CLOCK),
             &serde_json::to_string_pretty(&file)?,
         )?;
         Ok(file.clock(wall.clone()))

@@ -1,4 +1,4 @@
-//! `foretoken demo`: the whole machine on one computer, on recorded prices.
+//! `foretoken demo`: the whole machine on one computer, on recorded or live prices.
 //!
 //! Starts a development chain, the server, the settler and a runner as children, lets reference
 //! models and bots compete, and tells what happened. Uses the verbs and doors that others use.
@@ -28,6 +28,12 @@ pub const TOURNAMENT_FILES: [&str; 2] = [
     include_str!("eth-usd-5m.toml"),
 ];
 
+/// The same tournaments at the market's own pace.
+pub const LIVE_TOURNAMENT_FILES: [&str; 2] = [
+    include_str!("live/btc-usd-5m.toml"),
+    include_str!("live/eth-usd-5m.toml"),
+];
+
 /// Rounds of a run without pages when nothing is said.
 const HEADLESS_ROUNDS: usize = 12;
 
@@ -41,6 +47,12 @@ pub struct DemoArgs {
     /// Market seconds per second, 1 to 120
     #[arg(long, value_name = "S", default_value_t = 60.0, value_parser = parse_speed)]
     speed: f64,
+    /// Follow the venues live in place of the recording: five real minutes a round
+    #[arg(long, conflicts_with = "speed")]
+    live: bool,
+    /// Which venues to follow and where they are, TOML [default: Binance, Coinbase and Kraken]
+    #[arg(long, value_name = "FILE", requires = "live", env = "FORETOKEN_FEEDS")]
+    feeds: Option<PathBuf>,
     /// Port of the pages and the API on 127.0.0.1
     #[arg(long, value_name = "P", default_value_t = 8080)]
     port: u16,
@@ -70,6 +82,19 @@ fn parse_speed(text: &str) -> Result<f64, String> {
 }
 
 impl DemoArgs {
+    /// Market seconds per second.
+    fn speed(&self) -> f64 {
+        if self.live { 1.0 } else { self.speed }
+    }
+
+    fn tournament_files(&self) -> [&'static str; 2] {
+        if self.live {
+            LIVE_TOURNAMENT_FILES
+        } else {
+            TOURNAMENT_FILES
+        }
+    }
+
     fn wanted_rounds(&self) -> Option<usize> {
         let named = self.rounds.and_then(|rounds| usize::try_from(rounds).ok());
         named.or(self.headless.then_some(HEADLESS_ROUNDS))

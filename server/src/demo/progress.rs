@@ -41,7 +41,8 @@ pub(super) async fn run(
     }
     say(&format!(
         "rounds run at {} (speed {})",
-        world.server, args.speed
+        world.server,
+        args.speed()
     ));
     let watched = watch(args, folder, &mut world, began_us, stop).await;
     folder.save_market_us(world.market.now_us())?;
@@ -157,7 +158,7 @@ impl Told {
                 self.accepted
             ));
         }
-        if !self.over && now_us >= datasets::split::Part::Replay.to_us() {
+        if !self.over && !args.live && now_us >= datasets::split::Part::Replay.to_us() {
             self.over = true;
             say(&format!(
                 "the recording has ended; still serving at {}",

@@ -97,7 +97,7 @@ impl World {
             background.clone(),
         ));
         let keys = Keys::of(data)?;
-        let deployment = deploy(&db, &chain, &keys, wall.now_us()).await?;
+        let deployment = deploy(args, &db, &chain, &keys, wall.now_us()).await?;
         keys.store_roles(data)?;
         say("starting server, settler, runner and guardian");
         let server = format!("http://127.0.0.1:{}", args.port);
@@ -163,7 +163,11 @@ async fn start_chain(
     folder: &Folder,
     wall: &WallClock,
 ) -> anyhow::Result<(Anvil, Chain, MarketClock)> {
-    let first_us = Part::Replay.from_us();
+    let first_us = if args.live {
+        wall.now_us()
+    } else {
+        Part::Replay.from_us()
+    };
     let last_us = folder.last_market_us().unwrap_or(first_us);
     let settings = AnvilSettings {
         program: tools.anvil.clone(),
@@ -173,14 +177,24 @@ async fn start_chain(
     };
     let (anvil, chain) = Anvil::start(settings).await?;
     let chain_us = i64::try_from(chain.latest().await?.time_s)? * SECOND_US;
-    let market = folder.start_clock(wall, args.speed, first_us, chain_us)?;
+    let market = if args.live {
+        MarketClock::live(wall.clone())
+    } else {
+        folder.start_clock(wall, args.speed(), first_us, chain_us)?
+    };
     Ok((anvil, chain, market))
 }
 
-async fn deploy(db: &Db, chain: &Chain, keys: &Keys, now_us: i64) -> anyhow::Result<Deployment> {
+async fn deploy(
+    args: &DemoArgs,
+    db: &Db,
+    chain: &Chain,
+    keys: &Keys,
+    now_us: i64,
+) -> anyhow::Result<Deployment> {
     let mut tournaments = Vec::new();
     let mut tx = db.begin().await?;
-    for file in super::TOURNAMENT_FILES {
+    for file in args.tournament_files() {
         let entered = rounds::enter(&mut tx, now_us, file).await?;
         tournaments.push(NewTournament {
             key: entered.chain_key.parse()?,
@@ -256,13 +270,14 @@ fn with_data(own: &Path, verb: &str, args: &DemoArgs, data: &Path) -> Command {
 
 fn serve_command(own: &Path, args: &DemoArgs, data: &Path, rpc: &str) -> Command {
     let mut command = with_data(own, "serve", args, data);
-    command.args([
-        "--rpc",
-        rpc,
-        "--replay",
-        "--listen",
-        &format!("127.0.0.1:{}", args.port),
-    ]);
+    command.args(["--rpc", rpc]);
+    command.args(["--listen", &format!("127.0.0.1:{}", args.port)]);
+    if !args.live {
+        command.arg("--replay");
+    }
+    if let Some(feeds) = &args.feeds {
+        command.arg("--feeds").arg(feeds);
+    }
     command
 }
 
@@ -284,7 +299,7 @@ fn guardian_command(
     command.args(["guardian", "--rpc", rpc, "--record"]);
     command.arg(data.join("record"));
     command.args(["--vault", &deployment.vault.to_string()]);
-    command.args(["--poll-ms", &guardian_poll_ms(args.speed).to_string()]);
+    command.args(["--poll-ms", &guardian_poll_ms(args.speed()).to_string()]);
     command
         .arg("--key-file")
         .arg(data.join("keys").join("guardian.key"));
