@@ -15,10 +15,14 @@ mod site;
 mod stream;
 mod wire;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use datasets::Asset;
 use domain::timestamp::SECOND_US;
 use domain::{Venue, WallClock};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -102,11 +106,11 @@ impl Venues {
         self.market
     }
 
-    /// Where a venue's stream is, `ws://…`.
+    /// Where a venue's stream is, `ws://…`. Binance's is the raw one; at `/stream` it is combined.
     #[must_use]
     pub fn stream_url(&self, venue: Venue) -> String {
         let path = match venue {
-            Venue::Binance => "/stream",
+            Venue::Binance => "/ws",
             Venue::Coinbase => "/",
             Venue::Kraken => "/v2",
         };
@@ -117,6 +121,25 @@ impl Venues {
     #[must_use]
     pub fn rest_url(&self, venue: Venue) -> String {
         format!("http://{}", self.site(venue).1)
+    }
+
+    /// The file that `foretoken serve --feeds` reads to follow these venues.
+    #[must_use]
+    pub fn feeds_file(&self) -> String {
+        let mut text = String::new();
+        for venue in Venue::ALL {
+            let (name, stream) = (venue.name(), self.stream_url(venue));
+            let rest = self.rest_url(venue);
+            text.push_str(&format!(
+                "[[venue]]\nname = \"{name}\"\nstream = \"{stream}\"\nrest = \"{rest}\"\n[venue.markets]\n"
+            ));
+            for asset in Asset::ALL {
+                let market = market::symbol(venue, asset);
+                text.push_str(&format!("{asset} = \"{market}\"\n"));
+            }
+            text.push('\n');
+        }
+        text
     }
 
     /// Tells a venue to do something wrong, from now on or once.
