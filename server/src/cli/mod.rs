@@ -5,7 +5,10 @@ mod admin;
 mod check;
 mod dataset;
 mod exit;
+mod feeds;
 mod guardian;
+mod input;
+mod resolve;
 mod score;
 mod serve;
 mod settle;
@@ -56,6 +59,10 @@ enum Command {
     Score(score::ScoreArgs),
     /// Recompute what a round pays
     Settle(settle::SettleArgs),
+    /// Recompute an outcome from its price evidence
+    Resolve(resolve::ResolveArgs),
+    /// Look at the venues' streams: decode recorded frames
+    Feeds(feeds::FeedsArgs),
     /// Recompute a batch, a round or a receipt's fate from the public record and the chain
     Verify(verify::VerifyArgs),
     /// Rebuild a vault's ledger from the chain alone, list what can be claimed, and withdraw it
@@ -135,6 +142,8 @@ async fn run(command: Command) -> anyhow::Result<Ended> {
         Command::Admin(args) => admin::run(args).await,
         Command::Score(args) => score::run(args),
         Command::Settle(args) => settle::run(&args),
+        Command::Resolve(args) => resolve::run(&args),
+        Command::Feeds(args) => feeds::run(args).await,
         Command::Verify(args) => verify::run(args).await,
         Command::Exit(args) => exit::run(args).await,
         Command::Check(args) => check::run(&args),

@@ -7,8 +7,12 @@ use alloy::primitives::keccak256;
 use domain::timestamp::SECOND_US;
 use domain::{OutcomeRule, Price, Venue};
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use super::PriceError;
+
+/// An hour of samples; more would only make a record large.
+const MOST_SAMPLES: usize = 3_600;
 
 /// One trade of one venue, as received.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,8 +38,9 @@ pub struct LeftOut {
     pub reason: String,
 }
 
-/// The outcome rule as the record writes it.
+/// The outcome rule as the record writes it; a key that is left out has protocol.md's value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct RecordedRule {
     quorum: usize,
     samples: usize,
@@ -44,6 +49,12 @@ pub struct RecordedRule {
     outlier_bp: i64,
     /// Basis points with at most two digits after the point.
     dead_band_bp: f64,
+}
+
+impl Default for RecordedRule {
+    fn default() -> Self {
+        Self::new(&OutcomeRule::default())
+    }
 }
 
 impl RecordedRule {
@@ -84,8 +95,10 @@ impl RecordedRule {
 
 /// Everything that an outcome is decided from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Record {
     /// The rule.
+    #[serde(default)]
     pub rule: RecordedRule,
     /// Start of the interval.
     pub t0_us: i64,
@@ -94,7 +107,19 @@ pub struct Record {
     /// Trades by venue name, venue time and trade id, repeats dropped.
     pub ticks: Vec<Trade>,
     /// Venues that must not count.
+    #[serde(default)]
     pub left_out: Vec<LeftOut>,
+}
+
+/// Why a record that can be read cannot be decided.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Undecidable {
+    /// The interval.
+    #[error("t0_us must be at least 0 and before t1_us")]
+    Interval,
+    /// A part of the rule.
+    #[error("rule.{0}")]
+    Rule(&'static str),
 }
 
 impl Record {
@@ -120,6 +145,38 @@ impl Record {
             ticks,
             left_out,
         }
+    }
+
+    /// Somebody's record in canonical form: trades in order and without repeats, none that the rule
+    /// cannot use.
+    ///
+    /// # Errors
+    /// An interval or a rule that cannot be decided by.
+    pub fn canonical(self) -> Result<Self, Undecidable> {
+        let rule = self.rule.exact();
+        if self.t0_us < 0 || self.t0_us >= self.t1_us {
+            return Err(Undecidable::Interval);
+        }
+        let broken = if rule.quorum == 0 {
+            Some("quorum must be at least 1")
+        } else if rule.min_samples == 0 || rule.min_samples > rule.samples {
+            Some("min_samples must be at least 1 and at most rule.samples")
+        } else if rule.samples > MOST_SAMPLES {
+            Some("samples must be at most 3600")
+        } else if rule.max_age_s < 0 || rule.outlier_bp < 0 || rule.dead_band_centi_bp < 0 {
+            Some("max_age_s, outlier_bp and dead_band_bp must be at least 0")
+        } else {
+            None
+        };
+        if let Some(broken) = broken {
+            return Err(Undecidable::Rule(broken));
+        }
+        Ok(Self::new(
+            &rule,
+            (self.t0_us, self.t1_us),
+            self.ticks,
+            self.left_out,
+        ))
     }
 
     /// The bytes that are stored and hashed.

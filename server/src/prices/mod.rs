@@ -4,11 +4,13 @@
 //! from what was recorded, through the pure rule in [`rule`]. Must never change a resolution, and
 //! never let a trade received after the evidence closed reach one.
 
+pub mod connection_log;
 pub mod evidence;
 pub mod feeds;
 pub mod rule;
 
 mod closing;
+mod frozen;
 mod store;
 
 #[cfg(test)]
@@ -25,14 +27,17 @@ use std::collections::HashMap;
 use datasets::candle::BAR_US;
 use datasets::features::{BARS_NEEDED, FREEZE_US};
 use datasets::{Asset, Candle, DatasetError};
-use domain::{Direction, Outcome, Price, RoundId, Tournament, TournamentId, Venue};
+use domain::{Direction, Outcome, Price, Quantity, RoundId, Tournament, TournamentId, Venue};
 use scorer::returns::Return;
 use thiserror::Error;
 
 use crate::db::Conn;
 use crate::rounds::Round;
 use closing::{Closing, closing};
+use connection_log::{Gap, Measured};
 use evidence::{Record, Trade};
+
+pub use frozen::Frozen;
 
 /// Why a price verb fails.
 #[derive(Debug, Error)]
@@ -77,6 +82,8 @@ pub struct Tick {
     pub venue_time_us: i64,
     /// When we received it, on the market clock.
     pub receive_time_us: i64,
+    /// How much of the asset; 0 where a replay does not know.
+    pub quantity: Quantity,
 }
 
 impl Tick {
@@ -192,8 +199,12 @@ pub async fn close_evidence(
         .filter(counts)
         .map(Tick::into_trade)
         .collect();
-    // Live feeds will name here the venues whose connection had a gap or whose clock was off.
-    let record = Record::new(&tournament.outcome, (t0_us, t1_us), trades, Vec::new());
+    let boundaries = [t0_us, t1_us];
+    let gaps = store::feeds::gaps(conn, asset, connection_log::gap_span(boundaries)).await?;
+    let clocks = store::feeds::clocks(conn, connection_log::clock_span(boundaries)).await?;
+    let mut left_out = connection_log::left_out(&gaps, &clocks, boundaries, closed_us);
+    left_out.retain(|one| tournament.venues.contains(&one.venue));
+    let record = Record::new(&tournament.outcome, (t0_us, t1_us), trades, left_out);
     Ok(Evidence::Closed(Box::new(resolve(&record, now_us)?)))
 }
 
@@ -316,6 +327,93 @@ pub async fn latest_tick(
     store::latest_tick(conn, asset, now_us).await
 }
 
+/// Trades of one venue that happened in `[from_us, to_us)`, by time and number.
+///
+/// # Errors
+/// Database errors, broken rows.
+pub async fn trades_of_venue(
+    conn: &mut Conn,
+    asset: &str,
+    venue: Venue,
+    (from_us, to_us): (i64, i64),
+) -> Result<Vec<Tick>, PriceError> {
+    store::of_venue(conn, asset, venue, from_us..to_us).await
+}
+
+/// The trade of one venue with the highest number.
+///
+/// # Errors
+/// Database errors, broken rows.
+pub async fn newest_trade(
+    conn: &mut Conn,
+    asset: &str,
+    venue: Venue,
+) -> Result<Option<Tick>, PriceError> {
+    store::newest_of_venue(conn, asset, venue, i64::MAX).await
+}
+
+/// The trade of one venue with the highest number of those until `time_us`.
+///
+/// # Errors
+/// Database errors, broken rows.
+pub async fn trade_at(
+    conn: &mut Conn,
+    asset: &str,
+    venue: Venue,
+    time_us: i64,
+) -> Result<Option<Tick>, PriceError> {
+    store::newest_of_venue(conn, asset, venue, time_us).await
+}
+
+/// Writes a gap of the connection log, or how far it has been closed or filled.
+///
+/// # Errors
+/// Database errors.
+pub async fn log_gap(conn: &mut Conn, gap: &Gap) -> Result<(), PriceError> {
+    Ok(store::feeds::put_gap(conn, gap).await?)
+}
+
+/// Gaps of an asset that overlap `[from_us, to_us]`, newest first, at most 500.
+///
+/// # Errors
+/// Database errors, broken rows.
+pub async fn gaps(
+    conn: &mut Conn,
+    asset: &str,
+    span: (i64, i64),
+) -> Result<Vec<Gap>, PriceError> {
+    store::feeds::gaps(conn, asset, span).await
+}
+
+/// Writes how far a venue's clock was from ours.
+///
+/// # Errors
+/// Database errors.
+pub async fn log_clock(conn: &mut Conn, measured: &Measured) -> Result<(), PriceError> {
+    Ok(store::feeds::insert_clock(conn, measured).await?)
+}
+
+/// Writes what the hosted models of a round were given, once; a second time changes nothing.
+///
+/// # Errors
+/// Database errors.
+pub async fn write_frozen(
+    conn: &mut Conn,
+    round: &RoundId,
+    frozen: &Frozen,
+) -> Result<(), PriceError> {
+    store::feeds::insert_frozen(conn, round, frozen).await?;
+    Ok(())
+}
+
+/// What the hosted models of a round were given; none before its freeze.
+///
+/// # Errors
+/// Database errors.
+pub async fn frozen(conn: &mut Conn, round: &RoundId) -> Result<Option<Frozen>, PriceError> {
+    Ok(store::feeds::frozen(conn, round).await?)
+}
+
 /// The features of the round that starts at `start_us`, from bars closed 300 s before, and only
 /// those.
 ///
@@ -337,7 +435,8 @@ pub async fn feature_row(
     Ok(datasets::features::feature_row(&own, &other, start_us)?)
 }
 
-/// Forgets trades before `before_us`; resolutions keep their evidence. Answers how many.
+/// Forgets trades, gaps and clocks before `before_us`; resolutions keep their evidence. Answers how
+/// many trades.
 ///
 /// # Errors
 /// Database errors.
@@ -346,6 +445,7 @@ pub async fn forget_ticks_before(conn: &mut Conn, before_us: i64) -> Result<u64,
     for asset in Asset::ALL {
         forgotten += store::forget_ticks_before(conn, asset.name(), before_us).await?;
     }
+    store::feeds::forget_before(conn, before_us).await?;
     Ok(forgotten)
 }
 

@@ -1,10 +1,12 @@
 //! All SQL of ticks, candles and resolutions.
 
+pub(super) mod feeds;
+
 use std::collections::HashMap;
 use std::ops::{Range, RangeInclusive};
 
 use datasets::Candle;
-use domain::{Direction, Outcome, Price, RoundId, TournamentId, Venue};
+use domain::{Direction, Outcome, Price, Quantity, RoundId, TournamentId, Venue};
 use scorer::returns::Return;
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row};
@@ -16,13 +18,14 @@ use crate::db::{Conn, placeholders};
 const ROWS_PER_INSERT: usize = 200;
 /// Rounds of one question.
 const ROUNDS_PER_SELECT: usize = 500;
-const TICK: &str = "asset, venue, trade_id, price, venue_time_us, receive_time_us";
+const TICK: &str =
+    "asset, venue, trade_id, price, venue_time_us, receive_time_us, quantity_e8";
 
 pub(super) async fn insert_ticks(conn: &mut Conn, ticks: &[Tick]) -> Result<(), sqlx::Error> {
     for chunk in ticks.chunks(ROWS_PER_INSERT) {
         let text = format!(
             "INSERT INTO ticks ({TICK}) VALUES {} ON CONFLICT (asset, venue, trade_id) DO NOTHING",
-            placeholders(chunk.len(), 6)
+            placeholders(chunk.len(), 7)
         );
         let mut query = sqlx::query(AssertSqlSafe(text));
         for tick in chunk {
@@ -32,7 +35,8 @@ pub(super) async fn insert_ticks(conn: &mut Conn, ticks: &[Tick]) -> Result<(), 
                 .bind(tick.trade_id)
                 .bind(tick.price.units())
                 .bind(tick.venue_time_us)
-                .bind(tick.receive_time_us);
+                .bind(tick.receive_time_us)
+                .bind(tick.quantity.units());
         }
         query.execute(&mut *conn).await?;
     }
@@ -111,7 +115,8 @@ pub(super) async fn received(
     received_by_us: i64,
 ) -> Result<Vec<Tick>, PriceError> {
     let rows = sqlx::query(
-        "SELECT asset, venue, trade_id, price, venue_time_us, receive_time_us FROM ticks \
+        "SELECT asset, venue, trade_id, price, venue_time_us, receive_time_us, quantity_e8 \
+         FROM ticks \
          WHERE asset = $1 AND venue_time_us >= $2 AND venue_time_us <= $3 \
          AND receive_time_us <= $4",
     )
@@ -133,7 +138,8 @@ pub(super) async fn first_after(
     received_by_us: i64,
 ) -> Result<Option<Tick>, PriceError> {
     let row = sqlx::query(
-        "SELECT asset, venue, trade_id, price, venue_time_us, receive_time_us FROM ticks \
+        "SELECT asset, venue, trade_id, price, venue_time_us, receive_time_us, quantity_e8 \
+         FROM ticks \
          WHERE asset = $1 AND venue = $2 AND venue_time_us > $3 AND receive_time_us <= $4 \
          ORDER BY venue_time_us, trade_id LIMIT 1",
     )
@@ -152,12 +158,55 @@ pub(super) async fn latest_tick(
     now_us: i64,
 ) -> Result<Option<Tick>, PriceError> {
     let row = sqlx::query(
-        "SELECT asset, venue, trade_id, price, venue_time_us, receive_time_us FROM ticks \
+        "SELECT asset, venue, trade_id, price, venue_time_us, receive_time_us, quantity_e8 \
+         FROM ticks \
          WHERE asset = $1 AND receive_time_us <= $2 \
          ORDER BY venue_time_us DESC, trade_id DESC LIMIT 1",
     )
     .bind(asset)
     .bind(now_us)
+    .fetch_optional(conn)
+    .await?;
+    row.as_ref().map(tick).transpose()
+}
+
+/// Trades of one venue that happened in `times`, by time and number.
+pub(super) async fn of_venue(
+    conn: &mut Conn,
+    asset: &str,
+    venue: Venue,
+    times: Range<i64>,
+) -> Result<Vec<Tick>, PriceError> {
+    let rows = sqlx::query(
+        "SELECT asset, venue, trade_id, price, venue_time_us, receive_time_us, quantity_e8 \
+         FROM ticks \
+         WHERE asset = $1 AND venue = $2 AND venue_time_us >= $3 AND venue_time_us < $4 \
+         ORDER BY venue_time_us, trade_id",
+    )
+    .bind(asset)
+    .bind(venue.name())
+    .bind(times.start)
+    .bind(times.end)
+    .fetch_all(conn)
+    .await?;
+    rows.iter().map(tick).collect()
+}
+
+/// The trade of one venue with the highest number of those until `time_us`.
+pub(super) async fn newest_of_venue(
+    conn: &mut Conn,
+    asset: &str,
+    venue: Venue,
+    time_us: i64,
+) -> Result<Option<Tick>, PriceError> {
+    let row = sqlx::query(
+        "SELECT asset, venue, trade_id, price, venue_time_us, receive_time_us, quantity_e8 \
+         FROM ticks \
+         WHERE asset = $1 AND venue = $2 AND venue_time_us <= $3 ORDER BY trade_id DESC LIMIT 1",
+    )
+    .bind(asset)
+    .bind(venue.name())
+    .bind(time_us)
     .fetch_optional(conn)
     .await?;
     row.as_ref().map(tick).transpose()
@@ -348,11 +397,16 @@ fn tick(row: &AnyRow) -> Result<Tick, PriceError> {
         price: price(row.try_get(3)?)?,
         venue_time_us: row.try_get(4)?,
         receive_time_us: row.try_get(5)?,
+        quantity: quantity(row.try_get(6)?)?,
     })
 }
 
 fn price(units: i64) -> Result<Price, PriceError> {
     Price::from_units(units).map_err(|_| broken("price", units.to_string()))
+}
+
+fn quantity(units: i64) -> Result<Quantity, PriceError> {
+    Quantity::from_units(units).map_err(|_| broken("quantity_e8", units.to_string()))
 }
 
 fn outcome(name: &str) -> Result<Outcome, PriceError> {

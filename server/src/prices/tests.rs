@@ -181,6 +181,7 @@ async fn trades_received_after_the_close_change_nothing() {
             price: "1".parse().expect("a price"),
             venue_time_us: end_us - second * SECOND_US,
             receive_time_us: closed_us + 1,
+            quantity: domain::Quantity::ZERO,
         };
         let ticks: Vec<Tick> = Venue::ALL
             .into_iter()

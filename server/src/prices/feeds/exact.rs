@@ -58,12 +58,6 @@ impl Exact<'_> {
         let kept = fraction.get(..6).unwrap_or(fraction);
         format!("{whole}{kept:0<6}").parse().map_err(|_| bad())
     }
-
-    /// As a whole number.
-    pub(super) fn integer(&self) -> Result<i64, String> {
-        let bad = || format!("{:?} is not a whole number", self.0);
-        self.0.parse().map_err(|_| bad())
-    }
 }
 
 /// The number without an exponent: `1.5e-7` is `0.00000015`. None when it is no number.

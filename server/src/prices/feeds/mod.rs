@@ -3,6 +3,8 @@
 //! A feed turns what its source says into a [`Batch`]; [`record`] writes it. Must never decide
 //! anything: jobs do, at their own pace, from what was recorded.
 
+pub mod frames;
+pub mod live;
 pub mod message;
 pub mod protocol;
 pub mod replay;

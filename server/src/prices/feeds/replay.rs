@@ -147,6 +147,7 @@ fn bar_ticks(asset: &str, venue: Venue, candle: &Candle) -> Vec<Tick> {
                 price: at_basis(price, basis_e4),
                 venue_time_us,
                 receive_time_us: venue_time_us + LATENCY_US,
+                quantity: domain::Quantity::ZERO,
             }
         })
         .collect()
