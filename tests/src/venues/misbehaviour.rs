@@ -169,8 +169,8 @@ impl Conduct {
     }
 }
 
-/// A price times a fraction, floored to 1e-8 and within what a price can be.
-pub(super) fn scaled(price: Price, times: i64, over: i64) -> Price {
+/// A price times `times / over`, floored to 1e-8 and within what a price can be.
+pub fn scaled(price: Price, times: i64, over: i64) -> Price {
     let units = i128::from(price.units()) * i128::from(times) / i128::from(over.max(1));
     let units = i64::try_from(units).unwrap_or(i64::MAX).max(1);
     Price::from_units(units).unwrap_or(price)

@@ -41,7 +41,7 @@ impl History<'_> {
     }
 
     /// The oldest trades with numbers from `from_id` on.
-    pub(super) fn from_id(&self, asset: Asset, from_id: i64, limit: usize) -> Vec<VenueTrade> {
+    pub(super) fn starting_at(&self, asset: Asset, from_id: i64, limit: usize) -> Vec<VenueTrade> {
         let first = from_id.max(1);
         let count = i64::try_from(limit).unwrap_or(i64::MAX);
         let numbers = (first, first.saturating_add(count - 1));

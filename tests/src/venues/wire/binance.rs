@@ -89,7 +89,7 @@ fn trades(request: &Request, history: &History<'_>) -> (u16, String) {
     };
     let limit = limit(request);
     let page = match request.number("fromId") {
-        Some(from_id) => history.from_id(asset, from_id, limit),
+        Some(from_id) => history.starting_at(asset, from_id, limit),
         None => history.before_id(asset, i64::MAX, limit),
     };
     let rows = page.iter().map(|trade| {
