@@ -4,16 +4,20 @@
 //! Tests meet the product through its doors only: command lines, HTTP, pages, files. Nothing here
 //! links the server's rules into an expectation; money is expected through the crate `scorer`. The
 //! fault suite ([`faults`]) is the exception: it plays the server beside a real settler, and so it
-//! locks and scores rounds by the verbs that the server's jobs call.
+//! locks and scores rounds by the verbs that the server's jobs call. The fake venues ([`venues`])
+//! share the shapes of the server's decoders, so that one truth is compared on both sides.
 
 pub mod binaries;
 pub mod browser;
 pub mod caller;
 pub mod demo;
+pub mod dice;
 #[cfg(debug_assertions)]
 pub mod faults;
+pub mod plain_http;
 pub mod process;
 pub mod process_tree;
 pub mod report;
 pub mod scratch;
+pub mod venues;
 pub mod wait;

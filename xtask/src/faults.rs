@@ -20,6 +20,9 @@ pub struct Wanted {
     /// Re-organisations of the chain (R4)
     #[arg(long, default_value_t = 32)]
     pub reorgs: u32,
+    /// Generated rounds with venues that misbehave (R14, R15); under 5,000 the soak is short too
+    #[arg(long, default_value_t = 10_000)]
+    pub price_rounds: u64,
     /// Write the rows as JSON to this file
     #[arg(long)]
     pub json: Option<PathBuf>,
@@ -37,6 +40,7 @@ pub fn quick() -> Wanted {
         kills: 10,
         batches: 20,
         reorgs: 4,
+        price_rounds: 500,
         json: None,
         only: None,
         without_contracts: true,
@@ -55,7 +59,7 @@ pub fn run(wanted: &Wanted) -> Result<bool> {
         let row = contracts_row(wanted.without_contracts)?;
         rows.insert(place.unwrap_or(rows.len()), row);
     }
-    println!("\nfaults: rows R1 to R9 and R17 of the scorecard");
+    println!("\nfaults: rows R1 to R9, R14, R15 and R17 of the scorecard");
     for row in &rows {
         println!("{}", line(row));
     }
@@ -74,6 +78,7 @@ fn suite(wanted: &Wanted) -> Result<Vec<Value>> {
         .args(["--kills", &wanted.kills.to_string()])
         .args(["--batches", &wanted.batches.to_string()])
         .args(["--reorgs", &wanted.reorgs.to_string()])
+        .args(["--price-rounds", &wanted.price_rounds.to_string()])
         .env("FORETOKEN_BUILT", "1");
     if let Some(only) = &wanted.only {
         suite.args(["--only", only]);

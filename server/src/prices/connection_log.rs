@@ -78,7 +78,8 @@ pub(super) fn gap_span([t0_us, t1_us]: [i64; 2]) -> (i64, i64) {
 
 /// The venues that a round leaves out, with the reason. The same log gives the same answer
 /// whenever it is asked: what was noticed after the evidence closed changes nothing.
-pub(super) fn left_out(
+#[must_use]
+pub fn left_out(
     gaps: &[Gap],
     clocks: &[Measured],
     boundaries: [i64; 2],

@@ -1,11 +1,10 @@
-//! The fault suite: rows R1 to R9 and R17 of the scorecard, against real anvil, a real database,
-//! our contracts and the built settler.
+//! The fault suite: rows R1 to R9, R14, R15 and R17 of the scorecard, against real anvil, a real
+//! database, our contracts and the built settler; R14 and R15 against fake venues.
 //!
 //! Every row makes its own worlds and ends with the same invariants ([`check`]). What is random is
 //! drawn with fixed seeds; what the machine's scheduling adds is not.
 
 pub mod check;
-pub mod dice;
 pub mod disk;
 pub mod flow;
 pub mod gone;
@@ -13,6 +12,7 @@ pub mod kill;
 pub mod miner;
 pub mod node;
 pub mod postgres;
+pub mod prices;
 pub mod proxy;
 pub mod reorg;
 pub mod replay;
@@ -22,4 +22,5 @@ pub mod suite;
 pub mod two;
 pub mod world;
 
+pub use crate::dice;
 pub use suite::main;

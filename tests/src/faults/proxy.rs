@@ -10,18 +10,15 @@ use std::time::Duration;
 use alloy::consensus::{Transaction, TxEnvelope};
 use alloy::eips::eip2718::Decodable2718;
 use alloy::primitives::{Address, Bytes};
-use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 use server::app::pause;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use super::dice::Dice;
 use super::node::{Node, quantity};
+use crate::plain_http;
 
-/// A request larger than this is refused.
-const MOST_BYTES: usize = 4 << 20;
 /// A stale answer is of a chain at most so many blocks shorter.
 const STALE_BLOCKS: u64 = 6;
 
@@ -151,7 +148,8 @@ impl Shared {
     }
 
     async fn serve(&self, mut stream: TcpStream) -> anyhow::Result<()> {
-        let mut request: Value = serde_json::from_slice(&read_body(&mut stream).await?)?;
+        let mut request: Value =
+            serde_json::from_slice(&plain_http::read(&mut stream).await?.body)?;
         let method = request["method"].as_str().unwrap_or_default().to_owned();
         self.count("requests");
         if method == "eth_sendRawTransaction"
@@ -261,44 +259,6 @@ impl Shared {
     }
 }
 
-/// Reads one request's body; the head says how long it is.
-async fn read_body(stream: &mut TcpStream) -> anyhow::Result<Vec<u8>> {
-    let mut read = Vec::new();
-    loop {
-        let mut part = [0_u8; 8_192];
-        let length = stream.read(&mut part).await?;
-        ensure!(length > 0, "the request ended early");
-        read.extend_from_slice(part.get(..length).context("a part")?);
-        ensure!(read.len() <= MOST_BYTES, "the request is too large");
-        let Some(end) = read.windows(4).position(|four| four == b"\r\n\r\n") else {
-            continue;
-        };
-        let head = String::from_utf8_lossy(&read[..end]).to_ascii_lowercase();
-        let length = head
-            .lines()
-            .find_map(|line| line.strip_prefix("content-length:"));
-        let length: usize = length
-            .context("a request says its length")?
-            .trim()
-            .parse()?;
-        let body = read.split_off(end + 4);
-        if body.len() >= length {
-            return Ok(body);
-        }
-        let mut rest = vec![0_u8; length - body.len()];
-        stream.read_exact(&mut rest).await?;
-        return Ok([body, rest].concat());
-    }
-}
-
 async fn answer(stream: &mut TcpStream, status: u16, body: &Value) -> anyhow::Result<()> {
-    let body = body.to_string();
-    let head = format!(
-        "HTTP/1.1 {status} -\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
-        body.len()
-    );
-    stream.write_all(head.as_bytes()).await?;
-    stream.write_all(body.as_bytes()).await?;
-    stream.shutdown().await?;
-    Ok(())
+    plain_http::answer(stream, status, &body.to_string()).await
 }

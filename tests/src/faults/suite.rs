@@ -14,13 +14,13 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::row::Row;
-use super::{disk, gone, kill, reorg, replay, rpc, two};
+use super::{disk, gone, kill, prices, reorg, replay, rpc, two};
 
 /// Rows that run at the same time: most of a row is waiting for leases, windows and blocks.
 const AT_ONCE: usize = 4;
 
 /// Rows that are begun first.
-const LONG: [&str; 4] = ["R1", "R3", "R4", "R17"];
+const LONG: [&str; 5] = ["R1", "R3", "R4", "R14", "R17"];
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -28,6 +28,7 @@ struct Wanted {
     kills: u32,
     batches: u32,
     reorgs: u32,
+    price_rounds: u64,
     only: Option<String>,
     lanes: u32,
 }
@@ -90,6 +91,18 @@ const ROWS: &[Entry] = &[
         fault: "signatures shown for another chain, contract, round, nonce, time, user",
         target: "100 % refused",
         run: |_| Box::pin(replay::run()),
+    },
+    Entry {
+        row: "R14",
+        fault: "a venue disconnects, is mute, repeats, is late, prints nonsense",
+        target: "noticed in 10 s, filled, 0 wrong outcomes",
+        run: |wanted| Box::pin(prices::misbehaving(wanted.price_rounds)),
+    },
+    Entry {
+        row: "R15",
+        fault: "two of three venues dead, or their clocks off by 5 s",
+        target: "always void",
+        run: |wanted| Box::pin(prices::two_of_three(wanted.price_rounds)),
     },
     Entry {
         row: "R17",
@@ -176,6 +189,7 @@ impl Wanted {
             kills: 200,
             batches: 1_000,
             reorgs: 32,
+            price_rounds: 10_000,
             only: None,
             lanes: 3,
         };
@@ -187,9 +201,10 @@ impl Wanted {
                 "--kills" => wanted.kills = value.parse()?,
                 "--batches" => wanted.batches = value.parse()?,
                 "--reorgs" => wanted.reorgs = value.parse()?,
+                "--price-rounds" => wanted.price_rounds = value.parse()?,
                 "--lanes" => wanted.lanes = value.parse()?,
                 "--only" => wanted.only = Some(value),
-                _ => bail!("{word} is none of --kills, --batches, --reorgs, --lanes, --only"),
+                _ => bail!("{word} is no flag of the fault suite"),
             }
         }
         Ok(wanted)
