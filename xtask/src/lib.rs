@@ -14,6 +14,7 @@ pub mod check_all;
 pub mod contracts;
 pub mod demo;
 pub mod faults;
+pub mod fuzz;
 pub mod prerequisites;
 pub mod process;
 pub mod project;

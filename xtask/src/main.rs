@@ -73,6 +73,12 @@ enum Command {
         #[arg(long, default_value_t = 2)]
         jobs: usize,
     },
+    /// Give the decoders of the venues' frames changed ones; none may panic
+    Fuzz {
+        /// So many
+        #[arg(long, default_value_t = 1_000_000)]
+        inputs: u64,
+    },
     /// Check the arrows, budgets and words of the repository
     Tidy {
         /// Print the arrows as docs/ARCHITECTURE.md must state them, and check nothing
@@ -120,6 +126,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Mutate { only, json, jobs } => {
             xtask::contracts::mutate::run(only.as_deref(), json.as_deref(), jobs)?;
         }
+        Command::Fuzz { inputs } => xtask::fuzz::run(inputs)?,
         Command::Tidy { print_arrows: true } => print!("{}", xtask::tidy::arrows_block()),
         Command::Tidy {
             print_arrows: false,

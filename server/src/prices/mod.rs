@@ -16,6 +16,8 @@ mod store;
 #[cfg(test)]
 pub(crate) mod fixture;
 #[cfg(test)]
+mod log_tests;
+#[cfg(test)]
 mod replay_tests;
 #[cfg(test)]
 mod rule_tests;

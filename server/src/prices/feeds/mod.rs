@@ -16,6 +16,8 @@ mod kraken;
 
 #[cfg(test)]
 mod decode_tests;
+#[cfg(test)]
+mod fuzz_tests;
 
 use datasets::Candle;
 
