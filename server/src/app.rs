@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::chain::Deployment;
 use crate::db::Db;
 use crate::predictions::{ReceiptSigner, Writer};
+use crate::releases::Releases;
 use crate::settings::ServeSettings;
 
 /// The serving process's parts, made once and shared.
@@ -28,6 +29,8 @@ pub struct App {
     pub settings: ServeSettings,
     /// Stores predictions in groups.
     pub writer: Writer,
+    /// Published versions of the datasets.
+    pub releases: Releases,
     /// Signs receipts.
     pub receipts: Arc<ReceiptSigner>,
     /// Rung when a job for runners was published.
@@ -49,6 +52,7 @@ impl App {
         db: Db,
         market: MarketClock,
         settings: ServeSettings,
+        releases: Releases,
         receipts: ReceiptSigner,
         deployment: Option<Deployment>,
         entropy: StdRng,
@@ -60,6 +64,7 @@ impl App {
             wall: market.wall().clone(),
             market,
             settings,
+            releases,
             writer,
             receipts,
             runner_wake: Notify::new(),
@@ -128,7 +133,9 @@ pub mod testing {
 
     use rand::SeedableRng;
 
-    use super::{App, Arc, Duration, MarketClock, ReceiptSigner, ServeSettings, StdRng, WallClock};
+    use super::{
+        App, Arc, Duration, MarketClock, ReceiptSigner, Releases, ServeSettings, StdRng, WallClock,
+    };
     use crate::db::testing::sqlite;
     use crate::rounds;
 
@@ -167,10 +174,12 @@ pub mod testing {
             ReceiptSigner::from_secret(&[7; 32], 31_337, alloy::primitives::Address::ZERO);
         let receipts = receipts.expect("a key");
         let entropy = StdRng::from_seed([9; 32]);
+        let releases = Releases::open(folder.path(), None).expect("a folder");
         let app = App::new(
             db,
             MarketClock::live(wall.clone()),
             settings,
+            releases,
             receipts,
             None,
             entropy,

@@ -12,13 +12,15 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::dataset::DatasetStoreArgs;
 use super::{DataArgs, Ended};
 use crate::api;
 use crate::app::{App, stop_on_signal};
 use crate::chain::{self, Chain};
-use crate::jobs::{self, apply_chain_events, calendar};
+use crate::jobs::{self, apply_chain_events, calendar, publish_dataset};
 use crate::predictions::{self, ReceiptSigner};
 use crate::prices::feeds::replay::{self, Replay};
+use crate::releases::Releases;
 use crate::settings::{ServeSettings, market_clock};
 use crate::settlement;
 
@@ -35,6 +37,8 @@ pub(super) struct ServeArgs {
     /// Folder of the public record, served under /record/ [default: `record` in the data folder]
     #[arg(long, value_name = "DIR", env = "FORETOKEN_RECORD")]
     record: Option<PathBuf>,
+    #[command(flatten)]
+    datasets: DatasetStoreArgs,
     /// Play the bundled candles as prices; the market clock is the data folder's clock.json
     #[arg(long)]
     replay: bool,
@@ -60,6 +64,7 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<Ended> {
         replay_end_us,
         chain_poll: chain_poll(market.speed()),
     };
+    let releases = Releases::open(&args.data.data, args.datasets.url())?;
     let secret = receipt_secret(&args.data.data)?;
     let receipts = ReceiptSigner::from_secret(&secret, deployment.chain_id, deployment.registry)?;
     let mut tx = db.begin().await?;
@@ -69,7 +74,15 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<Ended> {
     if let Some(recording) = &recording {
         replay::catch_up(&db, recording, market.now_us()).await?;
     }
-    let app = App::new(db, market, settings, receipts, Some(deployment), entropy);
+    let app = App::new(
+        db,
+        market,
+        settings,
+        releases,
+        receipts,
+        Some(deployment),
+        entropy,
+    );
     serve(app, chain, recording, listener, stop).await
 }
 
@@ -104,12 +117,9 @@ async fn serve(
         let (shared, token) = (Arc::clone(&app), stop.clone());
         parts.spawn(async move { play(&shared, &recording, token).await });
     }
-    let shared = Arc::clone(&app);
+    let (shared, token) = (Arc::clone(&app), stop.clone());
     parts.spawn(async move {
-        if let Err(error) = calendar::write_datasets(&shared).await {
-            tracing::warn!(error = format!("{error:#}"), "datasets were not written");
-        }
-        shared.stopping().await;
+        publish_dataset::run(shared, token).await;
         Ok(())
     });
     let (shared, token) = (Arc::clone(&app), stop.clone());

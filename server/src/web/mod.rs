@@ -7,6 +7,7 @@
 mod assets;
 mod axis;
 mod bars;
+mod byte_range;
 mod chart;
 mod error;
 mod frame;
