@@ -16,7 +16,7 @@ pub mod tournament;
 
 pub use clock::{MarketClock, WallClock};
 pub use id::{AccountId, IdError, ModelId, RoundId, TournamentId};
-pub use price::{Price, PriceError};
+pub use price::{Price, PriceError, Quantity, QuantityError};
 pub use probability::{Probability, ProbabilityError};
 pub use round::{Direction, Outcome, RoundState, ShownState};
 pub use score::{Score, ScoreError};

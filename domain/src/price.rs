@@ -1,4 +1,4 @@
-//! Exact prices.
+//! Exact prices and traded amounts.
 
 use std::fmt;
 use std::str::FromStr;
@@ -66,22 +66,70 @@ impl FromStr for Price {
     type Err = PriceError;
     fn from_str(text: &str) -> Result<Self, PriceError> {
         let bad = || PriceError(text.chars().take(40).collect());
-        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-        // Venues pad with zeros beyond eight digits; only zeros may be cut.
-        let fraction = fraction.trim_end_matches('0');
-        let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
-        if whole.is_empty()
-            || fraction.len() > PRICE_DECIMALS
-            || !digits(whole)
-            || !digits(fraction)
-        {
+        let (units, cut) = decimal_units(text).ok_or_else(bad)?;
+        if cut {
             return Err(bad());
         }
-        let units: i64 = format!("{whole}{fraction:0<8}")
-            .parse()
-            .map_err(|_| bad())?;
         Self::from_units(units).map_err(|_| bad())
     }
+}
+
+/// A traded amount in 1e-8 of the asset, 0 or more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Quantity(i64);
+
+/// Why a text is not a quantity.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("quantity {0:?} is not a decimal of 0 or more, below 92233720368")]
+pub struct QuantityError(String);
+
+impl Quantity {
+    /// No amount.
+    pub const ZERO: Self = Self(0);
+
+    /// A quantity of `units` × 1e-8.
+    ///
+    /// # Errors
+    /// When `units` is below zero.
+    pub fn from_units(units: i64) -> Result<Self, QuantityError> {
+        if units >= 0 {
+            Ok(Self(units))
+        } else {
+            Err(QuantityError(units.to_string()))
+        }
+    }
+
+    /// From decimal text; digits beyond the eighth are cut: no volume needs them.
+    ///
+    /// # Errors
+    /// When the text is no such decimal.
+    pub fn from_text_floored(text: &str) -> Result<Self, QuantityError> {
+        decimal_units(text)
+            .map(|(units, _)| Self(units))
+            .ok_or_else(|| QuantityError(text.chars().take(40).collect()))
+    }
+
+    /// In units of 1e-8.
+    #[must_use]
+    pub fn units(self) -> i64 {
+        self.0
+    }
+}
+
+/// A decimal without sign or exponent in units of 1e-8, and whether digits that are not zero were
+/// cut from its end.
+fn decimal_units(text: &str) -> Option<(i64, bool)> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
+    if whole.is_empty() || !digits(whole) || !digits(fraction) {
+        return None;
+    }
+    let kept = fraction.get(..PRICE_DECIMALS).unwrap_or(fraction);
+    let beyond = fraction.get(PRICE_DECIMALS..).unwrap_or("");
+    // Venues pad with zeros beyond eight digits: those say nothing.
+    let cut = beyond.bytes().any(|b| b != b'0');
+    let units = format!("{whole}{kept:0<8}").parse().ok()?;
+    Some((units, cut))
 }
 
 impl TryFrom<String> for Price {
@@ -119,6 +167,15 @@ mod tests {
             "1.234567".parse::<Price>().expect("valid").to_string(),
             "1.234567"
         );
+    }
+
+    #[test]
+    fn quantities_are_floored_to_eight_digits() {
+        let units = |text| Quantity::from_text_floored(text).map(Quantity::units);
+        assert_eq!(units("0.123456789"), Ok(12_345_678));
+        assert_eq!(units("0"), Ok(0));
+        assert!(units("-1").is_err());
+        assert!(units("1e3").is_err());
     }
 
     #[test]

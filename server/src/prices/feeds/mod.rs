@@ -3,7 +3,17 @@
 //! A feed turns what its source says into a [`Batch`]; [`record`] writes it. Must never decide
 //! anything: jobs do, at their own pace, from what was recorded.
 
+pub mod message;
+pub mod protocol;
 pub mod replay;
+
+mod binance;
+mod coinbase;
+mod exact;
+mod kraken;
+
+#[cfg(test)]
+mod decode_tests;
 
 use datasets::Candle;
 
