@@ -9,6 +9,7 @@ pub mod feeds;
 pub mod rule;
 
 mod closing;
+mod filling;
 mod store;
 
 #[cfg(test)]
@@ -32,6 +33,7 @@ use thiserror::Error;
 use crate::db::Conn;
 use crate::rounds::Round;
 use closing::{Closing, closing};
+pub use filling::{Filled, fill_candles};
 use evidence::{Record, Trade};
 
 /// Why a price verb fails.

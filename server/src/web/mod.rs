@@ -11,12 +11,14 @@ mod byte_range;
 mod chart;
 mod error;
 mod frame;
+mod histogram;
 mod reliability_chart;
 mod round_row;
 mod standings;
 mod text;
 
 mod batches;
+mod dataset_charts;
 mod dataset_file;
 mod datasets;
 mod home;

@@ -5,6 +5,7 @@
 
 pub mod message;
 pub mod protocol;
+pub mod history;
 pub mod replay;
 
 mod binance;
