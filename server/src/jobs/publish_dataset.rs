@@ -161,5 +161,83 @@ fn merged(recorded: &[Candle], stored: Vec<Candle>) -> Vec<Candle> {
 }
 
 #[cfg(test)]
-#[path = "publish_dataset_tests.rs"]
-mod tests;
+mod tests {
+    use datasets::bundled;
+    use domain::timestamp::{parse_rfc3339, rfc3339};
+
+    use super::*;
+    use crate::app::testing::app;
+
+    fn at(text: &str) -> i64 {
+        parse_rfc3339(text).expect("a moment")
+    }
+
+    async fn newest_name(app: &App) -> String {
+        let newest = app.releases.newest().await.expect("listed");
+        let newest = newest.expect("a version");
+        format!("{} {}", newest.manifest.version, newest.manifest.cut)
+    }
+
+    #[test]
+    fn a_version_is_due_at_seventeen_past_midnight() {
+        for (now, next) in [
+            ("2024-03-05T00:16:59Z", "2024-03-05T00:17:00Z"),
+            ("2024-03-05T00:17:00Z", "2024-03-06T00:17:00Z"),
+            ("2024-03-05T23:59:59Z", "2024-03-06T00:17:00Z"),
+        ] {
+            assert_eq!(rfc3339(next_us(at(now))), next, "{now}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_replay_publishes_what_had_happened_by_its_clock() {
+        let (app, _wall, _folder) = app().await;
+        let publish = async |now: &str| {
+            let outcome = publish(&app.db, &app.releases, at(now), true).await;
+            match outcome.expect("published") {
+                Outcome::Published(published) => published,
+                Outcome::TooFew(reason) => panic!("{reason}"),
+            }
+        };
+        let first = publish("2024-03-01T00:00:00Z").await;
+        assert!(matches!(first, Published::New(_)), "{first:?}");
+        let bundled = build(
+            &bundled::candles().expect("bundled"),
+            Split::BUNDLED,
+            BUNDLED_SOURCE,
+        );
+        let newest = app.releases.newest().await.expect("listed").expect("there");
+        assert_eq!(newest.manifest, bundled.expect("built").manifest);
+        // The rest of the day changes nothing, the next day is another version.
+        let later = publish("2024-03-01T23:59:59Z").await;
+        assert!(matches!(later, Published::Unchanged(_)), "{later:?}");
+        let next = publish("2024-03-02T00:17:00Z").await;
+        assert!(matches!(next, Published::New(_)), "{next:?}");
+        assert_eq!(
+            newest_name(&app).await,
+            "1.1.0-20240229 2024-03-02T00:00:00Z"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_live_server_publishes_its_stored_candles_and_says_when_they_are_too_few() {
+        let (app, _wall, _folder) = app().await;
+        let now_us = at("2024-03-05T00:17:00Z");
+        let few = publish(&app.db, &app.releases, now_us, false).await;
+        assert!(matches!(few, Ok(Outcome::TooFew(_))), "{few:?}");
+        let history = bundled::candles().expect("bundled");
+        for asset in Asset::ALL {
+            // The feed stopped at noon of the day before: the version is that day's.
+            let known = history.of(asset).closed_by(at("2024-03-04T12:00:00Z"));
+            let filled = prices::fill_candles(&app.db, asset, known).await;
+            assert_eq!(filled.expect("stored").inserted, known.len());
+        }
+        let published = publish(&app.db, &app.releases, now_us, false).await;
+        let is_new = matches!(published, Ok(Outcome::Published(Published::New(_))));
+        assert!(is_new, "{published:?}");
+        assert_eq!(
+            newest_name(&app).await,
+            "1.1.0-20240302 2024-03-04T00:00:00Z"
+        );
+    }
+}

@@ -125,3 +125,79 @@ fn asset(text: &str) -> Result<Asset, String> {
 fn moment(text: &str) -> Result<i64, String> {
     parse_rfc3339(text).ok_or_else(|| "not RFC 3339, as 2024-03-05T12:00:00Z".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::prices::feeds::history_fixture::Venues;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: BackfillArgs,
+    }
+
+    /// The command over the bundled candles but one, as a venue would answer them.
+    async fn backfill(folder: &std::path::Path, rest: &str, more: &[&str]) -> Ended {
+        let data = folder.display().to_string();
+        let mut line = vec!["backfill", "--venue", "coinbase", "--symbol", "BTC-USD"];
+        line.extend(["--asset", "btc", "--data", &data, "--rest", rest]);
+        line.extend(["--to", "2024-02-03T00:00:00Z"]);
+        line.extend(more);
+        let line = Line::try_parse_from(line).expect("a command");
+        run(line.args).await.expect("an answer")
+    }
+
+    #[tokio::test]
+    async fn history_is_stored_once_and_never_rewritten() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let history = datasets::bundled::candles().expect("bundled");
+        let whole = history.btc.as_slice().to_vec();
+        let (_venues, rest) = Venues::serve(whole.clone(), 0).await;
+        let from = ["--from", "2024-02-01T12:00:00Z"];
+        for _ in 0..2 {
+            assert_eq!(backfill(folder.path(), &rest, &from).await, Ended::Done);
+        }
+        // Another venue's bars differ: refused, and the earlier ones that were missing are new.
+        let mut other = whole.clone();
+        other[200].volume += 1.0;
+        let (_venues, rest) = Venues::serve(other, 0).await;
+        let from = ["--from", "2024-02-01T00:00:00Z"];
+        assert_eq!(backfill(folder.path(), &rest, &from).await, Ended::Refused);
+        let line = DataLine::try_parse_from(["x", "--data", &folder.path().display().to_string()]);
+        let db = line.expect("a line").data.open().await.expect("opens");
+        let mut conn = db.read().await.expect("a connection");
+        let stored = prices::candles(&mut conn, "btc", 0, i64::MAX).await;
+        assert_eq!(stored.expect("candles"), whole[..576]);
+    }
+
+    #[derive(Parser)]
+    struct DataLine {
+        #[command(flatten)]
+        data: DataArgs,
+    }
+
+    #[tokio::test]
+    async fn a_gap_stores_nothing_unless_it_is_accepted() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let history = datasets::bundled::candles().expect("bundled");
+        let mut bars = history.btc.as_slice().to_vec();
+        bars.remove(100);
+        let (_venues, rest) = Venues::serve(bars, 0).await;
+        let from = ["--from", "2024-02-01T00:00:00Z"];
+        assert_eq!(backfill(folder.path(), &rest, &from).await, Ended::Refused);
+        assert!(!folder.path().join("foretoken.sqlite").exists());
+        let accepted = [from[0], from[1], "--with-gaps"];
+        assert_eq!(backfill(folder.path(), &rest, &accepted).await, Ended::Done);
+        for wrong in ["2024-02-03T00:00:00Z", "2024-02-01T00:00:01Z"] {
+            let from = ["--from", wrong];
+            assert_eq!(backfill(folder.path(), &rest, &from).await, Ended::Refused);
+        }
+        let future = ["--from", "2024-02-01T00:00:00Z", "--to", "2999-01-01T00:00:00Z"];
+        let line = ["x", "--venue", "kraken", "--symbol", "BTC/USD", "--asset", "btc"];
+        let line = Line::try_parse_from(line.into_iter().chain(future)).expect("a command");
+        assert_eq!(run(line.args).await.expect("an answer"), Ended::Refused);
+    }
+}

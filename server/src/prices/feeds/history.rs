@@ -225,6 +225,7 @@ fn unreachable(market: &Market, path: &str, reason: &impl ToString) -> HistoryEr
 
 #[cfg(test)]
 mod tests {
+    use super::super::history_fixture::Venues;
     use super::*;
 
     #[test]
@@ -243,6 +244,57 @@ mod tests {
         assert_eq!(found, expected);
         assert!(gaps(&[bar(0), bar(1)], 0..2 * BAR_US).is_empty());
         assert_eq!(gaps(&[], 0..BAR_US), [0..BAR_US]);
+    }
+
+    fn market(venue: Venue, rest: String) -> Market {
+        Market {
+            venue,
+            symbol: "BTCUSDT".into(),
+            asset: Asset::Btc,
+            rest,
+        }
+    }
+
+    #[tokio::test]
+    async fn every_venue_is_read_page_by_page_to_the_same_candles() {
+        let history = datasets::bundled::candles().expect("bundled");
+        let all = history.btc.as_slice();
+        let newest = all.get(all.len() - 700..).expect("candles");
+        let span = newest[0].open_time_us..all[all.len() - 1].close_time_us();
+        for (venue, pages) in [
+            (Venue::Binance, 1),
+            (Venue::Coinbase, 3),
+            (Venue::Kraken, 1),
+        ] {
+            // Busy once: it is asked again.
+            let (venues, rest) = Venues::serve(all.to_vec(), 1).await;
+            let read = candles(&market(venue, rest), span.clone()).await;
+            assert_eq!(read.expect("candles"), newest, "{}", venue.name());
+            assert_eq!(venues.asked(), pages, "{}", venue.name());
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_venue_does_not_have_is_a_gap() {
+        let history = datasets::bundled::candles().expect("bundled");
+        let mut all = history.btc.as_slice().to_vec();
+        let missing = all.remove(400);
+        let span = all[0].open_time_us..all[1_200].open_time_us;
+        let (_venues, rest) = Venues::serve(all.clone(), 0).await;
+        let read = candles(&market(Venue::Coinbase, rest.clone()), span.clone()).await;
+        let read = read.expect("candles");
+        let gap = missing.open_time_us..missing.close_time_us();
+        assert_eq!(gaps(&read, span.clone()), [gap]);
+        // Kraken keeps the newest bars only: everything older is one gap.
+        let read = candles(&market(Venue::Kraken, rest), span.clone()).await;
+        assert_eq!(gaps(&read.expect("answers"), span.clone()), [span]);
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_said_at_once() {
+        let market = market(Venue::Binance, Venues::serve(vec![], 0).await.1 + "/wrong");
+        let refused = candles(&market, 0..BAR_US).await.expect_err("refused");
+        assert!(refused.to_string().contains("404"), "{refused}");
     }
 
     #[test]

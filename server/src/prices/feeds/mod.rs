@@ -15,6 +15,8 @@ mod kraken;
 
 #[cfg(test)]
 mod decode_tests;
+#[cfg(test)]
+pub(crate) mod history_fixture;
 
 use datasets::Candle;
 
