@@ -50,7 +50,9 @@ pub enum DatasetError {
         part: &'static str,
     },
     /// Text that names no version.
-    #[error("{text:?} is no version of a dataset; one is called 1.1.0-20240305 or 1.1.0-20240305-r2")]
+    #[error(
+        "{text:?} is no version of a dataset; one is called 1.1.0-20240305 or 1.1.0-20240305-r2"
+    )]
     Version {
         /// The refused text, cut.
         text: String,

@@ -286,10 +286,7 @@ mod tests {
         assert_eq!(names, ["2023-12", "2024-01", "2024-02", "2024-03"]);
         assert_eq!(made[0].1.start, span.start);
         assert_eq!(made[3].1.end, span.end);
-        assert!(
-            made.windows(2)
-                .all(|pair| pair[0].1.end == pair[1].1.start)
-        );
+        assert!(made.windows(2).all(|pair| pair[0].1.end == pair[1].1.start));
         assert!(months(5..5).is_empty());
     }
 }

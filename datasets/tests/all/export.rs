@@ -178,7 +178,10 @@ fn a_version_is_made_of_what_had_closed_by_its_cut() {
     let newest_bar = |candle: &Candle| candle.close_time_us() == split.cut_us() - FREEZE_US;
     let without = changed(|candle| (!newest_bar(&candle)).then_some(candle));
     let refused = build(&without, split, BUNDLED_SOURCE).unwrap_err();
-    assert!(matches!(refused, DatasetError::MissingBar { .. }), "{refused}");
+    assert!(
+        matches!(refused, DatasetError::MissingBar { .. }),
+        "{refused}"
+    );
 }
 
 /// A client that has a finished month need not fetch it again.
@@ -230,7 +233,9 @@ fn distributions_describe_the_train_part() {
     for feature in &described.features {
         let column = |frame: &DataFrame| frame.column(&feature.name).unwrap().clone();
         let column = |frame| column(frame).as_materialized_series().clone();
-        let most = files.iter().filter_map(|frame| column(frame).max::<f64>().unwrap());
+        let most = files
+            .iter()
+            .filter_map(|frame| column(frame).max::<f64>().unwrap());
         let most = most.fold(f64::MIN, f64::max);
         // Reading JSON may lose the last bit.
         assert!((feature.max - most).abs() < 1e-12, "{}", feature.name);
@@ -243,6 +248,10 @@ fn distributions_describe_the_train_part() {
     let counted: usize = described.days.iter().map(|day| day.rows).sum();
     assert_eq!(counted, EXPORT.manifest.rows - 2);
     let last = described.days.last().unwrap();
-    let close = HISTORY.eth.at(Part::Replay.from_us() - BAR_US).unwrap().close;
+    let close = HISTORY
+        .eth
+        .at(Part::Replay.from_us() - BAR_US)
+        .unwrap()
+        .close;
     assert_eq!((last.asset, last.close, last.rows), (Asset::Eth, close, 0));
 }

@@ -68,7 +68,8 @@ pub(super) async fn list_datasets(
     let page: Vec<Version> = older.by_ref().take(limit).collect();
     let mut versions = Vec::with_capacity(page.len());
     for version in &page {
-        let manifest = &app.releases.release(*version).await?.manifest;
+        let release = app.releases.release(*version).await?;
+        let manifest = &release.manifest;
         versions.push(DatasetBody {
             version: version.to_string(),
             cut: manifest.cut.clone(),

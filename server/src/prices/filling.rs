@@ -27,11 +27,7 @@ pub struct Filled {
 ///
 /// # Errors
 /// Database errors; what was committed before stays.
-pub async fn fill_candles(
-    db: &Db,
-    asset: Asset,
-    candles: &[Candle],
-) -> Result<Filled, PriceError> {
+pub async fn fill_candles(db: &Db, asset: Asset, candles: &[Candle]) -> Result<Filled, PriceError> {
     let mut filled = Filled::default();
     for chunk in candles.chunks(CANDLES_PER_COMMIT) {
         let (Some(first), Some(last)) = (chunk.first(), chunk.last()) else {

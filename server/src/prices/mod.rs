@@ -33,8 +33,8 @@ use thiserror::Error;
 use crate::db::Conn;
 use crate::rounds::Round;
 use closing::{Closing, closing};
-pub use filling::{Filled, fill_candles};
 use evidence::{Record, Trade};
+pub use filling::{Filled, fill_candles};
 
 /// Why a price verb fails.
 #[derive(Debug, Error)]

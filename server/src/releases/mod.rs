@@ -145,8 +145,8 @@ impl Releases {
         }
         let version = export.manifest.version;
         let json = export.manifest_json()?;
-        let put = self.create(&manifest_path(version), Bytes::from(json));
-        if put.await? {
+        let path = manifest_path(version);
+        if self.create(&path, Bytes::from(json)).await? {
             Ok(Published::New(version))
         } else {
             Err(ReleaseError::Raced(version))
@@ -243,22 +243,26 @@ impl Releases {
             return Err(self.damaged(&file_path(&file.sha256)));
         }
         let stream = self.read(file, 0..length).await?;
-        let chunks = stream.try_fold(Vec::new(), async |mut all, chunk| {
-            all.extend_from_slice(&chunk);
-            Ok(all)
-        });
-        chunks.await.map_err(|source| self.failed(source))
+        let chunks: Vec<Bytes> = stream
+            .try_collect()
+            .await
+            .map_err(|source| self.failed(source))?;
+        Ok(chunks.concat())
     }
 
     /// Puts bytes under their digest unless they are there; what is there is read and compared.
     async fn keep(&self, path: &Path, bytes: &[u8], sha256: &str) -> Result<(), ReleaseError> {
         // At most twice: once more when another process put the object in between.
         for _ in 0..2 {
-            match self.digest_of(path).await? {
-                Some(found) if found == sha256 => return Ok(()),
-                Some(_) => return Err(self.damaged(path)),
-                None if self.create(path, Bytes::copy_from_slice(bytes)).await? => return Ok(()),
-                None => {}
+            if let Some(found) = self.digest_of(path).await? {
+                return if found == sha256 {
+                    Ok(())
+                } else {
+                    Err(self.damaged(path))
+                };
+            }
+            if self.create(path, Bytes::copy_from_slice(bytes)).await? {
+                return Ok(());
             }
         }
         Err(self.damaged(path))

@@ -125,7 +125,8 @@ async fn a_run_that_broke_off_is_invisible_and_the_next_completes_it() {
     let releases = Releases::open(folder.path(), None).expect("opened");
     let whole = export("2024-03-05T23:55:00Z", &[("a", "one"), ("b", "two")]);
     let entry = &whole.manifest.files[0];
-    let kept = releases.keep(&file_path(&entry.sha256), &whole.files[0].bytes, &entry.sha256);
+    let path = file_path(&entry.sha256);
+    let kept = releases.keep(&path, &whole.files[0].bytes, &entry.sha256);
     kept.await.expect("the first file of two");
     assert!(releases.newest().await.expect("listed").is_none());
     let before = all(folder.path());
@@ -179,7 +180,14 @@ async fn a_manifest_under_a_wrong_name_is_no_version() {
 #[test]
 fn an_address_that_cannot_be_a_store_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
-    for url in ["https://x/y", "s3:/bucket", "s3://", "s3://a@b/c", "s3://b/../c", "folder"] {
+    for url in [
+        "https://x/y",
+        "s3:/bucket",
+        "s3://",
+        "s3://a@b/c",
+        "s3://b/../c",
+        "folder",
+    ] {
         let refused = Releases::open(folder.path(), Some(url)).expect_err("refused");
         assert!(matches!(refused, ReleaseError::Place { .. }), "{url}");
     }

@@ -68,7 +68,9 @@ pub(super) fn up_chart(shown: &Distributions) -> Option<LineChart> {
     LineChart::draw(&Lines {
         id: "up-rate",
         title: "Rounds that rose, by day",
-        description: format!("Each day between {least:.1} and {most:.1} per cent of the rounds rose."),
+        description: format!(
+            "Each day between {least:.1} and {most:.1} per cent of the rounds rose."
+        ),
         unit: "per cent of a day's rounds with a row",
         x_label: &labels(&btc),
         series: vec![

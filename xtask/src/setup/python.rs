@@ -30,7 +30,7 @@ pub const SDK_TESTS: Environment = Environment {
 pub const S3_TESTS: Environment = Environment {
     requirements: "tests/requirements-moto.txt",
     purpose: "the S3 of the tests",
-    pythons: [(3, 10), (3, 14)],
+    pythons: [(3, 11), (3, 14)],
 };
 
 /// What the scores are compared with; only the scoring benchmark asks for it.

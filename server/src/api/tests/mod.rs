@@ -1,10 +1,10 @@
 //! The real router over a real database; only the clock is moved by hand.
 
-mod datasets;
 mod model_verbs;
 mod models;
 mod predictions;
 mod problems;
+mod published;
 mod runner;
 mod secrecy;
 mod summary;

@@ -195,8 +195,15 @@ mod tests {
             let from = ["--from", wrong];
             assert_eq!(backfill(folder.path(), &rest, &from).await, Ended::Refused);
         }
-        let future = ["--from", "2024-02-01T00:00:00Z", "--to", "2999-01-01T00:00:00Z"];
-        let line = ["x", "--venue", "kraken", "--symbol", "BTC/USD", "--asset", "btc"];
+        let future = [
+            "--from",
+            "2024-02-01T00:00:00Z",
+            "--to",
+            "2999-01-01T00:00:00Z",
+        ];
+        let line = [
+            "x", "--venue", "kraken", "--symbol", "BTC/USD", "--asset", "btc",
+        ];
         let line = Line::try_parse_from(line.into_iter().chain(future)).expect("a command");
         assert_eq!(run(line.args).await.expect("an answer"), Ended::Refused);
     }

@@ -102,11 +102,12 @@ pub async fn candles(market: &Market, span_us: Range<i64>) -> Result<Vec<Candle>
         let to_us = span_us.end.min(from_us.saturating_add(page_us));
         let path = candles_path(market.venue, &market.symbol, from_us, to_us);
         let answer = fetch(&client, market, &path).await?;
-        let page = decode_candles(market.venue, &answer).map_err(|source| HistoryError::Answer {
-            venue: market.venue,
-            path,
-            source,
-        })?;
+        let page =
+            decode_candles(market.venue, &answer).map_err(|source| HistoryError::Answer {
+                venue: market.venue,
+                path,
+                source,
+            })?;
         // A venue may answer more than was asked for, and the bar that has not closed.
         let within = page
             .iter()

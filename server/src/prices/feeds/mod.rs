@@ -3,9 +3,9 @@
 //! A feed turns what its source says into a [`Batch`]; [`record`] writes it. Must never decide
 //! anything: jobs do, at their own pace, from what was recorded.
 
+pub mod history;
 pub mod message;
 pub mod protocol;
-pub mod history;
 pub mod replay;
 
 mod binance;

@@ -1,7 +1,7 @@
 //! Every page on a fresh server and on one with rounds behind it.
 
-mod datasets;
 mod model;
+mod published;
 mod world;
 
 use std::sync::Arc;
