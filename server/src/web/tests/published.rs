@@ -122,7 +122,7 @@ async fn files_are_sent_by_ranges_and_not_again_when_known() {
         let range = (RANGE, "bytes=100-199".to_owned());
         let part = format!("bytes 100-199/{size}");
 
-        let (status, headers, body) = ask(&app, "GET", &path, &[range.clone()]).await;
+        let (status, headers, body) = ask(&app, "GET", &path, std::slice::from_ref(&range)).await;
         assert_eq!(status, StatusCode::PARTIAL_CONTENT);
         assert_eq!(body, bytes[100..200]);
         assert_eq!(headers[CONTENT_RANGE], part.as_str());
