@@ -137,13 +137,13 @@ contract OddTokensTest is OddTokenHarness {
         IStakeVault.Settings memory values = settings(IRoundRegistry.Kind.Direction);
         for (uint8 decimals = 6; decimals < 27; decimals += 3) {
             values.token = address(new OddToken(decimals));
-            if (decimals == 18) new StakeVault(values);
+            if (decimals == 18) this.deploy(values);
             else vm.expectRevert(abi.encodeWithSelector(IStakeVault.BadSettings.selector));
-            if (decimals != 18) new StakeVault(values);
+            if (decimals != 18) this.deploy(values);
         }
         values.token = ALICE;
         vm.expectRevert();
-        new StakeVault(values);
+        this.deploy(values);
     }
 
     function test_forced_ether_and_donations_change_no_accounting() public {

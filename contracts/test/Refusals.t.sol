@@ -174,7 +174,7 @@ contract RefusalsTest is Harness {
             if (kind == 7) values.faultProof = ALICE;
             if (kind == 8) values.delay = SETTLE_BY + 3 * WINDOW + MARGIN;
             vm.expectRevert(abi.encodeWithSelector(IStakeVault.BadSettings.selector));
-            new StakeVault(values);
+            this.deploy(values);
         }
         StakeVault good = new StakeVault(settings(IRoundRegistry.Kind.Direction));
         same(address(good.faultProof()), address(faultProof), "the judge");

@@ -56,6 +56,6 @@ contract SettingsTest is Harness {
 
     function _refused(IStakeVault.Settings memory values) private {
         vm.expectRevert(abi.encodeWithSelector(IStakeVault.BadSettings.selector));
-        new StakeVault(values);
+        this.deploy(values);
     }
 }

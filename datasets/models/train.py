@@ -2,7 +2,7 @@
 
     python train.py DATASETS [--out FOLDER]
 
-DATASETS is a folder made by `export_datasets` (see README.md). Only `train.parquet` of both assets
+DATASETS is a folder made by `export_datasets` (see README.md). Only the train part of both assets
 is learned from; `validation.parquet` is read to print and record scores. How hard each model is
 shrunk was set by the spread of its probabilities on the train part. The replay part is in neither
 file. Seeds and thread counts are fixed.
@@ -50,7 +50,10 @@ def read_part(datasets, features, part):
     """Rows of one part by asset: {asset: (x float32 [n, F], y int64 [n])}."""
     rows = {}
     for asset in ASSETS:
-        frame = polars.read_parquet(datasets / asset / f"{part}.parquet")
+        # The train part is one file a month, in one folder.
+        folder = datasets / asset / part
+        source = folder / "*.parquet" if folder.is_dir() else folder.with_suffix(".parquet")
+        frame = polars.read_parquet(source).sort("t_us")
         x = frame.select(features).to_numpy().astype(np.float32)
         y = frame["target"].to_numpy().astype(np.int64)
         assert np.isfinite(x).all() and set(np.unique(y)) <= {0, 1}

@@ -1,7 +1,9 @@
 //! Rows of features and targets, and their Parquet form.
 //!
-//! Owns which rounds of a part become rows and what the columns are called. Must never put a
-//! target of the replay part into a row that leaves the process.
+//! Owns which rounds of a part become rows and what the columns are called. Must never make a row
+//! of a round that lacks a bar.
+
+use std::ops::Range;
 
 use domain::Direction;
 use domain::timestamp::compact_minute;
@@ -40,6 +42,23 @@ pub struct Rows {
 /// # Errors
 /// [`DatasetError::EmptyPart`] when not a single round of the part has all its bars.
 pub fn rows(history: &CandleHistory, asset: Asset, part: Part) -> Result<Rows, DatasetError> {
+    let made = rows_between(history, asset, part.from_us()..part.to_us())?;
+    if made.rows.is_empty() {
+        return Err(DatasetError::EmptyPart { part: part.name() });
+    }
+    Ok(made)
+}
+
+/// The rows of `asset` whose rounds lie in `span_us`, a start on the five-minute grid to an end,
+/// with targets; there may be none.
+///
+/// # Errors
+/// [`DatasetError::NotARound`] when the start is off the grid.
+pub fn rows_between(
+    history: &CandleHistory,
+    asset: Asset,
+    span_us: Range<i64>,
+) -> Result<Rows, DatasetError> {
     let own = history.of(asset).as_slice();
     let other = history.of(asset.other()).as_slice();
     let mut made = Rows {
@@ -47,8 +66,8 @@ pub fn rows(history: &CandleHistory, asset: Asset, part: Part) -> Result<Rows, D
         rounds_without_bars: 0,
         rounds_without_direction: 0,
     };
-    let mut t_us = part.from_us();
-    while part.holds(t_us) {
+    let mut t_us = span_us.start;
+    while t_us + BAR_US <= span_us.end {
         let both = target(own, t_us).and_then(|y| Ok((y, feature_row(own, other, t_us)?)));
         match both {
             Ok((None, _)) => made.rounds_without_direction += 1,
@@ -61,9 +80,6 @@ pub fn rows(history: &CandleHistory, asset: Asset, part: Part) -> Result<Rows, D
             Err(other) => return Err(other),
         }
         t_us += BAR_US;
-    }
-    if made.rows.is_empty() {
-        return Err(DatasetError::EmptyPart { part: part.name() });
     }
     Ok(made)
 }

@@ -49,6 +49,14 @@ pub enum DatasetError {
         /// The part's name.
         part: &'static str,
     },
+    /// Text that names no version.
+    #[error(
+        "{text:?} is no version of a dataset; one is called 1.1.0-20240305 or 1.1.0-20240305-r2"
+    )]
+    Version {
+        /// The refused text, cut.
+        text: String,
+    },
     /// Reading or writing Parquet failed.
     #[error("parquet: {0}")]
     Parquet(#[from] PolarsError),

@@ -16,10 +16,13 @@ pub mod targets;
 pub mod bundled;
 pub mod candle_file;
 pub mod dataset;
+pub mod distributions;
 pub mod export;
 pub mod manifest;
 pub mod reference_models;
+pub mod version;
 
+mod columns;
 mod error;
 
 pub use candle::{Asset, Candle, CandleHistory, CandleSeries};
@@ -27,3 +30,4 @@ pub use error::DatasetError;
 pub use export::write_datasets;
 pub use manifest::Manifest;
 pub use reference_models::{ReferenceModel, reference_models};
+pub use version::Version;

@@ -9,19 +9,23 @@ use sha2::{Digest, Sha256};
 use crate::candle::Asset;
 use crate::dataset::{Row, as_number};
 use crate::features::FeatureGroup;
+use crate::version::Version;
 
 /// Version of the files' layout and content; grows with every change of either.
-pub const DATASET_VERSION: &str = "1.0.0";
+pub const DATASET_VERSION: &str = "1.1.0";
 
 /// `manifest.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     /// Name of the dataset.
     pub name: String,
-    /// [`DATASET_VERSION`].
-    pub version: String,
+    /// Which version this is: [`DATASET_VERSION`], the UTC day of the newest target, the revision.
+    pub version: Version,
     /// [`crate::features::FEATURE_SCHEMA_VERSION`].
     pub feature_schema_version: u32,
+    /// The UTC midnight by which every candle behind the files had closed, RFC 3339. Also the start
+    /// of the live row's round.
+    pub cut: String,
     /// Rows in all files.
     pub rows: usize,
     /// Start of the first round in any file, RFC 3339.
@@ -114,15 +118,18 @@ pub struct FeatureEntry {
     pub description: &'static str,
 }
 
-/// The content hash: per file its path and a zero byte, then per row T (8 bytes), each feature
-/// (4 bytes) and the target (8 bytes, when there is one), all little-endian.
+/// The content hash: per asset and part `<asset>/<part>.parquet` and a zero byte, then per row T
+/// (8 bytes), each feature (4 bytes) and the target (8 bytes, when there is one), all little-endian.
+/// How the rows of a part are cut into files does not change it.
 #[derive(Default)]
 pub(crate) struct ContentHash(Sha256);
 
 impl ContentHash {
-    pub(crate) fn add(&mut self, path: &str, rows: &[Row]) {
-        self.0.update(path.as_bytes());
-        self.0.update([0]);
+    pub(crate) fn begin(&mut self, asset: Asset, part: &str) {
+        self.0.update(format!("{asset}/{part}.parquet\0"));
+    }
+
+    pub(crate) fn add(&mut self, rows: &[Row]) {
         for row in rows {
             self.0.update(row.t_us.to_le_bytes());
             for value in &row.features {

@@ -1,11 +1,18 @@
-//! The split in time of the bundled history.
+//! The split in time: of a dataset cut at any midnight, and of the bundled history.
 //!
 //! Owns which rounds a model may be trained on, which may judge it, and which no reference model
 //! has ever seen. Must never let the bars behind a row of one part reach into the next part.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use crate::candle::BAR_US;
+
+/// Days of the part that judges models.
+pub const VALIDATION_DAYS: i64 = 6;
+/// A UTC day in microseconds.
+pub const DAY_US: i64 = 86_400_000_000;
 
 /// Bars left out between two parts: one day. More than a row spans, which is [`crate::features`]'
 /// 145 bars, the bar open at the freeze and the bar of the target.
@@ -21,7 +28,48 @@ const VALIDATION_TO_US: i64 = 1_709_164_800_000_000;
 const REPLAY_TO_US: i64 = 1_709_856_300_000_000;
 const EMBARGO_US: i64 = EMBARGO_BARS * BAR_US;
 
-/// A part of the history. The embargoed days between them belong to none.
+/// How a dataset is split that knows the candles closed by a UTC midnight, the cut, and no later one.
+///
+/// Before the cut lies a day in no part, so that a model judged on the validation part meets live
+/// rounds whose bars it was not judged by; before that [`VALIDATION_DAYS`] of validation, another
+/// day in no part, and everything older is for training. So the newest target ends a day before the
+/// cut, and a dataset made at a moment of the market never tells what happened after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Split {
+    cut_us: i64,
+}
+
+impl Split {
+    /// The split of the bundled history: what a demo replays begins at its cut.
+    pub const BUNDLED: Self = Self {
+        cut_us: Part::Replay.from_us(),
+    };
+
+    /// The split that is cut at the last UTC midnight by `instant_us`.
+    pub const fn by(instant_us: i64) -> Self {
+        Self {
+            cut_us: instant_us - instant_us.rem_euclid(DAY_US),
+        }
+    }
+
+    /// Candles that close later are not looked at. Also the start of the live row's round.
+    pub const fn cut_us(self) -> i64 {
+        self.cut_us
+    }
+
+    /// Rounds for training end by then.
+    pub const fn train_to_us(self) -> i64 {
+        self.validation_us().start - EMBARGO_US
+    }
+
+    /// Rounds for validation lie between.
+    pub const fn validation_us(self) -> Range<i64> {
+        let to_us = self.cut_us - EMBARGO_US;
+        to_us - VALIDATION_DAYS * DAY_US..to_us
+    }
+}
+
+/// A part of the bundled history. The embargoed days between them belong to none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Part {
@@ -102,6 +150,16 @@ mod tests {
             );
             assert_eq!(after.from_us() - before.to_us(), EMBARGO_BARS * BAR_US);
         }
+    }
+
+    #[test]
+    fn the_bundled_parts_are_the_split_at_their_cut() {
+        let split = Split::by(Part::Replay.from_us() + 86_399_999_999);
+        assert_eq!(split, Split::BUNDLED);
+        assert_eq!(split.train_to_us(), Part::Train.to_us());
+        let validation = Part::Validation.from_us()..Part::Validation.to_us();
+        assert_eq!(split.validation_us(), validation);
+        assert_ne!(Split::by(Part::Replay.from_us() - 1), split);
     }
 
     #[test]

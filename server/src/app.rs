@@ -14,6 +14,7 @@ use crate::chain::Deployment;
 use crate::db::Db;
 use crate::predictions::{ReceiptSigner, Writer};
 use crate::prices::feeds::live::board::Board;
+use crate::releases::Releases;
 use crate::settings::ServeSettings;
 
 /// The serving process's parts, made once and shared.
@@ -29,6 +30,8 @@ pub struct App {
     pub settings: ServeSettings,
     /// Stores predictions in groups.
     pub writer: Writer,
+    /// Published versions of the datasets.
+    pub releases: Releases,
     /// Signs receipts.
     pub receipts: Arc<ReceiptSigner>,
     /// Rung when a job for runners was published.
@@ -45,33 +48,47 @@ pub struct App {
     trials: Mutex<HashSet<(ModelId, String)>>,
 }
 
+/// What an [`App`] is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// The database.
+    pub db: Db,
+    /// Rounds, deadlines, prices.
+    pub market: MarketClock,
+    /// Configuration.
+    pub settings: ServeSettings,
+    /// The published datasets.
+    pub releases: Releases,
+    /// Signs receipts.
+    pub receipts: ReceiptSigner,
+    /// The contracts; absent when no chain is configured.
+    pub deployment: Option<Deployment>,
+    /// What the live feeds are doing; absent where prices are a replay.
+    pub feeds: Option<Arc<Board>>,
+    /// Salts and keys come from it.
+    pub entropy: StdRng,
+}
+
 impl App {
     /// Puts the parts together and starts the writer.
     #[must_use]
-    pub fn new(
-        db: Db,
-        market: MarketClock,
-        settings: ServeSettings,
-        receipts: ReceiptSigner,
-        deployment: Option<Deployment>,
-        feeds: Option<Arc<Board>>,
-        entropy: StdRng,
-    ) -> Arc<Self> {
-        let receipts = Arc::new(receipts);
-        let writer = Writer::start(db.clone(), Arc::clone(&receipts));
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let receipts = Arc::new(parts.receipts);
+        let writer = Writer::start(parts.db.clone(), Arc::clone(&receipts));
         Arc::new(Self {
-            db,
-            wall: market.wall().clone(),
-            market,
-            settings,
+            db: parts.db,
+            wall: parts.market.wall().clone(),
+            market: parts.market,
+            settings: parts.settings,
+            releases: parts.releases,
             writer,
             receipts,
             runner_wake: Notify::new(),
             timetable_wake: Notify::new(),
-            deployment,
-            feeds,
+            deployment: parts.deployment,
+            feeds: parts.feeds,
             stop: CancellationToken::new(),
-            entropy: Mutex::new(entropy),
+            entropy: Mutex::new(parts.entropy),
             trials: Mutex::new(HashSet::new()),
         })
     }
@@ -133,7 +150,10 @@ pub mod testing {
 
     use rand::SeedableRng;
 
-    use super::{App, Arc, Duration, MarketClock, ReceiptSigner, ServeSettings, StdRng, WallClock};
+    use super::{
+        App, Arc, Duration, MarketClock, Parts, ReceiptSigner, Releases, ServeSettings, StdRng,
+        WallClock,
+    };
     use crate::db::testing::sqlite;
     use crate::rounds;
 
@@ -172,15 +192,17 @@ pub mod testing {
             ReceiptSigner::from_secret(&[7; 32], 31_337, alloy::primitives::Address::ZERO);
         let receipts = receipts.expect("a key");
         let entropy = StdRng::from_seed([9; 32]);
-        let app = App::new(
+        let releases = Releases::open(folder.path(), None).expect("a folder");
+        let app = App::new(Parts {
             db,
-            MarketClock::live(wall.clone()),
+            market: MarketClock::live(wall.clone()),
             settings,
+            releases,
             receipts,
-            None,
-            None,
+            deployment: None,
+            feeds: None,
             entropy,
-        );
+        });
         (app, wall, folder)
     }
 }

@@ -16,6 +16,7 @@ pub mod models;
 pub mod predictions;
 pub mod prices;
 pub mod record;
+pub mod releases;
 pub mod rounds;
 pub mod runners;
 pub mod scores;

@@ -13,7 +13,7 @@ from typing import Callable, Iterator, Optional, TypeVar
 import pytest
 
 from conftest import LiveServer
-from foretoken import Client, LateError, Model, ProblemError, Round
+from foretoken import Client, Dataset, LateError, Model, ProblemError, Round
 
 PACKAGE = Path(__file__).resolve().parents[1]
 TOURNAMENT = "btc-usd-5m"
@@ -157,3 +157,22 @@ def test_the_example_bot_ends_on_interrupt(live: LiveServer) -> None:
     said, _ = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 0, said
     assert "ends with" in said
+
+
+def test_the_newest_dataset_is_fetched_once(api: Client, tmp_path: Path) -> None:
+    def look() -> Optional[Dataset]:
+        try:
+            return api.download_dataset(tmp_path)
+        except ProblemError as problem:
+            # The server publishes its first version a while after it starts.
+            if problem.code != "unknown-dataset":
+                raise
+            return None
+
+    first = wait_for("a published dataset", look)
+    again = api.download_dataset(tmp_path, first.version)
+    assert (again.fetched, again.kept) == ([], first.fetched + first.kept)
+    for asset in ("btc", "eth"):
+        for part in ("train", "validation", "live"):
+            files = again.files(asset, part)
+            assert files and all(file.read_bytes()[:4] == b"PAR1" for file in files)

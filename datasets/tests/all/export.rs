@@ -3,9 +3,13 @@
 use std::io::Cursor;
 use std::sync::LazyLock;
 
-use datasets::export::{Export, build};
+use datasets::candle::{BAR_US, Candle, CandleHistory};
+use datasets::distributions::{BINS, Distributions};
+use datasets::export::{BUNDLED_SOURCE, Export, build};
+use datasets::features::{FEATURE_COUNT, FREEZE_US};
 use datasets::manifest::FileEntry;
-use datasets::split::Part;
+use datasets::split::{DAY_US, Part, Split};
+use datasets::{Asset, CandleSeries, DatasetError};
 use polars::prelude::{DataFrame, ParquetReader, SerReader};
 use sha2::{Digest, Sha256};
 
@@ -16,10 +20,30 @@ use crate::HISTORY;
 const CONTENT_SHA256: &str = "953e608b1925b0f0fc827518cafd09afd45f8fe59d43edfe8350081d22fa317f";
 
 pub(crate) static EXPORT: LazyLock<Export> =
-    LazyLock::new(|| build(&HISTORY).expect("the bundled candles cover every part"));
+    LazyLock::new(|| at(Split::BUNDLED).expect("the bundled candles cover every part"));
+
+fn at(split: Split) -> Result<Export, DatasetError> {
+    build(&HISTORY, split, BUNDLED_SOURCE)
+}
+
+/// The bundled candles with every one changed that `change` changes.
+fn changed(change: impl Fn(Candle) -> Option<Candle>) -> CandleHistory {
+    let of = |asset| {
+        let candles = HISTORY.of(asset).as_slice().iter().copied();
+        CandleSeries::new(asset, candles.filter_map(&change).collect()).expect("still valid")
+    };
+    CandleHistory {
+        btc: of(Asset::Btc),
+        eth: of(Asset::Eth),
+    }
+}
 
 fn frame(path: &str) -> DataFrame {
-    let file = EXPORT
+    frame_of(&EXPORT, path)
+}
+
+fn frame_of(export: &Export, path: &str) -> DataFrame {
+    let file = export
         .files
         .iter()
         .find(|file| file.path == path)
@@ -27,6 +51,11 @@ fn frame(path: &str) -> DataFrame {
     ParquetReader::new(Cursor::new(file.bytes.as_slice()))
         .finish()
         .expect("Parquet")
+}
+
+fn times(frame: &DataFrame) -> Vec<i64> {
+    let column = frame.column("t_us").unwrap().i64().unwrap();
+    column.iter().map(Option::unwrap).collect()
 }
 
 fn row_files() -> impl Iterator<Item = &'static FileEntry> {
@@ -39,15 +68,15 @@ fn row_files() -> impl Iterator<Item = &'static FileEntry> {
 
 #[test]
 fn the_same_candles_give_the_same_bytes() {
-    assert_eq!(build(&HISTORY).unwrap(), *EXPORT);
+    assert_eq!(at(Split::BUNDLED).unwrap(), *EXPORT);
     assert_eq!(EXPORT.manifest.content_sha256, CONTENT_SHA256);
 }
 
 #[test]
 fn the_manifest_lists_every_file_with_its_hash() {
-    let (manifest_file, files) = EXPORT.files.split_last().unwrap();
-    assert_eq!(manifest_file.path, "manifest.json");
-    let listed: serde_json::Value = serde_json::from_slice(&manifest_file.bytes).unwrap();
+    let files = &EXPORT.files;
+    let listed: serde_json::Value =
+        serde_json::from_slice(&EXPORT.manifest_json().unwrap()).unwrap();
     assert_eq!(listed, serde_json::to_value(&EXPORT.manifest).unwrap());
     assert_eq!(files.len(), EXPORT.manifest.files.len());
     for (file, entry) in files.iter().zip(&EXPORT.manifest.files) {
@@ -102,15 +131,7 @@ fn files_hold_the_listed_columns_without_an_empty_cell() {
 #[test]
 fn no_file_tells_an_outcome_of_the_replay() {
     for entry in row_files() {
-        let frame = frame(&entry.path);
-        let times: Vec<i64> = frame
-            .column("t_us")
-            .unwrap()
-            .i64()
-            .unwrap()
-            .iter()
-            .map(Option::unwrap)
-            .collect();
+        let times = times(&frame(&entry.path));
         let rows = entry.rows.as_ref().unwrap();
         let part = match rows.part.as_str() {
             "train" => Part::Train,
@@ -136,4 +157,101 @@ fn the_files_are_written_below_the_folder() {
             file.bytes
         );
     }
+    let written = std::fs::read(folder.path().join("new/manifest.json")).unwrap();
+    assert_eq!(written, EXPORT.manifest_json().unwrap());
+}
+
+/// What a server knows at the cut is all that a version holds, so no later candle changes a byte.
+#[test]
+fn a_version_is_made_of_what_had_closed_by_its_cut() {
+    let split = Split::by(Part::Replay.from_us() + 3 * DAY_US);
+    let known = changed(|candle| (candle.close_time_us() <= split.cut_us()).then_some(candle));
+    let export = build(&known, split, BUNDLED_SOURCE).unwrap();
+    assert_eq!(export, at(split).unwrap());
+    assert_eq!(export.manifest.version.to_string(), "1.1.0-20240302");
+    for asset in Asset::ALL {
+        let live = frame_of(&export, &format!("{asset}/live.parquet"));
+        assert_eq!(times(&live), [split.cut_us()]);
+        let validation = times(&frame_of(&export, &format!("{asset}/validation.parquet")));
+        assert!(validation.last().unwrap() + BAR_US <= split.cut_us() - DAY_US);
+    }
+    let newest_bar = |candle: &Candle| candle.close_time_us() == split.cut_us() - FREEZE_US;
+    let without = changed(|candle| (!newest_bar(&candle)).then_some(candle));
+    let refused = build(&without, split, BUNDLED_SOURCE).unwrap_err();
+    assert!(
+        matches!(refused, DatasetError::MissingBar { .. }),
+        "{refused}"
+    );
+}
+
+/// A client that has a finished month need not fetch it again.
+#[test]
+fn a_month_that_is_over_keeps_its_bytes_in_later_versions() {
+    // The bundled days moved so that a month ends inside the train part.
+    let moved = changed(|mut candle| {
+        candle.open_time_us -= 20 * DAY_US;
+        Some(candle)
+    });
+    let cut = |days: i64| Split::by(Part::Replay.to_us() - (20 + days) * DAY_US);
+    let of = |days| build(&moved, cut(days), BUNDLED_SOURCE).unwrap();
+    let (older, newer) = (of(1), of(0));
+    let file = |export: &Export, path: &str| {
+        let mut files = export.files.iter();
+        files.find(|file| file.path == path).unwrap().bytes.clone()
+    };
+    for asset in Asset::ALL {
+        let over = format!("{asset}/train/2024-01.parquet");
+        assert_eq!(file(&older, &over), file(&newer, &over));
+        let growing = format!("{asset}/train/2024-02.parquet");
+        let mut rows = times(&frame_of(&newer, &growing));
+        rows.truncate(frame_of(&older, &growing).height());
+        assert_eq!(rows, times(&frame_of(&older, &growing)));
+        assert_ne!(file(&older, &growing), file(&newer, &growing));
+    }
+    assert_ne!(older.manifest.content_sha256, newer.manifest.content_sha256);
+    assert!(older.manifest.version < newer.manifest.version);
+}
+
+#[test]
+fn too_few_candles_make_no_version() {
+    for cut_us in [Part::Train.from_us(), Part::Train.from_us() + 8 * DAY_US] {
+        let refused = at(Split::by(cut_us)).unwrap_err();
+        let is_empty = matches!(refused, DatasetError::EmptyPart { part: "train" });
+        assert!(is_empty, "{refused}");
+    }
+}
+
+#[test]
+fn distributions_describe_the_train_part() {
+    let file = EXPORT.files.last().unwrap();
+    assert_eq!(file.path, "distributions.json");
+    let described: Distributions = serde_json::from_slice(&file.bytes).unwrap();
+    assert_eq!(described.features.len(), FEATURE_COUNT);
+    let files = Asset::ALL.map(|asset| frame(&format!("{asset}/train/2024-02.parquet")));
+    let rows: usize = files.iter().map(DataFrame::height).sum();
+    assert_eq!(described.train_rows, rows);
+    for feature in &described.features {
+        let column = |frame: &DataFrame| frame.column(&feature.name).unwrap().clone();
+        let column = |frame| column(frame).as_materialized_series().clone();
+        let most = files
+            .iter()
+            .filter_map(|frame| column(frame).max::<f64>().unwrap());
+        let most = most.fold(f64::MIN, f64::max);
+        // Reading JSON may lose the last bit.
+        assert!((feature.max - most).abs() < 1e-12, "{}", feature.name);
+        assert_eq!(feature.counts.len(), BINS);
+        assert_eq!(feature.counts.iter().sum::<u64>(), rows as u64);
+        assert!(feature.quantiles.is_sorted() && feature.sd > 0.0);
+    }
+    // 29 days of each asset before the cut; the targets of train and validation, and no others.
+    assert_eq!(described.days.len(), 58);
+    let counted: usize = described.days.iter().map(|day| day.rows).sum();
+    assert_eq!(counted, EXPORT.manifest.rows - 2);
+    let last = described.days.last().unwrap();
+    let close = HISTORY
+        .eth
+        .at(Part::Replay.from_us() - BAR_US)
+        .unwrap()
+        .close;
+    assert_eq!((last.asset, last.close, last.rows), (Asset::Eth, close, 0));
 }

@@ -16,6 +16,7 @@ mod round_body;
 mod tournament_body;
 
 mod delete_model;
+mod get_dataset;
 mod get_evidence;
 pub(crate) mod get_feeds;
 mod get_health;
@@ -31,6 +32,7 @@ mod get_time;
 mod get_tournament;
 mod list_aggregates;
 mod list_batches;
+mod list_datasets;
 mod list_models;
 mod list_outcomes;
 mod list_rounds;
@@ -84,6 +86,7 @@ const UPLOAD_TIME_LIMIT: Duration = Duration::from_secs(300);
         (name = "rounds", description = "Rounds, their evidence and their results"),
         (name = "predictions", description = "Posting predictions"),
         (name = "models", description = "Entering tournaments; scores and payouts"),
+        (name = "datasets", description = "What to train on, in versions that never change"),
         (name = "runner", description = "For processes that execute hosted models")
     )
 )]
@@ -138,6 +141,8 @@ fn quick() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(get_round_aggregate::get_round_aggregate))
         .routes(routes!(list_aggregates::list_aggregates))
         .routes(routes!(list_batches::list_batches))
+        .routes(routes!(list_datasets::list_datasets))
+        .routes(routes!(get_dataset::get_dataset))
         .routes(routes!(get_leaderboard::get_leaderboard))
         .routes(routes!(
             put_prediction::put_prediction,

@@ -69,7 +69,7 @@ enum Command {
     Exit(exit::ExitArgs),
     /// Check an ONNX model as the server would
     Check(check::CheckArgs),
-    /// Write the datasets: features, targets, manifest
+    /// Write or publish the datasets, or fill candles from a venue's history
     Dataset(dataset::DatasetArgs),
 }
 
@@ -147,7 +147,7 @@ async fn run(command: Command) -> anyhow::Result<Ended> {
         Command::Verify(args) => verify::run(args).await,
         Command::Exit(args) => exit::run(args).await,
         Command::Check(args) => check::run(&args),
-        Command::Dataset(args) => dataset::run(&args),
+        Command::Dataset(args) => dataset::run(args).await,
     }
 }
 

@@ -12,15 +12,17 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::dataset::DatasetStoreArgs;
 use super::{DataArgs, Ended, refuse};
 use crate::api;
-use crate::app::{App, stop_on_signal};
+use crate::app::{App, Parts, stop_on_signal};
 use crate::chain::{self, Chain};
-use crate::jobs::{self, apply_chain_events, calendar};
+use crate::jobs::{self, apply_chain_events, calendar, publish_dataset};
 use crate::predictions::{self, ReceiptSigner};
 use crate::prices::feeds::live::LiveFeeds;
 use crate::prices::feeds::live::settings::FeedSettings;
 use crate::prices::feeds::replay::{self, Replay};
+use crate::releases::Releases;
 use crate::settings::{ServeSettings, frames_folder, market_clock};
 use crate::settlement;
 
@@ -37,6 +39,8 @@ pub(super) struct ServeArgs {
     /// Folder of the public record, served under /record/ [default: `record` in the data folder]
     #[arg(long, value_name = "DIR", env = "FORETOKEN_RECORD")]
     record: Option<PathBuf>,
+    #[command(flatten)]
+    datasets: DatasetStoreArgs,
     /// Play the bundled candles as prices; the market clock is the data folder's clock.json
     #[arg(long, conflicts_with = "feeds")]
     replay: bool,
@@ -72,6 +76,7 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<Ended> {
         replay_end_us,
         chain_poll: chain_poll(market.speed()),
     };
+    let releases = Releases::open(&args.data.data, args.datasets.url())?;
     let secret = receipt_secret(&args.data.data)?;
     let receipts = ReceiptSigner::from_secret(&secret, deployment.chain_id, deployment.registry)?;
     let mut tx = db.begin().await?;
@@ -84,16 +89,16 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<Ended> {
     if let Some(recording) = &recording {
         replay::catch_up(&db, recording, market.now_us()).await?;
     }
-    let board = feeds.as_ref().map(LiveFeeds::board);
-    let app = App::new(
+    let app = App::new(Parts {
         db,
         market,
         settings,
+        releases,
         receipts,
-        Some(deployment),
-        board,
+        deployment: Some(deployment),
+        feeds: feeds.as_ref().map(LiveFeeds::board),
         entropy,
-    );
+    });
     let source = match (recording, feeds) {
         (Some(recording), _) => Source::Replay(recording),
         (None, Some(feeds)) => Source::Live(feeds),
@@ -147,12 +152,9 @@ async fn serve(
         }
         Source::None => {}
     }
-    let shared = Arc::clone(&app);
+    let (shared, token) = (Arc::clone(&app), stop.clone());
     parts.spawn(async move {
-        if let Err(error) = calendar::write_datasets(&shared).await {
-            tracing::warn!(error = format!("{error:#}"), "datasets were not written");
-        }
-        shared.stopping().await;
+        publish_dataset::run(shared, token).await;
         Ok(())
     });
     let (shared, token) = (Arc::clone(&app), stop.clone());

@@ -30,35 +30,8 @@ pub async fn start(app: &Arc<App>) -> anyhow::Result<JobScheduler> {
         })
     })?;
     scheduler.add(clean_up).await?;
-    let shared = Arc::clone(app);
-    let datasets = Job::new_async("0 17 0 * * *", move |_, _| {
-        let app = Arc::clone(&shared);
-        Box::pin(async move {
-            if let Err(error) = write_datasets(&app).await {
-                tracing::warn!(error = format!("{error:#}"), "datasets were not written");
-            }
-        })
-    })?;
-    scheduler.add(datasets).await?;
     scheduler.start().await?;
     Ok(scheduler)
-}
-
-/// Writes the downloadable datasets unless they are there.
-///
-/// # Errors
-/// When features cannot be computed or files cannot be written.
-pub async fn write_datasets(app: &App) -> anyhow::Result<()> {
-    let folder = app.settings.data_dir.join("datasets");
-    tokio::task::spawn_blocking(move || {
-        if folder.join("manifest.json").is_file() {
-            return Ok(());
-        }
-        std::fs::create_dir_all(&folder)?;
-        datasets::write_datasets(&folder)?;
-        anyhow::Ok(())
-    })
-    .await?
 }
 
 async fn forget_old_ticks(app: &App) -> anyhow::Result<()> {

@@ -8,6 +8,7 @@ pub mod calendar;
 pub mod check_model;
 mod lock_round;
 mod open_round;
+pub mod publish_dataset;
 mod resolve_round;
 mod run_round;
 mod score_round;

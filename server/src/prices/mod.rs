@@ -10,6 +10,7 @@ pub mod feeds;
 pub mod rule;
 
 mod closing;
+mod filling;
 mod frozen;
 mod store;
 
@@ -40,6 +41,7 @@ use connection_log::{Gap, Measured};
 use evidence::{Record, Trade};
 use feeds::live::board::VenueStatus;
 
+pub use filling::{Filled, fill_candles};
 pub use frozen::Frozen;
 
 /// Why a price verb fails.

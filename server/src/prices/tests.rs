@@ -334,3 +334,30 @@ async fn the_feed_records_as_the_market_clock_passes() {
     })
     .await;
 }
+
+/// What is there stays, whatever a venue says later.
+#[tokio::test]
+async fn filling_the_past_rewrites_nothing() {
+    each_database(|db| async move {
+        let history = history();
+        let all = history.btc.as_slice().get(..3_000).expect("candles");
+        let (some, rest) = all.split_at(2_500);
+        let fill = async |candles: &[Candle]| {
+            let filled = fill_candles(&db, Asset::Btc, candles).await;
+            filled.expect("filled")
+        };
+        assert_eq!(fill(some).await.inserted, 2_500);
+        let mut offered = all.to_vec();
+        offered[7].volume += 1.0;
+        offered[2_999].volume += 1.0;
+        let filled = fill(&offered).await;
+        assert_eq!((filled.inserted, filled.same), (rest.len(), 2_499));
+        assert_eq!(filled.differing, [(all[7], offered[7])]);
+        let mut conn = db.read().await.expect("a connection");
+        let to_us = all[2_999].close_time_us();
+        let stored = candles(&mut conn, "btc", 0, to_us).await.expect("candles");
+        assert_eq!(stored[..2_999], all[..2_999]);
+        assert_eq!(stored[2_999], offered[2_999]);
+    })
+    .await;
+}

@@ -7,15 +7,18 @@
 mod assets;
 mod axis;
 mod bars;
+mod byte_range;
 mod chart;
 mod error;
 mod frame;
+mod histogram;
 mod reliability_chart;
 mod round_row;
 mod standings;
 mod text;
 
 mod batches;
+mod dataset_charts;
 mod dataset_file;
 mod datasets;
 mod feeds;

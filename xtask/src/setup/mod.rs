@@ -39,6 +39,7 @@ pub fn run(scope: Scope) -> Result<()> {
         prerequisites::check()?;
         debian::ensure()?;
         python::SDK_TESTS.ensure(&store)?;
+        python::S3_TESTS.ensure(&store)?;
         cargo_deny::ensure(&store)?;
         contracts::ensure(&store)?;
         python::CONTRACT_ANALYSIS.ensure(&store)?;

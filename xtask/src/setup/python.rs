@@ -1,5 +1,5 @@
-//! The Python environments: one for the SDK's tests, one for the reference of the scores, one for the
-//! analysis of the contracts. One per list of requirements, so a changed list makes a new one and an old clone keeps its own.
+//! The Python environments: one for the SDK's tests, one for the S3 of the store's test, one for the
+//! reference of the scores, one for the analysis of the contracts. One per list of requirements, so a changed list makes a new one and an old clone keeps its own.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,6 +24,13 @@ pub const SDK_TESTS: Environment = Environment {
     purpose: "the SDK's tests",
     // Its packages are pure Python or have a pure wheel, so no newest one is known.
     pythons: [(3, 9), (3, u32::MAX)],
+};
+
+/// moto's server, which plays S3 in the test of the store of datasets.
+pub const S3_TESTS: Environment = Environment {
+    requirements: "tests/requirements-moto.txt",
+    purpose: "the S3 of the tests",
+    pythons: [(3, 11), (3, 14)],
 };
 
 /// What the scores are compared with; only the scoring benchmark asks for it.

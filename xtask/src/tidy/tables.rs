@@ -40,6 +40,7 @@ pub(super) const SLICES: &[&str] = &[
     "aggregates",
     "runners",
     "downloads",
+    "releases",
 ];
 
 /// What a module of the server may use inside its own layer, transitively.

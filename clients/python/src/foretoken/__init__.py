@@ -12,12 +12,14 @@ Ask for the open rounds, post a probability, keep the receipt::
 
 from .client import Client
 from .clock import ServerClock
+from .datasets import Dataset
 from .errors import ForetokenError, LateError, ProblemError, UnexpectedAnswer, Unreachable
 from .transport import Retry
 from .types import Model, Outcome, Receipt, Round, Tournament
 
 __all__ = [
     "Client",
+    "Dataset",
     "ForetokenError",
     "LateError",
     "Model",

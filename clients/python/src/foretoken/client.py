@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Dict, List, Mapping, Optional, Tuple, Type, Union
 from urllib.parse import quote
@@ -11,6 +12,7 @@ from urllib.parse import quote
 import httpx
 
 from .clock import ServerClock
+from .datasets import Dataset, download
 from .errors import ForetokenError, ProblemError, UnexpectedAnswer, Unreachable
 from .transport import Retry, Transport
 from .types import Model, Outcome, Receipt, Round, Tournament, field
@@ -166,6 +168,17 @@ class Client:
     def aggregates(self, tournament: str) -> Mapping[str, Any]:
         """The combined forecasts of resolved rounds, as the API answers them."""
         return _object(self._get("/aggregates", {"tournament": tournament}))
+
+    def download_dataset(
+        self, folder: Union[str, Path], version: Optional[str] = None
+    ) -> Dataset:
+        """Brings `folder` to a published version of the datasets, the newest when none is named.
+
+        Files that are there with the right hash are kept, so a later version costs what is new in
+        it. What breaks off is resumed, in this call or in the next. Every file is checked by its
+        SHA-256, and `manifest.json` is written last.
+        """
+        return download(self._transport, folder, version or "newest")
 
     def _get(self, path: str, params: Optional[Mapping[str, str]] = None) -> Any:
         return self._transport.ask("GET", path, params=params)

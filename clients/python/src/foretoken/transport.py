@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Callable, Mapping, Optional
 
 import httpx
@@ -68,6 +69,63 @@ class Transport:
         `budget_s` shortens the time for repetitions. Raises `ProblemError`, `Unreachable` or
         `UnexpectedAnswer`.
         """
+
+        def once() -> httpx.Response:
+            return self._http.request(method, path, params=params, json=body)
+
+        answer = self._repeated(method, path, once, budget_s)
+        return _json(answer, method, path)
+
+    def ask_bytes(self, path: str) -> bytes:
+        """The body of a good answer, as it is."""
+        return self._repeated("GET", path, lambda: self._http.get(path)).content
+
+    def download(self, path: str, partial: Path, size: int, tag: str) -> None:
+        """Brings `partial` to `size` bytes of the file at `path` of the server (not of its API).
+
+        Goes on behind the bytes that `partial` has, as long as the file's etag is `tag`; what breaks
+        off is resumed. Whether the bytes are right is for the caller to check.
+        """
+        url = self._http.base_url.copy_with(raw_path=path.encode("ascii"))
+        while (have := partial.stat().st_size if partial.is_file() else 0) < size:
+            try:
+                self._repeated("GET", path, lambda: self._receive(url, partial, size, tag))
+            except Unreachable:
+                # The budget of repetitions is for what does not move at all.
+                if not partial.is_file() or partial.stat().st_size <= have:
+                    raise
+                continue
+            if partial.stat().st_size <= have:
+                raise UnexpectedAnswer(f"GET {path} ended before its {size} bytes")
+
+    def _receive(self, url: httpx.URL, partial: Path, size: int, tag: str) -> httpx.Response:
+        """One request; what came before a failure stays in `partial`."""
+        have = partial.stat().st_size if partial.is_file() else 0
+        headers = {"accept-encoding": "identity"}
+        if have > 0:
+            headers.update({"range": f"bytes={have}-", "if-range": f'"{tag}"'})
+        with self._http.stream("GET", url, headers=headers) as answer:
+            if not answer.is_success:
+                answer.read()
+                return answer
+            goes_on = answer.status_code == 206
+            if goes_on and not answer.headers.get("content-range", "").startswith(f"bytes {have}-"):
+                raise UnexpectedAnswer(f"GET {url.path} answered another range than was asked for")
+            with partial.open("ab" if goes_on else "wb") as file:
+                for chunk in answer.iter_bytes():
+                    file.write(chunk)
+                    if file.tell() > size:
+                        raise UnexpectedAnswer(f"GET {url.path} has more than its {size} bytes")
+        return answer
+
+    def _repeated(
+        self,
+        method: str,
+        path: str,
+        once: Callable[[], httpx.Response],
+        budget_s: Optional[float] = None,
+    ) -> httpx.Response:
+        """A good answer, after repetitions where they are safe."""
         allowed = self._retry.budget_s if budget_s is None else min(budget_s, self._retry.budget_s)
         end = self._monotonic() + allowed
         repetition = 0
@@ -75,7 +133,7 @@ class Transport:
             failure: ForetokenError
             retry_after_s = 0.0
             try:
-                answer = self._http.request(method, path, params=params, json=body)
+                answer = once()
             except httpx.TransportError as error:
                 # A request that never left may be repeated whatever it is.
                 is_safe = method in IDEMPOTENT or isinstance(error, httpx.ConnectError)
@@ -83,7 +141,7 @@ class Transport:
                 failure.__cause__ = error
             else:
                 if answer.is_success:
-                    return _json(answer, method, path)
+                    return answer
                 failure = _refusal(answer, method, path)
                 is_safe = answer.status_code in PASSING and method in IDEMPOTENT
                 retry_after_s = _retry_after_s(answer)

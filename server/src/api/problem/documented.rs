@@ -65,6 +65,8 @@ documented! {
     UnknownModel: [("404", "`unknown-model`")];
     /// An endpoint over one tournament.
     UnknownTournament: [("404", "`unknown-tournament`")];
+    /// An endpoint over one version of the datasets.
+    UnknownDataset: [("404", "`unknown-dataset`")];
     /// An endpoint over what is secret until the outcome.
     NotYetResolved: [("403", "`not-yet-resolved`")];
     /// Posting a prediction.

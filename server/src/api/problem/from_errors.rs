@@ -7,6 +7,7 @@ use super::Problem;
 use crate::accounts::AccountError;
 use crate::models::ModelError;
 use crate::predictions::PredictionError;
+use crate::releases::ReleaseError;
 use crate::rounds::RoundError;
 use crate::runners::RunnerError;
 
@@ -23,6 +24,29 @@ impl Problem {
             "The request has no API key.",
             KEY_REMEDY,
         )
+    }
+}
+
+impl Problem {
+    /// No version of the datasets is called so.
+    pub(in crate::api) fn unknown_dataset(name: &str) -> Self {
+        let name: String = name.chars().take(80).collect();
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "unknown-dataset",
+            "There is no such version of the datasets",
+            format!("No version of the datasets is called {name:?}."),
+            "`GET /api/v1/datasets` lists the published versions.",
+        )
+    }
+}
+
+impl From<ReleaseError> for Problem {
+    fn from(error: ReleaseError) -> Self {
+        match error {
+            ReleaseError::UnknownVersion(version) => Self::unknown_dataset(&version.to_string()),
+            error => Self::internal(&error),
+        }
     }
 }
 

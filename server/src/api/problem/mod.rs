@@ -15,7 +15,8 @@ use utoipa::ToSchema;
 
 pub(super) use documented::{
     BodyProblems, KeyProblems, LeaseProblems, ModelNameProblems, NotYetResolved,
-    PredictionProblems, QueryProblems, UnknownModel, UnknownRound, UnknownTournament, add_common,
+    PredictionProblems, QueryProblems, UnknownDataset, UnknownModel, UnknownRound,
+    UnknownTournament, add_common,
 };
 
 /// A refusal on its way out. Boxed, so that a `Result` stays small.

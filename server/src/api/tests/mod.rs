@@ -4,6 +4,7 @@ mod model_verbs;
 mod models;
 mod predictions;
 mod problems;
+mod published;
 mod runner;
 mod secrecy;
 mod summary;

@@ -4,6 +4,7 @@
 //! anything: jobs do, at their own pace, from what was recorded.
 
 pub mod frames;
+pub mod history;
 pub mod live;
 pub mod message;
 pub mod protocol;
@@ -18,6 +19,8 @@ mod kraken;
 mod decode_tests;
 #[cfg(test)]
 mod fuzz_tests;
+#[cfg(test)]
+pub(crate) mod history_fixture;
 
 use datasets::Candle;
 

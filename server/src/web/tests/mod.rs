@@ -1,6 +1,7 @@
 //! Every page on a fresh server and on one with rounds behind it.
 
 mod model;
+mod published;
 mod world;
 
 use std::sync::Arc;
@@ -67,7 +68,7 @@ async fn every_page_of_a_fresh_server_says_what_is_to_come() {
         ("/tournaments/btc-usd-5m", "No round has opened yet"),
         ("/leaderboard", "No round has been scored yet"),
         ("/leaderboard?tournament=eth-usd-5m", "Ethereum"),
-        ("/datasets", "have not been exported"),
+        ("/datasets", "have not been published"),
         ("/batches", "No batch has been planned yet"),
         ("/operator", "never ran"),
     ] {
@@ -209,35 +210,6 @@ async fn nothing_that_others_said_is_seen_before_the_outcome() {
         .find(|row| row.contains(&played.locked.to_string()));
     let row = row.expect("the locked round is listed");
     assert!(row.matches("<td class=\"n\">–</td>").count() == 2, "{row}");
-}
-
-#[tokio::test]
-async fn datasets_are_served_as_the_manifest_names_them() {
-    let (app, _wall, _folder) = app().await;
-    let folder = app.settings.data_dir.join("datasets");
-    let manifest = datasets::write_datasets(&folder).expect("written");
-    let html = page(&app, "/datasets", StatusCode::OK).await;
-    for file in &manifest.files {
-        assert!(
-            html.contains(&format!("/datasets/files/{}", file.path)),
-            "{}",
-            file.path
-        );
-        let answer = get(&app, &format!("/datasets/files/{}", file.path)).await;
-        let body = to_bytes(answer.into_body(), usize::MAX)
-            .await
-            .expect("a body");
-        assert_eq!(body.len(), file.bytes, "{}", file.path);
-    }
-    assert_eq!(
-        get(&app, "/datasets/files/manifest.json").await.status(),
-        StatusCode::OK
-    );
-    std::fs::write(folder.join("secret"), "x").expect("written");
-    for path in ["secret", "../foretoken.sqlite", "btc/../features.json"] {
-        let answer = get(&app, &format!("/datasets/files/{path}")).await;
-        assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{path}");
-    }
 }
 
 #[tokio::test]
