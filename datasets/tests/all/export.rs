@@ -54,8 +54,9 @@ fn frame_of(export: &Export, path: &str) -> DataFrame {
 }
 
 fn times(frame: &DataFrame) -> Vec<i64> {
-    let column = frame.column("t_us").unwrap().i64().unwrap();
-    column.iter().map(Option::unwrap).collect()
+    let column = frame.column("t_us").expect("a column");
+    let values = column.i64().expect("integers").iter();
+    values.collect::<Option<_>>().expect("no empty cell")
 }
 
 fn row_files() -> impl Iterator<Item = &'static FileEntry> {
