@@ -166,9 +166,8 @@ impl Keeper {
         trade: &VenueTrade,
         pending: &mut Pending,
     ) {
-        let of_symbol = |market: &&mut Market| market.symbol == trade.symbol;
         let mut markets = self.markets.iter_mut().filter(|((v, _), _)| *v == venue);
-        let Some((_, market)) = markets.find(|(_, market)| of_symbol(&market)) else {
+        let Some((_, market)) = markets.find(|(_, market)| market.symbol == trade.symbol) else {
             return;
         };
         let need = market.saw(receive_time_us, trade, pending);
