@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {IERC20Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {IRoundRegistry} from "../src/IRoundRegistry.sol";
 import {IStakeVault} from "../src/IStakeVault.sol";
@@ -69,6 +70,9 @@ contract StakeVaultTest is Harness {
         vault.deposit(0, type(uint64).max);
         vm.expectPartialRevert(IStakeVault.VaultFull.selector);
         vault.fund(TOURNAMENT, uint64(limit) - TOKEN + 1);
+        // One unit less is for the token to refuse.
+        vm.expectPartialRevert(IERC20Errors.ERC20InsufficientBalance.selector);
+        vault.fund(TOURNAMENT, uint64(limit) - TOKEN);
     }
 
     function test_lifetime_deposits_of_a_model_stop_below_two_to_the_63() public {
