@@ -161,6 +161,17 @@ contract RefusalsTest is Harness {
         same(vault.head().seq, 0, "not accepted");
     }
 
+    function test_a_batch_may_burn_everything_that_is_staked() public {
+        newModel(ALICE, 10 * TOKEN);
+        bytes32 head = vault.head().root;
+        bytes memory changes = entry(0, -10 * int64(TOKEN), 0);
+        vm.prank(OPERATOR);
+        vault.proposeBatch(1, head, "top", 10 * TOKEN, 0, noReveals(), changes, 0);
+        pass(WINDOW);
+        vault.acceptBatch(1, vault.proposal().root);
+        same(vault.books().staked, 0, "nothing is left");
+    }
+
     function test_every_setting_is_checked() public {
         for (uint256 kind = 0; kind < 9; ++kind) {
             IStakeVault.Settings memory values = settings(IRoundRegistry.Kind.Direction);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {IERC20Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {IRoundRegistry} from "../src/IRoundRegistry.sol";
 import {IStakeVault} from "../src/IStakeVault.sol";
@@ -69,6 +70,9 @@ contract StakeVaultTest is Harness {
         vault.deposit(0, type(uint64).max);
         vm.expectPartialRevert(IStakeVault.VaultFull.selector);
         vault.fund(TOURNAMENT, uint64(limit) - TOKEN + 1);
+        // One unit less is for the token to refuse.
+        vm.expectPartialRevert(IERC20Errors.ERC20InsufficientBalance.selector);
+        vault.fund(TOURNAMENT, uint64(limit) - TOKEN);
     }
 
     function test_lifetime_deposits_of_a_model_stop_below_two_to_the_63() public {
@@ -88,6 +92,8 @@ contract StakeVaultTest is Harness {
         );
         vault.deposit(index, amount);
         same(vault.books().staked, 0, "everything is out");
+        vault.deposit(index, uint64(limit - lifetime));
+        same(vault.model(index).deposited, limit, "up to the limit itself");
     }
 
     function test_deposit_with_permit_even_when_it_was_spent_before() public {
@@ -122,6 +128,9 @@ contract StakeVaultTest is Harness {
         vm.expectRevert(abi.encodeWithSelector(IStakeVault.UnknownTournament.selector, bytes32("x")));
         vm.prank(BOB);
         vault.fund("x", 9);
+        vm.expectRevert(abi.encodeWithSelector(IStakeVault.ZeroAmount.selector));
+        vm.prank(BOB);
+        vault.fund(TOURNAMENT, 0);
     }
 
     function test_a_request_matures_pays_once_and_keeps_the_rest() public {
@@ -170,6 +179,7 @@ contract StakeVaultTest is Harness {
         vault.cancelRequest(0);
         vm.prank(ALICE);
         vault.cancelRequest(0);
+        same(vault.model(0).maturesAt, 0, "no date without a request");
         pass(DELAY);
         vm.expectRevert(abi.encodeWithSelector(IStakeVault.NoRequest.selector, 0));
         vault.withdraw(0, 0, 0, _empty);
