@@ -10,8 +10,8 @@ use super::evidence::LeftOut;
 
 /// A gap in this time before a boundary keeps a venue out.
 const BEFORE_BOUNDARY_US: i64 = 60 * SECOND_US;
-/// A clock is judged by the last measurement until this long after a boundary.
-const AFTER_BOUNDARY_US: i64 = 10 * SECOND_US;
+/// A clock is judged by the measurements this close to a boundary, on either side.
+const NEAR_BOUNDARY_US: i64 = 10 * SECOND_US;
 /// What a venue's stamps may be ahead of our clock.
 const AHEAD_US: i64 = SECOND_US;
 /// What a venue's stamps may be behind our clock, the way to us included.
@@ -68,7 +68,7 @@ pub fn is_clock_good(offset_us: i64) -> bool {
 
 /// The span of measurements that a round's boundaries need.
 pub(super) fn clock_span([t0_us, t1_us]: [i64; 2]) -> (i64, i64) {
-    (t0_us - BEFORE_BOUNDARY_US, t1_us + AFTER_BOUNDARY_US)
+    (t0_us - BEFORE_BOUNDARY_US, t1_us + NEAR_BOUNDARY_US)
 }
 
 /// The span of gaps that a round's boundaries need.
@@ -105,13 +105,20 @@ pub fn left_out(
     found
 }
 
+/// A measurement near the boundary that is bad, or the last one of the minute before when there is
+/// none near. One is enough: samples are of the seconds that it was taken from.
 fn bad_clock(clocks: &[Measured], venue: Venue, boundary_us: i64, closed_us: i64) -> Option<i64> {
-    let until_us = closed_us.min(boundary_us + AFTER_BOUNDARY_US);
-    let near = boundary_us - BEFORE_BOUNDARY_US..=until_us;
-    let last = clocks
-        .iter()
-        .filter(|one| one.venue == venue && near.contains(&one.measured_us))
-        .max_by_key(|one| one.measured_us)?;
+    let until_us = closed_us.min(boundary_us + NEAR_BOUNDARY_US);
+    let within = |from_us: i64| {
+        let own = clocks.iter().filter(move |one| one.venue == venue);
+        own.filter(move |one| (from_us..=until_us).contains(&one.measured_us))
+    };
+    let mut near = within(boundary_us - NEAR_BOUNDARY_US).peekable();
+    if near.peek().is_some() {
+        let bad = near.filter(|one| !is_clock_good(one.offset_us));
+        return bad.max_by_key(|one| one.measured_us).map(|one| one.offset_us);
+    }
+    let last = within(boundary_us - BEFORE_BOUNDARY_US).max_by_key(|one| one.measured_us)?;
     (!is_clock_good(last.offset_us)).then_some(last.offset_us)
 }
 
@@ -196,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_is_judged_by_its_last_measurement_at_each_boundary() {
+    fn a_clock_is_judged_by_its_measurements_at_each_boundary() {
         let at = |second: i64, offset_us: i64| Measured {
             venue: Venue::Binance,
             measured_us: T0 + second * SECOND_US,
@@ -204,6 +211,10 @@ mod tests {
         };
         assert_eq!(out(&[], &[at(-5, 3_000_000), at(295, -1_000_000)]), []);
         assert_eq!(out(&[], &[at(-20, 5_000_000), at(-5, 100_000)]), []);
+        // A jump at the boundary shows in what is measured after it.
+        assert_eq!(out(&[], &[at(-1, 0), at(9, 5_000_000)]).len(), 1);
+        assert_eq!(out(&[], &[at(-9, 5_000_000), at(9, 0)]).len(), 1);
+        assert_eq!(out(&[], &[at(-40, 0), at(-30, 5_000_000)]).len(), 1);
         // Far from both boundaries.
         assert_eq!(out(&[], &[at(150, 5_000_000)]), []);
         let behind = out(&[], &[at(-5, 3_000_001)]);

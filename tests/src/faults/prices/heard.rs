@@ -22,8 +22,8 @@ const BEFORE_US: i64 = 80 * SECOND_US;
 /// And of so long after one.
 const AFTER_US: i64 = 75 * SECOND_US;
 /// A clock is measured by the trades of this time, and so often (the live feeds' clocks.rs).
-const CLOCK_WINDOW_US: i64 = 60 * SECOND_US;
-const CLOCK_EVERY_US: i64 = 10 * SECOND_US;
+const CLOCK_WINDOW_US: i64 = 10 * SECOND_US;
+const CLOCK_EVERY_US: i64 = 2 * SECOND_US;
 const LEAST_CLOCK_TRADES: usize = 3;
 /// When evidence closes (protocol.md §1), after the end of the interval.
 const ALL_US: i64 = 20 * SECOND_US;
@@ -87,7 +87,7 @@ impl Heard {
     fn measured(&self, boundaries: [i64; 2]) -> Vec<Measured> {
         let mut measured = Vec::new();
         for t_us in boundaries {
-            for step in -6..=1 {
+            for step in -30..=5 {
                 let at_us = t_us + step * CLOCK_EVERY_US;
                 measured.extend(self.measured_at(at_us).map(|offset_us| Measured {
                     venue: self.venue,

@@ -67,7 +67,7 @@ pub struct VenueStatus {
     pub broken: u64,
     /// When the last frame came; 0 before the first.
     pub frame_us: i64,
-    /// Our time of receiving less its stamps, the median of the last minute.
+    /// Our time of receiving less its stamps, the median of ten seconds.
     pub lag_us: Option<i64>,
     /// Our clock less its REST clock.
     pub clock_us: Option<i64>,

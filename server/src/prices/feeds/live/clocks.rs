@@ -14,8 +14,9 @@ use crate::prices::connection_log::Measured;
 use crate::prices::feeds::protocol;
 use crate::wall::pause;
 
-/// Trades of this time are looked at.
-const WINDOW_US: i64 = 60 * SECOND_US;
+/// Trades of this time are looked at: so short that a clock that jumps at a boundary has moved the
+/// median before the boundary's last measurement.
+const WINDOW_US: i64 = 10 * SECOND_US;
 /// Trades in it at most.
 const MOST_TRADES: usize = 1_000;
 /// Fewer trades say nothing.
@@ -23,7 +24,7 @@ const LEAST_TRADES: usize = 3;
 /// After a connection was made the venue may send old trades.
 const SETTLING_US: i64 = 2 * SECOND_US;
 /// Between two measurements that are written.
-const WRITE_EVERY_US: i64 = 10 * SECOND_US;
+const WRITE_EVERY_US: i64 = 2 * SECOND_US;
 
 /// The middle of some numbers; of an even number the mean of the middle two, floored.
 pub(super) fn median(mut values: Vec<i64>) -> Option<i64> {
@@ -152,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lag_is_the_median_of_the_last_minute_and_starts_anew_with_a_connection() {
+    fn the_lag_is_the_median_of_ten_seconds_and_starts_anew_with_a_connection() {
         let board = Board::new(&FeedSettings::public_venues().expect("the program's own file"));
         let mut lags = Lags::default();
         let lag = |board: &Board| board.read(Venue::Kraken, |status| status.lag_us).flatten();
@@ -176,7 +177,7 @@ mod tests {
         assert_eq!(
             lags.measure(NOW + SECOND_US, &board),
             [],
-            "written every ten seconds"
+            "written every two seconds"
         );
         lags.restart(Venue::Kraken, NOW);
         lags.add(Venue::Kraken, NOW + SECOND_US, NOW - 50 * SECOND_US);
