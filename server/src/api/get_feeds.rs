@@ -53,7 +53,7 @@ pub(crate) struct VenueBody {
     pub(crate) broken_frames: u64,
     /// Since the last frame of any kind, seconds.
     pub(crate) frame_age_s: Option<f64>,
-    /// Receive time less the stamps of its trades, median of the last minute, milliseconds.
+    /// Receive time less the stamps of its trades, median of ten seconds, milliseconds.
     pub(crate) lag_ms: Option<i64>,
     /// Our clock less its REST clock, milliseconds.
     pub(crate) clock_offset_ms: Option<i64>,

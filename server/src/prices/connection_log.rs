@@ -116,7 +116,9 @@ fn bad_clock(clocks: &[Measured], venue: Venue, boundary_us: i64, closed_us: i64
     let mut near = within(boundary_us - NEAR_BOUNDARY_US).peekable();
     if near.peek().is_some() {
         let bad = near.filter(|one| !is_clock_good(one.offset_us));
-        return bad.max_by_key(|one| one.measured_us).map(|one| one.offset_us);
+        return bad
+            .max_by_key(|one| one.measured_us)
+            .map(|one| one.offset_us);
     }
     let last = within(boundary_us - BEFORE_BOUNDARY_US).max_by_key(|one| one.measured_us)?;
     (!is_clock_good(last.offset_us)).then_some(last.offset_us)
