@@ -178,7 +178,7 @@ fn gap_row(gap: Gap) -> GapRow {
         state: if gap.filled_us > 0 {
             format!("filled {}", text::moment(gap.filled_us))
         } else {
-            "open".to_owned()
+            "not filled".to_owned()
         },
         asset: gap.asset,
     }
