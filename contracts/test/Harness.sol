@@ -9,6 +9,13 @@ import {RoundRegistry} from "../src/RoundRegistry.sol";
 import {StakeVault} from "../src/StakeVault.sol";
 import {SumTree} from "../src/SumTree.sol";
 
+/// @notice An event as the cheatcodes tell it.
+struct Log {
+    bytes32[] topics;
+    bytes data;
+    address emitter;
+}
+
 /// @notice The cheatcodes in use; the packaged library of them is old.
 interface Vm {
     function warp(uint256) external;
@@ -39,6 +46,8 @@ interface Vm {
         returns (bytes32[] memory);
     function toString(uint256) external pure returns (string memory);
     function getBlockTimestamp() external view returns (uint256);
+    function recordLogs() external;
+    function getRecordedLogs() external returns (Log[] memory);
 }
 
 Vm constant vm = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));

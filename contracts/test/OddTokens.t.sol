@@ -98,13 +98,15 @@ contract OddTokensTest is OddTokenHarness {
         same(_withdraw(), TOKEN, "and is paid once the block ends");
     }
 
-    function test_who_has_nothing_left_moves_no_token() public {
+    function test_who_has_nothing_left_is_paid_nothing_without_a_word() public {
         vm.prank(ALICE);
         vault.requestWithdrawal(0, 20 * TOKEN);
         pass(DELAY);
         same(_withdraw(), 10 * TOKEN, "everything");
         _odd.blockOnly(ALICE);
+        vm.recordLogs();
         same(_withdraw(), 0, "not even a transfer of nothing");
+        same(vm.getRecordedLogs().length, 0, "and no event");
     }
 
     function test_a_burn_that_burns_nothing_leaves_a_donation() public {
