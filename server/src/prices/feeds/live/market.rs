@@ -72,6 +72,12 @@ impl Market {
         }
     }
 
+    /// The trade that it goes on after.
+    #[cfg(test)]
+    pub(super) fn newest(&self) -> Option<Known> {
+        self.continuity.newest()
+    }
+
     /// The connection was lost, or is not made yet.
     pub(super) fn down(&mut self, at_us: i64, reason: &str, pending: &mut Pending) {
         if self.open.iter().any(|gap| gap.to_us == Gap::OPEN) {

@@ -19,6 +19,9 @@ mod refill;
 mod session;
 mod venue;
 
+#[cfg(test)]
+mod resume_tests;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,7 +38,7 @@ use self::keeper::{Event, Keeper, Pending};
 use self::market::Market;
 use self::settings::{FeedSettings, VenueSettings};
 use self::venue::Followed;
-use crate::db::Db;
+use crate::db::{Conn, Db};
 use crate::prices::connection_log::Gap;
 use crate::prices::{PriceError, Tick, gaps, newest_trade, trade_at};
 
@@ -168,26 +171,46 @@ async fn resume(
     for settings in venues {
         for (asset, symbol) in &settings.markets {
             let venue = settings.name;
-            let left: Vec<Gap> = gaps(&mut conn, asset, (now_us - LEFT_US, i64::MAX))
-                .await?
-                .into_iter()
-                .filter(|gap| gap.venue == venue && gap.filled_us == 0)
-                .collect();
-            // Everything since the oldest of them is asked for again.
-            let known = match left.iter().map(|gap| gap.from_us).min() {
-                Some(from_us) => trade_at(&mut conn, asset, venue, from_us).await?,
-                None => newest_trade(&mut conn, asset, venue).await?,
-            };
-            let known = known.map(|tick: Tick| Known {
+            let left = left_gaps(&mut conn, asset, venue, now_us).await?;
+            let mut newest = newest_trade(&mut conn, asset, venue).await?;
+            let mut resumed = Vec::new();
+            for gap in left {
+                // Everything after the trade before the gap is asked for again. Where there is no
+                // such trade nothing can fill it, and what came later stands.
+                let before = trade_at(&mut conn, asset, venue, gap.from_us).await?;
+                if before.is_none() && newest.is_some() {
+                    continue;
+                }
+                let is_older =
+                    |tick: &Tick| newest.as_ref().is_some_and(|n| tick.trade_id < n.trade_id);
+                if before.as_ref().is_some_and(is_older) {
+                    newest = before;
+                }
+                resumed.push(gap);
+            }
+            let known = newest.map(|tick: Tick| Known {
                 trade_id: tick.trade_id,
                 venue_time_us: tick.venue_time_us,
             });
+            let left = resumed;
             let mut market = Market::resume((venue, asset, symbol), known, left);
             market.down(now_us, "the feed was not running", pending);
             markets.insert((venue, asset.clone()), market);
         }
     }
     Ok(markets)
+}
+
+/// Gaps of a market that an earlier run left unfilled a short time ago.
+async fn left_gaps(
+    conn: &mut Conn,
+    asset: &str,
+    venue: Venue,
+    now_us: i64,
+) -> Result<Vec<Gap>, PriceError> {
+    let mut left = gaps(conn, asset, (now_us - LEFT_US, i64::MAX)).await?;
+    left.retain(|gap| gap.venue == venue && gap.filled_us == 0);
+    Ok(left)
 }
 
 /// TLS with the machine's certificates. The provider is named, since more than one is compiled in.
