@@ -1,8 +1,8 @@
 //! Rows R14 and R15: venues that misbehave, and what becomes of rounds then.
 //!
 //! Ten thousand generated rounds are corrupted one by one and decided by the server's rule
-//! ([`heard`], [`corrupt`]); the live feeds themselves follow fake venues through every
-//! misbehaviour ([`soak`]).
+//! (`heard`, `corrupt`); the live feeds themselves follow fake venues through every
+//! misbehaviour (`soak`).
 
 mod corrupt;
 mod heard;

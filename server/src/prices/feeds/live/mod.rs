@@ -1,7 +1,7 @@
 //! The live feeds: three venues over WebSocket, recorded as they speak.
 //!
-//! One task keeps each venue connected ([`session`] is one connection), one looks whether a market
-//! is mute, one asks its clock; a single [`keeper`] writes. Must never decide an outcome: gaps and
+//! One task keeps each venue connected (`session` is one connection), one looks whether a market
+//! is mute, one asks its clock; a single `keeper` writes. Must never decide an outcome: gaps and
 //! clocks go into the connection log, and the rule reads that.
 
 pub mod board;
