@@ -222,12 +222,13 @@ fn must_continue(first: &Report, second: &Report) {
             "a settled round has changed"
         );
     }
-    let kept = second.batches.get(..first.batches.len());
-    assert_eq!(
-        kept,
-        Some(first.batches.as_slice()),
-        "accepted batches have changed"
-    );
+    for (before, after) in first.batches.iter().zip(&second.batches) {
+        // A demo killed right after an acceptance may not have known its gas yet.
+        assert!(before.gas_used <= after.gas_used, "{before:?} {after:?}");
+        let mut before = before.clone();
+        before.gas_used = after.gas_used;
+        assert_eq!(&before, after, "an accepted batch has changed");
+    }
     assert!(
         second.batches.len() > first.batches.len(),
         "no batch was added"
