@@ -52,6 +52,8 @@ struct Moment {
 }
 
 struct Rules {
+    is_of_sources: bool,
+    evidence_after: String,
     asset: String,
     interval: String,
     venues: String,
@@ -162,9 +164,14 @@ fn rules(of: &Tournament) -> Rules {
     let venues = of
         .venues
         .iter()
-        .map(|v| format!("{} ({})", live::venue_name(*v), live::quote(*v)));
+        .map(|origin| match origin.venue() {
+            Some(venue) => format!("{} ({})", live::venue_name(venue), live::quote(venue)),
+            None => live::origin_name(origin),
+        });
     let edge = |ppm: u32| f64::from(ppm) / 1e6;
     Rules {
+        is_of_sources: of.is_of_sources(),
+        evidence_after: text::rule_span(of.timetable.evidence_after_s),
         asset: of.asset.to_uppercase(),
         interval: text::rule_span(of.timetable.interval_s),
         venues: venues.collect::<Vec<_>>().join(", "),

@@ -46,6 +46,11 @@ impl Exact<'_> {
         self.0.parse().map_err(|error| format!("{error}"))
     }
 
+    /// Every digit of it, without an exponent.
+    pub(super) fn text(&self) -> &str {
+        &self.0
+    }
+
     /// As a traded amount, cut to eight digits.
     pub(super) fn quantity(&self) -> Result<Quantity, String> {
         Quantity::from_text_floored(&self.0).map_err(|error| error.to_string())

@@ -152,7 +152,7 @@ fn trades(heard: &[Heard], closed_us: i64) -> Vec<Trade> {
     for one in heard {
         let received = one.arrivals.iter().filter(|a| a.receive_us <= closed_us);
         trades.extend(received.map(|arrival| Trade {
-            venue: one.venue,
+            venue: one.venue.into(),
             trade_id: arrival.trade.trade_id,
             price: arrival.trade.price,
             venue_time_us: arrival.trade.venue_time_us,

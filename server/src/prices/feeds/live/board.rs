@@ -5,9 +5,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use domain::{Price, Venue};
+use domain::{Origin, Price, Tournament, Venue};
 
 use super::settings::FeedSettings;
+use crate::prices::feeds::source::board::SourceBoard;
 
 /// Our clock may differ from the venues' by this much; beyond it nothing locks or resolves.
 const CLOCK_LIMIT_US: i64 = 500_000;
@@ -77,7 +78,10 @@ pub struct VenueStatus {
 
 /// The shared state of all feeds.
 #[derive(Debug)]
-pub struct Board(Mutex<State>);
+pub struct Board {
+    state: Mutex<State>,
+    sources: SourceBoard,
+}
 
 #[derive(Debug)]
 struct State {
@@ -117,10 +121,13 @@ impl Board {
             };
             (venue.name, status)
         });
-        Self(Mutex::new(State {
-            venues: venues.collect(),
-            recorded_through_us: 0,
-        }))
+        Self {
+            state: Mutex::new(State {
+                venues: venues.collect(),
+                recorded_through_us: 0,
+            }),
+            sources: SourceBoard::new(&settings.sources),
+        }
     }
 
     /// Everything, for showing.
@@ -129,10 +136,21 @@ impl Board {
         self.state().venues.values().cloned().collect()
     }
 
-    /// Trades received by this moment are in the database.
+    /// The numeric sources.
     #[must_use]
-    pub fn recorded_through_us(&self) -> i64 {
-        self.state().recorded_through_us
+    pub fn sources(&self) -> &SourceBoard {
+        &self.sources
+    }
+
+    /// What the tournament's venues or sources said by this moment, `now_us` at the latest, is in
+    /// the database. `now_us` must have been read before the call.
+    #[must_use]
+    pub fn recorded_through_us(&self, tournament: &Tournament, now_us: i64) -> i64 {
+        if tournament.is_of_sources() {
+            let sources = tournament.venues.iter().filter_map(Origin::source);
+            return self.sources.recorded_through_us(sources, now_us);
+        }
+        now_us.min(self.state().recorded_through_us)
     }
 
     /// How far our clock is from the venues': the median over their stamps and REST clocks; none
@@ -188,7 +206,7 @@ impl Board {
 
     fn state(&self) -> MutexGuard<'_, State> {
         // A panic elsewhere leaves numbers that are still good.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

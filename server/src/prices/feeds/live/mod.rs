@@ -1,4 +1,4 @@
-//! The live feeds: three venues over WebSocket, recorded as they speak.
+//! The live feeds: three venues over WebSocket, recorded as they speak, and the numeric sources.
 //!
 //! One task keeps each venue connected (`session` is one connection), one looks whether a market
 //! is mute, one asks its clock; a single `keeper` writes. Must never decide an outcome: gaps and
@@ -38,6 +38,8 @@ use self::keeper::{Event, Keeper, Pending};
 use self::market::Market;
 use self::settings::{FeedSettings, VenueSettings};
 use self::venue::Followed;
+pub(super) use self::venue::jittered;
+use super::source::{self, Source};
 use crate::db::{Conn, Db};
 use crate::prices::connection_log::Gap;
 use crate::prices::{PriceError, Tick, gaps, newest_trade, trade_at};
@@ -103,6 +105,7 @@ impl LiveFeeds {
             followed_venues.insert(settings.name, followed);
         }
         let mut pending = Pending::default();
+        let clock_of_sources = clock.clone();
         let markets = resume(&db, &clock, &self.settings.venues, &mut pending).await?;
         let keeper = Keeper {
             db: db.clone(),
@@ -119,8 +122,33 @@ impl LiveFeeds {
         for followed in followed_venues.into_values() {
             self.start_venue(&mut parts, &db, &followed, &sender, &stop);
         }
+        self.start_sources(&mut parts, &db, &clock_of_sources, &stop)?;
         drop(sender);
         while parts.join_next().await.is_some() {}
+        Ok(())
+    }
+
+    fn start_sources(
+        &self,
+        parts: &mut JoinSet<()>,
+        db: &Db,
+        clock: &WallClock,
+        stop: &CancellationToken,
+    ) -> reqwest::Result<()> {
+        let http = source::client()?;
+        for (number, settings) in (0_u8..).zip(&self.settings.sources) {
+            let source = Source {
+                settings: settings.clone(),
+                patience: self.settings.patience,
+                db: db.clone(),
+                clock: clock.clone(),
+                board: Arc::clone(&self.board),
+                http: http.clone(),
+            };
+            let mut seed = self.seed;
+            seed[1] ^= number;
+            parts.spawn(source.follow(seed, stop.clone()));
+        }
         Ok(())
     }
 

@@ -113,7 +113,7 @@ fn note_end(followed: &Followed, end: &End, now_us: i64, wait: Duration) {
     }
 }
 
-/// Half to all of a pause, so that many clients of a venue do not come back at once.
-fn jittered(pause: Duration, dice: &mut StdRng) -> Duration {
+/// Half to all of a pause, so that many clients do not come back at once.
+pub(in crate::prices::feeds) fn jittered(pause: Duration, dice: &mut StdRng) -> Duration {
     pause.mul_f64(dice.random_range(0.5..=1.0))
 }
