@@ -15,6 +15,7 @@ mod binance;
 mod coinbase;
 mod exact;
 mod kraken;
+mod rest;
 
 #[cfg(test)]
 mod decode_tests;

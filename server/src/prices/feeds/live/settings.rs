@@ -114,6 +114,12 @@ impl FeedSettings {
         Ok(settings)
     }
 
+    /// One venue; none when it is not followed.
+    #[must_use]
+    pub fn venue(&self, venue: Venue) -> Option<&VenueSettings> {
+        self.venues.iter().find(|settings| settings.name == venue)
+    }
+
     fn check(&self) -> Result<(), String> {
         if self.venues.is_empty() && self.sources.is_empty() {
             return Err("it names no [[venue]] and no [[source]]".into());
