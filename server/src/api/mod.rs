@@ -13,6 +13,7 @@ mod amount;
 mod model_body;
 mod receipt_body;
 mod round_body;
+pub(crate) mod source_body;
 mod tournament_body;
 
 mod delete_model;
@@ -28,6 +29,7 @@ mod get_prediction;
 mod get_round;
 mod get_round_aggregate;
 mod get_runner_blob;
+mod get_source_receipt;
 mod get_time;
 mod get_tournament;
 mod list_aggregates;
@@ -138,6 +140,7 @@ fn quick() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(list_rounds::list_rounds))
         .routes(routes!(get_round::get_round))
         .routes(routes!(get_evidence::get_evidence))
+        .routes(routes!(get_source_receipt::get_source_receipt))
         .routes(routes!(get_round_aggregate::get_round_aggregate))
         .routes(routes!(list_aggregates::list_aggregates))
         .routes(routes!(list_batches::list_batches))

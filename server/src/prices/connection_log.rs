@@ -225,10 +225,7 @@ mod tests {
         let behind = out(&[], &[at(-5, 3_000_001)]);
         assert_eq!(
             behind,
-            [(
-                Venue::Binance.into(),
-                "clock: 3.0 s behind ours".to_owned()
-            )]
+            [(Venue::Binance.into(), "clock: 3.0 s behind ours".to_owned())]
         );
         let ahead = out(&[], &[at(305, -5_040_000)]);
         assert_eq!(

@@ -198,8 +198,7 @@ impl Record {
             return Err(Undecidable::Rule(broken));
         }
         let span = (self.t0_us, self.t1_us);
-        let record =
-            Self::new(&rule, span, self.ticks, self.left_out).with_receipts(self.receipts);
+        let record = Self::new(&rule, span, self.ticks, self.left_out).with_receipts(self.receipts);
         match record.receipt_problem() {
             Some(problem) => Err(Undecidable::Receipt(problem)),
             None => Ok(record),

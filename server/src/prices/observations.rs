@@ -153,8 +153,8 @@ pub(super) async fn close_evidence(
         trades.extend(first.map(Stored::trade));
         receipts.extend(known.into_iter().map(Stored::receipt));
     }
-    let record = Record::new(&tournament.outcome, (t0_us, t1_us), trades, left_out)
-        .with_receipts(receipts);
+    let record =
+        Record::new(&tournament.outcome, (t0_us, t1_us), trades, left_out).with_receipts(receipts);
     Ok(Evidence::Closed(Box::new(resolve(&record, now_us)?)))
 }
 

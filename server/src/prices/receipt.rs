@@ -28,7 +28,7 @@ pub struct Receipt {
     pub fetched_us: i64,
     /// The HTTP status of the answer.
     pub status: u16,
-    /// SHA-256 of the answer's body, hex. `GET /api/v1/receipts/{sha256}` gives the bytes.
+    /// SHA-256 of the answer's body, hex. `GET /api/v1/source-receipts/{sha256}` gives the bytes.
     pub sha256: String,
 }
 

@@ -13,8 +13,8 @@ use super::frame::show;
 use super::text;
 use crate::app::App;
 use crate::db::Conn;
-use crate::rounds::{self, Entered, Round, RoundFilter};
 use crate::prices::observations;
+use crate::rounds::{self, Entered, Round, RoundFilter};
 use crate::{predictions, prices};
 
 /// Live rounds shown of one tournament: opened ones and those on their way to an outcome.

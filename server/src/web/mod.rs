@@ -21,6 +21,7 @@ mod batches;
 mod dataset_charts;
 mod dataset_file;
 mod datasets;
+mod feed_sources;
 mod feeds;
 mod home;
 mod leaderboard;

@@ -101,7 +101,7 @@ fn receipt(receipt: &Receipt) -> ReceiptRow {
         fetched_at: text::moment(receipt.fetched_us),
         value: format!("{} {}", receipt.value, receipt.reading.unit),
         is_revision: receipt.is_revision,
-        href: format!("/api/v1/receipts/{}", receipt.sha256),
+        href: format!("/api/v1/source-receipts/{}", receipt.sha256),
         hash: text::short_hash(&receipt.sha256),
     }
 }

@@ -161,13 +161,10 @@ fn moments(of: &Tournament) -> Vec<Moment> {
 
 fn rules(of: &Tournament) -> Rules {
     let (stake, outcome) = (&of.stake, &of.outcome);
-    let venues = of
-        .venues
-        .iter()
-        .map(|origin| match origin.venue() {
-            Some(venue) => format!("{} ({})", live::venue_name(venue), live::quote(venue)),
-            None => live::origin_name(origin),
-        });
+    let venues = of.venues.iter().map(|origin| match origin.venue() {
+        Some(venue) => format!("{} ({})", live::venue_name(venue), live::quote(venue)),
+        None => live::origin_name(origin),
+    });
     let edge = |ppm: u32| f64::from(ppm) / 1e6;
     Rules {
         is_of_sources: of.is_of_sources(),

@@ -67,6 +67,8 @@ documented! {
     UnknownTournament: [("404", "`unknown-tournament`")];
     /// An endpoint over one version of the datasets.
     UnknownDataset: [("404", "`unknown-dataset`")];
+    /// An endpoint over the bytes of a numeric source.
+    UnknownReceipt: [("404", "`unknown-receipt`")];
     /// An endpoint over what is secret until the outcome.
     NotYetResolved: [("403", "`not-yet-resolved`")];
     /// Posting a prediction.

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 pub(super) use documented::{
     BodyProblems, KeyProblems, LeaseProblems, ModelNameProblems, NotYetResolved,
-    PredictionProblems, QueryProblems, UnknownDataset, UnknownModel, UnknownRound,
+    PredictionProblems, QueryProblems, UnknownDataset, UnknownModel, UnknownReceipt, UnknownRound,
     UnknownTournament, add_common,
 };
 

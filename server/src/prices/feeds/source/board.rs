@@ -135,7 +135,10 @@ impl SourceBoard {
             status.answered_us = observation.fetched_us;
             status.revisions += u64::from(kept == Kept::Revision);
             status.observations += u64::from(kept == Kept::First);
-            let newest_us = status.newest.as_ref().map_or(0, |newest| newest.observed_us);
+            let newest_us = status
+                .newest
+                .as_ref()
+                .map_or(0, |newest| newest.observed_us);
             if kept == Kept::First && observation.observed_us > newest_us {
                 status.newest = Some(observation);
             }

@@ -41,7 +41,7 @@ pub fn decode(settings: &SourceSettings, body: &[u8]) -> Result<Said, DecodeErro
     let value = value.text().to_owned();
     let Some(price) = settings.reading().price(&value) else {
         let why = format!(
-            "{value} + {} is not above 0, or has more than 8 fraction digits",
+            "not above 0 or over 8 fraction digits: {value} + {}",
             settings.shift
         );
         return Err(malformed(&settings.value_at, &why));
@@ -126,7 +126,9 @@ mod tests {
     #[test]
     fn values_keep_every_digit_and_may_be_negative() {
         let body = |value: &str| {
-            format!(r#"{{"current":{{"time":1709640000,"interval":900,"temperature_2m":{value}}}}}"#)
+            format!(
+                r#"{{"current":{{"time":1709640000,"interval":900,"temperature_2m":{value}}}}}"#
+            )
         };
         let at = 1_709_640_000_000_000;
         for (value, text, price) in [
@@ -147,19 +149,34 @@ mod tests {
             ("1e40", "8 fraction digits"),
         ] {
             let error = said(&body(value)).expect_err(value);
-            assert!(error.contains(why) && error.contains("/current/temperature_2m"), "{error}");
+            assert!(
+                error.contains(why) && error.contains("/current/temperature_2m"),
+                "{error}"
+            );
         }
     }
 
     #[test]
     fn what_is_not_there_is_named() {
         for (body, why) in [
-            (r#"{"current":{"temperature_2m":1}}"#, "/current/time: is not there"),
-            (r#"{"current":{"time":1709640000}}"#, "/current/temperature_2m: is not there"),
+            (
+                r#"{"current":{"temperature_2m":1}}"#,
+                "/current/time: is not there",
+            ),
+            (
+                r#"{"current":{"time":1709640000}}"#,
+                "/current/temperature_2m: is not there",
+            ),
             (r#"{"current":[1,2]}"#, "/current/time: is not there"),
             (r#"{"current":5}"#, "/current/time: is not there"),
-            (r#"{"current":{"time":"noon","temperature_2m":1}}"#, "/current/time"),
-            (r#"{"current":{"time":-5,"temperature_2m":1}}"#, "is not a time"),
+            (
+                r#"{"current":{"time":"noon","temperature_2m":1}}"#,
+                "/current/time",
+            ),
+            (
+                r#"{"current":{"time":-5,"temperature_2m":1}}"#,
+                "is not a time",
+            ),
             (r#"{"error":true,"reason":"busy"}"#, "is not there"),
             ("<html>", "expected value"),
             ("", "EOF"),

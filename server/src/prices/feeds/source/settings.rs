@@ -179,7 +179,11 @@ mod tests {
         assert_eq!(tournament.check(), Ok(()));
         assert_eq!(tournament.venues[0].source(), Some(&source.name));
         let step_us = tournament.timetable.interval_s * SECOND_US;
-        assert_eq!(step_us % source.schedule_us().0, 0, "boundaries are observed");
+        assert_eq!(
+            step_us % source.schedule_us().0,
+            0,
+            "boundaries are observed"
+        );
     }
 
     #[test]
@@ -194,13 +198,20 @@ mod tests {
             ("poll_s = 60", "poll_s = 0", "poll_s"),
             ("time = \"unix\"", "time = \"posix\"", "posix"),
             ("poll_s = 60", "poll_s = 60\nretries = 11", "retries"),
-            ("poll_s = 60", "poll_s = 60\nlongest_body_bytes = 2000000", "longest"),
+            (
+                "poll_s = 60",
+                "poll_s = 60\nlongest_body_bytes = 2000000",
+                "longest",
+            ),
         ];
         for (from, to, word) in cases {
             let error = FeedSettings::parse(&EXAMPLE.replace(from, to)).expect_err(word);
             assert!(error.contains(word), "{error}");
         }
-        let twice = format!("{EXAMPLE}\n{}", &EXAMPLE[EXAMPLE.find("[[source]]").unwrap_or(0)..]);
+        let twice = format!(
+            "{EXAMPLE}\n{}",
+            &EXAMPLE[EXAMPLE.find("[[source]]").unwrap_or(0)..]
+        );
         let error = FeedSettings::parse(&twice).expect_err("twice");
         assert!(error.contains("twice"), "{error}");
         for here in ["127.0.0.1:9", "[::1]:9", "localhost:9"] {
