@@ -8,6 +8,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use domain::Venue;
 use domain::timestamp::{SECOND_US, rfc3339};
 
+use super::feeds_read::{self, ReadArgs};
 use super::{Ended, print, refuse};
 use crate::api::get_feeds::{FeedsBody, GapBody};
 use crate::api::source_body::SourceBody;
@@ -34,6 +35,8 @@ enum FeedsCommand {
     Watch(WatchArgs),
     /// Read raw frames on standard input, one a line, and print their trades as JSON lines
     Decode(DecodeArgs),
+    /// Read the bytes of a numeric source on standard input and print the value in them as JSON
+    Read(ReadArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -68,6 +71,7 @@ pub(super) async fn run(args: FeedsArgs) -> anyhow::Result<Ended> {
     match args.command {
         FeedsCommand::Watch(args) => watch(&args).await,
         FeedsCommand::Decode(args) => decode(&args),
+        FeedsCommand::Read(args) => feeds_read::run(&args),
     }
 }
 

@@ -6,6 +6,7 @@ mod check;
 mod dataset;
 mod exit;
 mod feeds;
+mod feeds_read;
 mod guardian;
 mod input;
 mod resolve;

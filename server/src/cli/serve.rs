@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use domain::Origin;
 use rand::rngs::{StdRng, SysRng};
 use rand::{RngExt, SeedableRng, TryRng};
 use tokio::net::TcpListener;
@@ -20,11 +21,12 @@ use crate::chain::{self, Chain};
 use crate::jobs::{self, apply_chain_events, calendar, publish_dataset};
 use crate::predictions::{self, ReceiptSigner};
 use crate::prices::feeds::live::LiveFeeds;
+use crate::prices::feeds::live::board::Board;
 use crate::prices::feeds::live::settings::FeedSettings;
 use crate::prices::feeds::replay::{self, Replay};
 use crate::releases::Releases;
 use crate::settings::{ServeSettings, frames_folder, market_clock};
-use crate::settlement;
+use crate::{rounds, settlement};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ServeArgs {
@@ -86,6 +88,9 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<Ended> {
     let feeds = feeds.map(|settings| {
         LiveFeeds::new(settings, &frames_folder(&args.data.data), entropy.random())
     });
+    if let Some(feeds) = &feeds {
+        warn_of_unfollowed(&db, &feeds.board()).await?;
+    }
     if let Some(recording) = &recording {
         replay::catch_up(&db, recording, market.now_us()).await?;
     }
@@ -105,6 +110,18 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<Ended> {
         (None, None) => Source::None,
     };
     serve(app, chain, source, listener, stop).await
+}
+
+/// Rounds on a source that no feeds file describes are void, one and all.
+async fn warn_of_unfollowed(db: &crate::db::Db, board: &Board) -> anyhow::Result<()> {
+    for entered in rounds::tournaments(&mut *db.read().await?).await? {
+        let sources = entered.tournament.venues.iter().filter_map(Origin::source);
+        for source in sources.filter(|source| !board.sources().follows(source)) {
+            let tournament = &entered.tournament.id;
+            tracing::error!(%tournament, %source, "the feeds file (--feeds) describes no such source: every round will be void");
+        }
+    }
+    Ok(())
 }
 
 /// Where prices come from.

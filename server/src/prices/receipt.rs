@@ -99,3 +99,67 @@ impl Receipt {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::evidence::{Record, Undecidable};
+    use super::super::rule::decide;
+
+    const EVIDENCE: &str = r#"{
+        "rule": {"quorum": 1, "samples": 1, "min_samples": 1, "max_age_s": 0, "outlier_bp": 0, "dead_band_bp": 0},
+        "t0_us": 1709640000000000, "t1_us": 1709643600000000,
+        "ticks": [
+            {"venue": "source:x", "trade_id": 1709643600000000, "price": "273.16", "venue_time_us": 1709643600000000, "receive_time_us": 1709643700000000},
+            {"venue": "source:x", "trade_id": 1709640000000000, "price": "273.15", "venue_time_us": 1709640000000000, "receive_time_us": 1709640100000000}
+        ],
+        "receipts": [RECEIPTS]
+    }"#;
+    const RECEIPT: &str = r#"{
+        "venue": "source:x", "trade_id": 1709640000000000, "is_revision": false,
+        "reading": {"url": "https://x", "value_at": "/v", "time_at": "/t", "unit": "°C", "shift": "273.15"},
+        "value": "0", "fetched_us": 1709640100000000, "status": 200, "sha256": "00"
+    }"#;
+
+    fn record(receipts: &str) -> Record {
+        Record::parse(&EVIDENCE.replace("RECEIPTS", receipts)).expect("a record")
+    }
+
+    #[test]
+    fn evidence_of_one_source_lists_it_alone_and_needs_no_witness() {
+        for receipts in ["", RECEIPT] {
+            let record = record(receipts).canonical().expect("decidable");
+            let decision = decide(&record);
+            assert_eq!(decision.outcome.name(), "up");
+            assert_eq!(decision.venues.len(), 1);
+            assert_eq!(decision.return_e12, Some(36_609_921));
+            assert_eq!(record.ticks[0].trade_id, 1_709_640_000_000_000, "in order");
+        }
+        let without = record("").json().expect("JSON");
+        assert!(!without.contains("receipts"), "{without}");
+    }
+
+    #[test]
+    fn a_receipt_that_contradicts_its_tick_is_refused_and_a_strange_one_is_dropped() {
+        for (from, to) in [
+            (r#""value": "0""#, r#""value": "0.1""#),
+            (r#""shift": "273.15""#, r#""shift": "0""#),
+            (r#""fetched_us": 1709640100000000"#, r#""fetched_us": 7"#),
+        ] {
+            let refused = record(&RECEIPT.replace(from, to)).canonical();
+            assert!(
+                matches!(refused, Err(Undecidable::Receipt(_))),
+                "{refused:?}"
+            );
+        }
+        let revision = RECEIPT.replace("false", "true").replace(r#""0""#, r#""9""#);
+        let kept = record(&revision).canonical().expect("decidable");
+        assert_eq!(kept.receipts.len(), 1);
+        let strange = RECEIPT.replace("1709640000000000", "5");
+        let dropped = record(&strange).canonical().expect("decidable");
+        assert!(dropped.receipts.is_empty());
+        let mistyped = EVIDENCE
+            .replace("RECEIPTS", "")
+            .replace("source:x", "krakn");
+        assert!(Record::parse(&mistyped).is_err());
+    }
+}

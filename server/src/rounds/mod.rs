@@ -356,11 +356,16 @@ fn parse(file: &str) -> Result<Entered, RoundError> {
     let tournament: Tournament =
         toml::from_str(file).map_err(|error| RoundError::File(error.to_string()))?;
     tournament.check()?;
-    if !matches!(tournament.asset.as_str(), "btc" | "eth") {
+    let asset = tournament.asset.as_str();
+    let is_traded = matches!(asset, "btc" | "eth");
+    if !tournament.is_of_sources() && !is_traded {
         return Err(RoundError::File(format!(
-            "asset {:?} is not btc or eth",
-            tournament.asset
+            "asset {asset:?} is not btc or eth"
         )));
+    }
+    if tournament.is_of_sources() && (is_traded || asset.trim().is_empty() || asset.len() > 64) {
+        let wrong = format!("asset {asset:?} must say in 1 to 64 bytes what the source measures");
+        return Err(RoundError::File(wrong));
     }
     let rule_hash = hex::encode(Sha256::digest(file.as_bytes()));
     let chain_key = alloy::primitives::keccak256(tournament.id.as_str()).to_string();
