@@ -32,13 +32,13 @@ pub(super) struct LiveRounds {
 struct LiveTournament {
     name: String,
     href: String,
+    /// What a price is: `trade` or `observation`.
+    what: &'static str,
     price: Option<LatestPrice>,
     rounds: Vec<LiveRound>,
 }
 
 struct LatestPrice {
-    /// `trade` or `observation`.
-    what: &'static str,
     price: String,
     quote: String,
     venue: String,
@@ -97,6 +97,11 @@ pub(super) async fn load(
         tournaments.push(LiveTournament {
             name: of.tournament.name.clone(),
             href: format!("/tournaments/{id}"),
+            what: if of.tournament.is_of_sources() {
+                "observation"
+            } else {
+                "trade"
+            },
             price: latest(conn, &of.tournament, now_us).await?,
             rounds: live,
         });
@@ -117,7 +122,6 @@ async fn latest(
     let Some(source) = of.venues.iter().find_map(Origin::source) else {
         let tick = prices::latest_tick(conn, &of.asset, now_us).await?;
         return Ok(tick.map(|tick| LatestPrice {
-            what: "trade",
             price: text::price(tick.price),
             quote: quote(tick.venue).to_owned(),
             venue: venue_name(tick.venue).to_owned(),
@@ -126,7 +130,6 @@ async fn latest(
     };
     let newest = observations::newest(conn, source, now_us).await?;
     Ok(newest.map(|newest| LatestPrice {
-        what: "observation",
         price: text::exact_price(&newest.value),
         quote: newest.reading.unit,
         venue: source.to_string(),
