@@ -4,12 +4,14 @@
 mod admin;
 mod check;
 mod dataset;
+mod deploy;
 mod exit;
 mod feeds;
 mod feeds_read;
 mod guardian;
 mod input;
 mod resolve;
+mod role_key;
 mod score;
 mod serve;
 mod settle;
