@@ -9,6 +9,7 @@ CREATE TABLE source_receipts (
     url TEXT NOT NULL,
     value_at TEXT NOT NULL,
     time_at TEXT NOT NULL,
+    time_form TEXT NOT NULL,
     unit TEXT NOT NULL,
     shift TEXT NOT NULL,
     status BIGINT NOT NULL,

@@ -42,10 +42,49 @@ pub struct Reading {
     pub value_at: String,
     /// JSON pointer of the observation's time.
     pub time_at: String,
+    /// How that time is written.
+    pub time: TimeForm,
     /// What the value is in, `°C`.
     pub unit: String,
     /// Added to a value to make it a price, which is above zero.
     pub shift: String,
+}
+
+/// How a source writes a moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TimeForm {
+    /// `2024-03-05T12:00:00Z`, with any offset.
+    #[default]
+    Rfc3339,
+    /// Seconds since 1970.
+    Unix,
+    /// Milliseconds since 1970.
+    UnixMs,
+}
+
+impl TimeForm {
+    const NAMES: [(Self, &'static str); 3] = [
+        (Self::Rfc3339, "rfc3339"),
+        (Self::Unix, "unix"),
+        (Self::UnixMs, "unix-ms"),
+    ];
+
+    /// The stored name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        let mut names = Self::NAMES.iter();
+        names
+            .find(|(form, _)| *form == self)
+            .map_or("rfc3339", |(_, name)| name)
+    }
+
+    /// The form of a stored name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut names = Self::NAMES.iter();
+        names.find(|(_, name)| *name == text).map(|(form, _)| *form)
+    }
 }
 
 impl Reading {
@@ -104,6 +143,7 @@ impl Receipt {
 mod tests {
     use super::super::evidence::{Record, Undecidable};
     use super::super::rule::decide;
+    use super::TimeForm;
 
     const EVIDENCE: &str = r#"{
         "rule": {"quorum": 1, "samples": 1, "min_samples": 1, "max_age_s": 0, "outlier_bp": 0, "dead_band_bp": 0},
@@ -116,12 +156,23 @@ mod tests {
     }"#;
     const RECEIPT: &str = r#"{
         "venue": "source:x", "trade_id": 1709640000000000, "is_revision": false,
-        "reading": {"url": "https://x", "value_at": "/v", "time_at": "/t", "unit": "°C", "shift": "273.15"},
+        "reading": {"url": "https://x", "value_at": "/v", "time_at": "/t", "time": "unix", "unit": "°C", "shift": "273.15"},
         "value": "0", "fetched_us": 1709640100000000, "status": 200, "sha256": "00"
     }"#;
 
     fn record(receipts: &str) -> Record {
         Record::parse(&EVIDENCE.replace("RECEIPTS", receipts)).expect("a record")
+    }
+
+    #[test]
+    fn forms_of_time_have_one_name_in_files_and_tables() {
+        for (form, name) in TimeForm::NAMES {
+            assert_eq!(
+                serde_json::to_string(&form).expect("JSON"),
+                format!("\"{name}\"")
+            );
+            assert_eq!(TimeForm::parse(form.name()), Some(form));
+        }
     }
 
     #[test]

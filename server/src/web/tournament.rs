@@ -169,7 +169,11 @@ fn rules(of: &Tournament) -> Rules {
     Rules {
         is_of_sources: of.is_of_sources(),
         evidence_after: text::rule_span(of.timetable.evidence_after_s),
-        asset: of.asset.to_uppercase(),
+        asset: if of.is_of_sources() {
+            of.asset.clone()
+        } else {
+            of.asset.to_uppercase()
+        },
         interval: text::rule_span(of.timetable.interval_s),
         venues: venues.collect::<Vec<_>>().join(", "),
         quorum: outcome.quorum,

@@ -8,10 +8,10 @@ use super::{broken, price};
 use crate::db::Conn;
 use crate::prices::PriceError;
 use crate::prices::observations::{Observation, Stored};
-use crate::prices::receipt::Reading;
+use crate::prices::receipt::{Reading, TimeForm};
 
 const COLUMNS: &str = "source, observed_us, revision, fetched_us, price, value, url, value_at, \
-                       time_at, unit, shift, status, sha256";
+                       time_at, time_form, unit, shift, status, sha256";
 
 /// Whether the row was written; false when this revision is there.
 pub(in crate::prices) async fn insert(
@@ -23,8 +23,8 @@ pub(in crate::prices) async fn insert(
     let reading = &observation.reading;
     let done = sqlx::query(
         "INSERT INTO source_receipts (source, observed_us, revision, fetched_us, price, value, \
-         url, value_at, time_at, unit, shift, status, sha256, body_zstd) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) \
+         url, value_at, time_at, time_form, unit, shift, status, sha256, body_zstd) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) \
          ON CONFLICT (source, observed_us, revision) DO NOTHING",
     )
     .bind(observation.source.as_str())
@@ -36,6 +36,7 @@ pub(in crate::prices) async fn insert(
     .bind(&reading.url)
     .bind(&reading.value_at)
     .bind(&reading.time_at)
+    .bind(reading.time.name())
     .bind(&reading.unit)
     .bind(&reading.shift)
     .bind(i64::from(observation.status))
@@ -138,7 +139,8 @@ pub(in crate::prices) async fn body(
 
 fn stored(row: &AnyRow) -> Result<Stored, PriceError> {
     let source: String = row.try_get(0)?;
-    let status: i64 = row.try_get(11)?;
+    let time: String = row.try_get(9)?;
+    let status: i64 = row.try_get(12)?;
     Ok(Stored {
         revision: row.try_get(2)?,
         observation: Observation {
@@ -151,11 +153,12 @@ fn stored(row: &AnyRow) -> Result<Stored, PriceError> {
                 url: row.try_get(6)?,
                 value_at: row.try_get(7)?,
                 time_at: row.try_get(8)?,
-                unit: row.try_get(9)?,
-                shift: row.try_get(10)?,
+                time: TimeForm::parse(&time).ok_or_else(|| broken("time_form", time))?,
+                unit: row.try_get(10)?,
+                shift: row.try_get(11)?,
             },
             status: u16::try_from(status).map_err(|_| broken("status", status.to_string()))?,
-            sha256: row.try_get(12)?,
+            sha256: row.try_get(13)?,
         },
     })
 }

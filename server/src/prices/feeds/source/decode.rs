@@ -8,9 +8,10 @@ use domain::Price;
 use domain::timestamp::parse_rfc3339;
 use serde_json::value::RawValue;
 
-use super::settings::{SourceSettings, TimeForm};
+use super::settings::SourceSettings;
 use crate::prices::feeds::exact::Exact;
 use crate::prices::feeds::message::{DecodeError, shortened, text_of};
+use crate::prices::receipt::TimeForm;
 
 /// Parts of a pointer at most: each is one reading of what is below.
 const MOST_PARTS: usize = 16;

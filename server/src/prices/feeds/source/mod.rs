@@ -95,7 +95,9 @@ impl Source {
             let Err(why) = self.ask_once().await else {
                 return;
             };
-            tracing::warn!(source = %name, why, failures, "a source gave no usable answer");
+            if failures > self.settings.retries {
+                tracing::warn!(source = %name, why, failures, "a source gave no usable answer");
+            }
             self.board.sources().failed(name, self.clock.now_us(), why);
             if failures <= self.settings.retries {
                 pause(jittered(self.patience.pause(failures), dice)).await;

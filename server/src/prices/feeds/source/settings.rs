@@ -8,7 +8,7 @@ use domain::timestamp::SECOND_US;
 use reqwest::Url;
 use serde::Deserialize;
 
-use crate::prices::receipt::Reading;
+use crate::prices::receipt::{Reading, TimeForm};
 
 /// A body is kept with the evidence: it must stay small.
 const MOST_BODY_BYTES: usize = 1 << 20;
@@ -53,19 +53,6 @@ pub struct SourceSettings {
     pub retries: u32,
 }
 
-/// How a source writes a moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum TimeForm {
-    /// `2024-03-05T12:00:00Z`, with any offset.
-    #[default]
-    Rfc3339,
-    /// Seconds since 1970.
-    Unix,
-    /// Milliseconds since 1970.
-    UnixMs,
-}
-
 fn no_shift() -> String {
     "0".to_owned()
 }
@@ -90,6 +77,7 @@ impl SourceSettings {
             url: self.url.clone(),
             value_at: self.value_at.clone(),
             time_at: self.time_at.clone(),
+            time: self.time,
             unit: self.unit.clone(),
             shift: self.shift.clone(),
         }
