@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::Context;
 use datasets::Asset;
 use domain::timestamp::SECOND_US;
-use domain::{Venue, WallClock};
+use domain::{MarketClock, Venue, WallClock};
 use serde_json::{Value, json};
 use server::app::pause;
 use server::db::Db;
@@ -165,7 +165,7 @@ struct World {
     venues: Venues,
     db: Db,
     board: Arc<Board>,
-    clock: WallClock,
+    clock: MarketClock,
     running: JoinHandle<anyhow::Result<()>>,
     stop: CancellationToken,
 }
@@ -255,7 +255,7 @@ fn count_panics() -> Arc<AtomicU64> {
 
 impl World {
     async fn start(folder: &Path) -> anyhow::Result<Self> {
-        let clock = WallClock::system();
+        let clock = MarketClock::live(WallClock::system());
         let settings = Settings::new(Market::new(super::SEED), clock.clone());
         let venues = Venues::start(settings).await?;
         let settings = FeedSettings::parse(&venues.feeds_file()).map_err(anyhow::Error::msg)?;
