@@ -5,6 +5,7 @@
 
 mod extract;
 pub mod metrics;
+mod metrics_page;
 mod problem;
 mod trace;
 
@@ -16,6 +17,7 @@ mod round_body;
 mod tournament_body;
 
 mod delete_model;
+mod feed_metrics;
 mod get_dataset;
 mod get_evidence;
 pub(crate) mod get_feeds;
