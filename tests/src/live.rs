@@ -377,8 +377,8 @@ impl<'a> SetUp<'a> {
             rule_hash: self.entered.rule_hash.parse()?,
             a_ppm: self.entered.tournament.stake.a_ppm,
         }];
-        let deployment =
-            chain::deploy(self.db, self.chain, keys, &DeploySettings::demo(), &known).await?;
+        let (roles, vault) = (keys.roles(), DeploySettings::demo());
+        let deployment = chain::deploy(self.db, self.chain, &roles, &vault, &known).await?;
         let mut owner = Wallet::new(self.chain, &deployment, keys.owner.clone()).await?;
         let mut members = Vec::new();
         for (name, byte) in [("ada", 0x71), ("bob", 0x72)] {
