@@ -5,6 +5,7 @@
 
 mod extract;
 pub mod metrics;
+mod metrics_page;
 mod problem;
 mod trace;
 
@@ -17,6 +18,7 @@ pub(crate) mod source_body;
 mod tournament_body;
 
 mod delete_model;
+mod feed_metrics;
 mod get_dataset;
 mod get_evidence;
 pub(crate) mod get_feeds;

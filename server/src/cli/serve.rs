@@ -164,7 +164,7 @@ async fn serve(
             parts.spawn(async move { play(&shared, &recording, token).await });
         }
         Source::Live(feeds) => {
-            let (db, clock) = (app.db.clone(), app.wall.clone());
+            let (db, clock) = (app.db.clone(), app.market.clone());
             parts.spawn(async move { feeds.run(db, clock, token).await });
         }
         Source::None => {}

@@ -138,7 +138,6 @@ fn clock_alert(app: &App) -> Option<String> {
 }
 
 /// A wall duration in market microseconds.
-#[expect(clippy::cast_possible_truncation, reason = "short durations")]
 fn in_market_us(app: &App, wall: Duration) -> i64 {
-    (wall.as_secs_f64() * app.market.speed() * 1e6) as i64
+    app.market.market_us(wall)
 }

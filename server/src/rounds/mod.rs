@@ -7,6 +7,7 @@
 mod store;
 #[cfg(test)]
 mod tests;
+mod voids;
 
 use domain::tournament::RoundSchedule;
 use domain::{IdError, RoundId, RoundState, Tournament, TournamentError, TournamentId};
@@ -14,6 +15,8 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::db::Conn;
+
+pub use voids::void_counts;
 
 /// Nobody waits for this round's clock; an event moves it on.
 pub const NOT_DUE: i64 = i64::MAX;

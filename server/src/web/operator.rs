@@ -27,6 +27,7 @@ const SHOWN: i64 = 12;
 struct OperatorView {
     frame: Frame,
     halt: Option<HaltView>,
+    clock_alert: Option<String>,
     misfits: Vec<String>,
     facts: Vec<Fact>,
     open: Vec<OpenRow>,
@@ -129,6 +130,7 @@ pub(super) async fn page(State(app): State<Arc<App>>) -> Result<Html<String>, We
         frame: Frame::new(&app, "Operator", "/operator"),
         facts: facts(&mut conn, now, halt.as_ref(), comparisons.first()).await?,
         halt: halt.map(|halt| halt_view(&halt, now)),
+        clock_alert: app.feeds.as_ref().and_then(|board| board.clock_alert()),
         misfits,
         open: operator_intents::open(&mut conn, now).await?,
         closed: operator_intents::closed(&mut conn, now, SHOWN).await?,

@@ -37,6 +37,8 @@ pub struct MarketStatus {
     pub symbol: String,
     /// Trades taken since the start, back-filled ones included.
     pub trades: u64,
+    /// Those among them that a back-fill brought.
+    pub backfilled: u64,
     /// The newest trade's price.
     pub price: Option<Price>,
     /// The newest trade's number.
@@ -47,6 +49,8 @@ pub struct MarketStatus {
     pub received_us: i64,
     /// Times in which trades are missing right now.
     pub open_gaps: usize,
+    /// Such times since the start, this one too.
+    pub gaps: u64,
 }
 
 /// One venue.
@@ -76,6 +80,17 @@ pub struct VenueStatus {
     pub markets: BTreeMap<String, MarketStatus>,
 }
 
+impl VenueStatus {
+    /// Since when its connection is up, microseconds; none while it is not.
+    #[must_use]
+    pub fn up_since_us(&self) -> Option<i64> {
+        match self.connection {
+            Connection::Up { since_us } => Some(since_us),
+            Connection::Connecting | Connection::Waiting { .. } => None,
+        }
+    }
+}
+
 /// The shared state of all feeds.
 #[derive(Debug)]
 pub struct Board {
@@ -98,11 +113,13 @@ impl Board {
                 let status = MarketStatus {
                     symbol: symbol.clone(),
                     trades: 0,
+                    backfilled: 0,
                     price: None,
                     trade_id: 0,
                     venue_time_us: 0,
                     received_us: 0,
                     open_gaps: 0,
+                    gaps: 0,
                 };
                 (asset.clone(), status)
             });
@@ -202,6 +219,12 @@ impl Board {
     /// Reads one venue's status.
     pub(super) fn read<T>(&self, venue: Venue, look: impl FnOnce(&VenueStatus) -> T) -> Option<T> {
         self.state().venues.get(&venue).map(look)
+    }
+
+    /// A venue whose trades come so late, for tests of what is shown.
+    #[cfg(test)]
+    pub(crate) fn set_lag(&self, venue: Venue, lag_us: i64) {
+        self.update(venue, |status| status.lag_us = Some(lag_us));
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

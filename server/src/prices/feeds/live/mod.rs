@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use domain::{Venue, WallClock};
+use domain::{MarketClock, Venue};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -76,14 +76,15 @@ impl LiveFeeds {
         Arc::clone(&self.board)
     }
 
-    /// Runs until `stop`; what was heard until then is written.
+    /// Runs until `stop`; what was heard until then is written. Times of receiving are those of
+    /// `clock`, which the venues are expected to keep.
     ///
     /// # Errors
     /// When the database cannot be read at the start, or no TLS can be set up.
     pub async fn run(
         self,
         db: Db,
-        clock: WallClock,
+        clock: MarketClock,
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
         let tls = Arc::new(tls()?);
@@ -189,7 +190,7 @@ pub fn forget_old_frames(frames: &Path, now_us: i64) -> std::io::Result<usize> {
 /// Every market as an earlier run left it, down until its first trade comes.
 async fn resume(
     db: &Db,
-    clock: &WallClock,
+    clock: &MarketClock,
     venues: &[VenueSettings],
     pending: &mut Pending,
 ) -> Result<BTreeMap<(Venue, String), Market>, PriceError> {

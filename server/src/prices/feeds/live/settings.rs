@@ -76,7 +76,7 @@ impl Default for Patience {
             longest_connection_s: 84_600,
             answer_s: 10,
             ping_s: 20,
-            clock_s: 10,
+            clock_s: 5,
             first_pause_ms: 250,
             longest_pause_ms: 5_000,
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::{Venue, WallClock};
+use domain::{MarketClock, Venue};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rustls::ClientConfig;
@@ -22,7 +22,7 @@ use crate::wall::pause;
 pub(super) struct Followed {
     pub(super) settings: VenueSettings,
     pub(super) patience: Patience,
-    pub(super) clock: WallClock,
+    pub(super) clock: MarketClock,
     pub(super) board: Arc<Board>,
     pub(super) tls: Arc<ClientConfig>,
     pub(super) http: reqwest::Client,
