@@ -56,6 +56,7 @@ fn prepare(ort: &Path) -> Result<Environment, String> {
         .with_telemetry(false)
         .build()
         .map_err(|error| error.to_string())?;
+    super::execution::warm_up(&environment).map_err(|error| error.to_string())?;
     match status_number("Threads:") {
         1 => Ok(environment),
         threads => Err(format!(
