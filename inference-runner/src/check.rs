@@ -65,7 +65,15 @@ pub async fn check(
     };
     let outcome = runner.run(&job, limits.wall).await;
     let file = File { sha256, bytes };
-    card(&outcome, file, ROWS, columns, runtime.description())
+    let sandbox = runner.sandbox().await;
+    card(
+        &outcome,
+        file,
+        ROWS,
+        columns,
+        runtime.description(),
+        sandbox,
+    )
 }
 
 /// The model's file.
@@ -82,6 +90,7 @@ pub(crate) fn card(
     rows: usize,
     columns: usize,
     runtime: String,
+    sandbox: Option<SandboxLevel>,
 ) -> Card {
     let facts = outcome.facts.clone().unwrap_or_default();
     let mut runs_us = facts.runs_us;
@@ -105,7 +114,7 @@ pub(crate) fn card(
         cpu_ms: milliseconds(outcome.cost.cpu_us),
         peak_bytes: outcome.cost.peak_bytes,
         runtime,
-        sandbox: SandboxLevel::REACHED.name(),
+        sandbox: sandbox.map_or("none", SandboxLevel::name),
     }
 }
 

@@ -31,7 +31,6 @@ pub(crate) async fn run(arguments: Check) -> anyhow::Result<u8> {
         runtime: runtime.clone(),
         executable: RunnerConfig::THIS_PROGRAM.into(),
         limits,
-        warm: 0,
     })?;
     runner.try_start().await?;
     let card = check::check(&runner, &runtime, model, arguments.columns, limits).await;

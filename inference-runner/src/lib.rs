@@ -21,5 +21,7 @@ pub use confine::SandboxLevel;
 pub use digest::Digest;
 pub use limits::Limits;
 pub use outcome::{Cost, ModelFacts, Outcome, Reason, Status};
+#[cfg(debug_assertions)]
+pub use process::{Attempt, Layer, Trial};
 pub use process::{Features, Job, ModelRunner, RunnerConfig, Task};
 pub use runtime::{Runtime, RuntimeError};

@@ -14,6 +14,8 @@ pub enum Status {
     LimitMem,
     /// The time on the wall was spent; the child was killed.
     LimitWall,
+    /// It made a system call that no model needs; the kernel killed it at once.
+    ForbiddenSyscall,
     /// The file is no model that this tournament can run.
     LoadError,
     /// The model failed while it ran.
@@ -73,15 +75,16 @@ pub struct ModelFacts {
     pub runs_us: Vec<u64>,
 }
 
-/// What a job took. The times are of the model's own work, without the child's start-up, except
-/// `wall_us`, which runs from the first byte sent to the last byte read.
+/// What a job took. `load_us` and `run_us` are the model's own account of its work. `cpu_us` and
+/// `peak_bytes` are the kernel's of its whole process, from the fork to the end, and `wall_us` runs
+/// from the first byte sent to the last byte read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cost {
     pub cpu_us: u64,
     pub wall_us: u64,
     pub load_us: u64,
     pub run_us: u64,
-    /// Most memory that the child held at once, ONNX Runtime included.
+    /// Most memory that the process held at once, ONNX Runtime included.
     pub peak_bytes: u64,
 }
 

@@ -52,6 +52,18 @@ pub(super) fn execute(
     with_load(outcome, load_us)
 }
 
+/// Loads and runs a model of ours, so that what ONNX Runtime sets up with its first model is there
+/// before a fork and is not paid by every process.
+pub(super) fn warm_up(environment: &Environment) -> ort::Result<()> {
+    let mut session = load(environment, include_bytes!("warm_up.onnx"))?;
+    let input = TensorRef::from_array_view(([1, WARM_UP.len()], &WARM_UP[..]))?;
+    session.run(ort::inputs![input])?;
+    Ok(())
+}
+
+/// One row for the model of [`warm_up`].
+const WARM_UP: [f32; 8] = [0.0; 8];
+
 fn with_load(mut outcome: Outcome, load_us: u64) -> Outcome {
     outcome.cost.load_us = load_us;
     outcome

@@ -157,8 +157,10 @@ async fn one_model(
         limits: shared.limits,
     };
     let outcome = shared.runner.run(&job, budget.left()).await;
-    let card = (kind == Kind::Check)
-        .then(|| check::card(&outcome, file, rows, columns, shared.server.runtime()));
+    let sandbox = shared.runner.sandbox().await;
+    let runtime = shared.server.runtime();
+    let card =
+        (kind == Kind::Check).then(|| check::card(&outcome, file, rows, columns, runtime, sandbox));
     ModelResult {
         card,
         ..ModelResult::new(model.model, outcome)

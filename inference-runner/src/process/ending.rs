@@ -45,18 +45,31 @@ pub(crate) fn memory(limits_bytes: u64) -> Outcome {
 
 fn processor(limits: Limits) -> Outcome {
     let message = format!(
-        "the model used its {} s of processor time",
-        limits.cpu_seconds
+        "the model used its {} ms of processor time",
+        limits.cpu.as_millis()
     );
     let fix = "make the model smaller, or remove the loop that does not end";
     Outcome::failed(Status::LimitCpu, Reason::new("limit-cpu", message, fix))
+}
+
+fn forbidden(loaded: bool) -> Outcome {
+    let phase = if loaded { "running" } else { "loading" };
+    let message =
+        format!("the model's process was killed for a system call that no model needs, {phase}");
+    let fix = "remove what reaches outside of the model: files, custom operators, threads";
+    let reason = Reason::new("forbidden-syscall", message, fix);
+    Outcome::failed(Status::ForbiddenSyscall, reason)
 }
 
 /// Any other end without an answer.
 pub(super) fn silent(silence: &Silence<'_>) -> Outcome {
     let limits = silence.limits;
     let signal = silence.status.and_then(|status| status.signal());
-    if signal == Some(libc::SIGXCPU) || silence.cpu >= Duration::from_secs(limits.cpu_seconds) {
+    if signal == Some(libc::SIGSYS) {
+        return forbidden(silence.loaded);
+    }
+    let is_timer = matches!(signal, Some(libc::SIGPROF | libc::SIGXCPU));
+    if is_timer || silence.cpu >= limits.cpu {
         return processor(limits);
     }
     if ran_out_of_memory(silence.stderr) {
@@ -113,6 +126,9 @@ mod tests {
     #[test]
     fn each_end_has_its_name() {
         assert_eq!(end(libc::SIGXCPU, true, 0, ""), Status::LimitCpu);
+        assert_eq!(end(libc::SIGPROF, false, 0, ""), Status::LimitCpu);
+        let syscall = end(libc::SIGSYS, true, 0, "bad_alloc");
+        assert_eq!(syscall, Status::ForbiddenSyscall);
         assert_eq!(end(libc::SIGKILL, true, 10, ""), Status::LimitCpu);
         assert_eq!(end(libc::SIGKILL, true, 1, ""), Status::PlatformError);
         let thrown = "terminate called after throwing an instance of 'std::bad_alloc'";

@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use crate::double::{COLUMNS, PROGRAM, model, runtime};
+use crate::double::{COLUMNS, PROGRAM, level_here, model, runtime};
 use crate::server_double::{Double, State};
 use inference_runner::Digest;
 use inference_runner::check::known_rows;
@@ -17,7 +17,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 fn join(server: &str, key: &str, cache: &std::path::Path) -> Child {
     Command::new(PROGRAM)
         .args(["join", "--server", server, "--key", key, "--name", "r1"])
-        .args(["--workers", "2", "--warm", "1"])
+        .args(["--workers", "2", "--allow-weaker-sandbox"])
         .arg("--ort")
         .arg(runtime().path)
         .arg("--cache")
@@ -104,7 +104,7 @@ async fn a_round_is_run_and_answered() {
     let state = double.state.lock().unwrap();
     let hello = &state.registrations[0];
     assert_eq!(hello["runner"], "r1");
-    assert_eq!(hello["sandbox"], "rlimits");
+    assert_eq!(hello["sandbox"], level_here().name());
     let described = hello["runtime"].as_str().unwrap();
     assert!(
         described.starts_with("onnxruntime 1.31.1 sha256:"),
