@@ -97,7 +97,8 @@ fn output(outputs: &[Outlet]) -> Result<usize, Reason> {
             return Err(Reason::new(
                 "output-type",
                 format!("model output '{name}' is {element}; a float32 probability is needed"),
-                "end the model with a float32 probability, for instance Cast(to=FLOAT)",
+                "export predict_proba instead of predict, or end the model with a float32 \
+                 probability, for instance Cast(to=FLOAT)",
             ));
         }
         _ => {

@@ -7,6 +7,7 @@
 )]
 
 mod double;
+mod exporters;
 mod join;
 mod models_run;
 mod program;
