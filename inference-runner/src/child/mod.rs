@@ -10,6 +10,7 @@ mod attempt;
 mod contract;
 mod execution;
 mod fork_server;
+mod probe;
 mod reaping;
 
 use std::io::{self, Read, Write};

@@ -25,6 +25,11 @@ pub(crate) struct JobHeader {
     pub(crate) model_bytes: usize,
     /// Runs over all rows; each must answer the same.
     pub(crate) repeats: usize,
+    /// Whether rows must answer alike in other company and at other places.
+    pub(crate) probe: bool,
+    /// Whether the hostile suite wants the sandbox alone; no such field exists in a release.
+    #[cfg(debug_assertions)]
+    pub(crate) unscanned: bool,
     /// What a test wants instead of a model; no such field exists in a release.
     #[cfg(debug_assertions)]
     pub(crate) trial: Option<Trial>,

@@ -49,19 +49,20 @@ impl Rules {
     /// The default class: half of its address space, and 10 s of processor time for 10,000 rows.
     #[must_use]
     pub fn of(limits: Limits, columns: usize) -> Self {
+        let cpu_ms = u64::try_from(limits.cpu.as_millis()).unwrap_or(u64::MAX);
         Self {
             columns,
             model_bytes: usize::try_from(limits.model_bytes).unwrap_or(usize::MAX),
             peak_bytes: limits.address_space_bytes / 2,
-            cost_per_row: COST_PER_ROW_PER_SECOND.saturating_mul(limits.cpu_seconds),
+            cost_per_row: COST_PER_ROW_PER_MS.saturating_mul(cpu_ms),
             cost_of_load: COST_OF_LOAD,
             positive_class: None,
         }
     }
 }
 
-/// One processor second for 10,000 rows at 20 thousand million multiply-adds a second.
-const COST_PER_ROW_PER_SECOND: u64 = 2_000_000;
+/// One processor millisecond for 10,000 rows at 20 thousand million multiply-adds a second.
+const COST_PER_ROW_PER_MS: u64 = 2_000;
 
 /// About a second of an ordinary processor.
 const COST_OF_LOAD: u64 = 4_000_000_000;
@@ -97,6 +98,8 @@ pub struct ScanFacts {
     pub peak_bytes: u64,
     pub columns: usize,
     pub output: OutputKind,
+    /// Fields of the upload that carry no computation or that ONNX does not know.
+    pub dropped_fields: u64,
 }
 
 /// What a model is made of; decides where it is run.
@@ -109,6 +112,18 @@ pub enum ModelClass {
     Linear,
     /// A neural net.
     Dense,
+}
+
+impl ModelClass {
+    /// As it is on the wire.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tree => "tree",
+            Self::Linear => "linear",
+            Self::Dense => "dense",
+        }
+    }
 }
 
 /// Where the probability of "up" lies in the answer.
@@ -150,6 +165,7 @@ pub fn scan(model: &[u8], rules: &Rules) -> Result<Admitted, Vec<Reason>> {
             peak_bytes: inferred.peak_bytes,
             columns: rules.columns,
             output: inferred.output,
+            dropped_fields: file.dropped,
         },
     })
 }

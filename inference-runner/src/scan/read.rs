@@ -53,6 +53,8 @@ pub(super) struct ModelFile<'a> {
     pub(super) opsets: Vec<(&'a [u8], i64)>,
     pub(super) graph: GraphFile<'a>,
     pub(super) functions: usize,
+    /// Fields that carry no computation or that ONNX does not know.
+    pub(super) dropped: u64,
 }
 
 #[derive(Debug, Default)]
@@ -120,7 +122,7 @@ pub(super) fn model(bytes: &[u8]) -> Checked<ModelFile<'_>> {
     }
     let graph = graph.ok_or_else(|| broken("no graph"))?;
     file.graph = read_graph(graph, &mut budget)?;
-    tracing::debug!(dropped = budget.unknown, "read a model");
+    file.dropped = budget.unknown;
     Ok(file)
 }
 

@@ -167,7 +167,7 @@ impl<'c> Call<'c> {
     }
 
     /// `result`, at a cost of `each` for every element of `info`.
-    pub(in crate::scan) fn costing(&self, result: Info, info: &Info, each: u64) -> Made {
+    pub(super) fn costing(&self, result: Info, info: &Info, each: u64) -> Made {
         Made {
             outputs: vec![result],
             cost: info.most().saturating_mul(u128::from(each)),
