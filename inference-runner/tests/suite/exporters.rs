@@ -30,7 +30,7 @@ fn expected() -> HashMap<String, Vec<f64>> {
 
 async fn card(name: &str) -> Card {
     let limits = Limits::DEFAULT;
-    check::check(&runner(0), &runtime(), model(name), COLUMNS, limits).await
+    check::check(&runner(), &runtime(), model(name), COLUMNS, limits).await
 }
 
 async fn run(name: &str, rows: usize) -> Outcome {
@@ -40,12 +40,7 @@ async fn run(name: &str, rows: usize) -> Outcome {
         features: known_rows(rows, COLUMNS),
         limits: Limits::DEFAULT,
     };
-    runner(0).run(&job, job.limits.wall).await
-}
-
-/// Whether the last output of the file is a list of dictionaries.
-fn has_zipmap(name: &str) -> bool {
-    name.ends_with("_zipmap")
+    runner().run(&job, job.limits.wall).await
 }
 
 async fn answers_as_its_library(name: &str, expected: &[f64]) {
@@ -75,11 +70,10 @@ fn every_file_is_expected_to_do_something() {
         }
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let is_mistake = MISTAKES.iter().any(|(mistake, ..)| *mistake == name);
-        let is_mistake = is_mistake || name == TRAINING;
         assert_ne!(is_mistake, expected.contains_key(&name), "{name}");
         found += 1;
     }
-    assert_eq!(found, expected.len() + MISTAKES.len() + 1);
+    assert_eq!(found, expected.len() + MISTAKES.len());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -92,7 +86,7 @@ async fn exports_are_accepted_and_answer_as_their_library() {
     for exporter in exports {
         let of_exporter = expected
             .iter()
-            .filter(|(name, _)| name.starts_with(exporter) && !has_zipmap(name));
+            .filter(|(name, _)| name.starts_with(exporter));
         let mut checked = 0;
         for (name, expected) in of_exporter {
             answers_as_its_library(name, expected).await;
@@ -102,36 +96,16 @@ async fn exports_are_accepted_and_answer_as_their_library() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_zipmap_names_the_option_that_leaves_it_out() {
-    for name in expected().keys().filter(|name| has_zipmap(name)) {
-        let card = card(name).await;
-        assert!(!card.accepted, "{name}");
-        assert_eq!(card.reasons[0].code, "output-zipmap", "{name}");
-        assert!(card.reasons[0].fix.contains("'zipmap': False"), "{name}");
-    }
-}
-
 /// A file, the code of its first reason, and words of the line to change.
-const MISTAKES: [(&str, &str, &str); 6] = [
-    ("wrong_newest_onnx", "load", "onnxruntime 1.31.1"),
+const MISTAKES: [(&str, &str, &str); 7] = [
+    ("wrong_newest_onnx", "ir-version", "ir_version=10"),
     ("wrong_fixed_batch", "input-batch", "dynamic_axes"),
     ("wrong_float64_input", "input-type", "FloatTensorType"),
     ("wrong_label_only", "output-type", "predict_proba"),
     ("wrong_regression", "output-range", "sigmoid"),
     ("wrong_xgboost_logits", "output-range", "sigmoid"),
+    ("wrong_training_mode", "training", "model.eval()"),
 ];
-
-/// Exported in training mode. ONNX Runtime draws the same Dropout mask in every run, so that only
-/// its operators and the dependence of a row on its neighbours give it away.
-const TRAINING: &str = "wrong_training_mode";
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_training_mode_export_answers_a_row_by_its_neighbours() {
-    let (few, many) = (run(TRAINING, 2).await, run(TRAINING, 24).await);
-    assert_eq!((few.status, many.status), (Status::Ok, Status::Ok));
-    assert!((few.p[0] - many.p[0]).abs() > 1e-3, "{:?}", few.p);
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn usual_mistakes_are_refused_with_the_line_to_change() {

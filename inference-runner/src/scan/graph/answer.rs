@@ -102,7 +102,7 @@ fn wrong_type(name: &[u8], element: &str) -> Reason {
             "model output '{}' is {element}; a float32 probability is needed",
             shown(name)
         ),
-        "end the model with a float32 probability, for instance Cast(to=FLOAT); for \
-         skl2onnx: options={'zipmap': False}",
+        "export predict_proba instead of predict, or end the model with a float32 probability, \
+         for instance Cast(to=FLOAT); for skl2onnx: options={'zipmap': False}",
     )
 }
