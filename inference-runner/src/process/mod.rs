@@ -14,6 +14,7 @@ mod model_runner;
 mod spawner;
 #[cfg(debug_assertions)]
 mod trial;
+mod turns;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ pub use fork_server::{StartCost, StartError};
 pub use model_runner::ModelRunner;
 #[cfg(debug_assertions)]
 pub use trial::{Attempt, Layer, Trial};
+pub use turns::{Turn, Turns};
 
 /// What to do with the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,9 @@
 )]
 
 mod double;
+mod hostile;
 mod join;
 mod models_run;
+mod onnx_writer;
 mod program;
 mod server_double;
