@@ -23,5 +23,5 @@ pub use limits::Limits;
 pub use outcome::{Cost, ModelFacts, Outcome, Reason, Status};
 #[cfg(debug_assertions)]
 pub use process::{Attempt, Layer, Trial};
-pub use process::{Features, Job, ModelRunner, RunnerConfig, Task};
+pub use process::{Features, Job, ModelRunner, RunnerConfig, Task, Turns};
 pub use runtime::{Runtime, RuntimeError};

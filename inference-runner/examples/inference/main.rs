@@ -14,9 +14,10 @@
 )]
 
 mod bare;
-#[path = "../../tests/onnx/mod.rs"]
+mod honest;
+#[path = "../../tests/suite/onnx_writer.rs"]
 #[expect(dead_code, reason = "the tests write more than the benchmark does")]
-mod onnx;
+mod onnx_writer;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -55,8 +56,8 @@ fn main() -> anyhow::Result<ExitCode> {
 fn measure(runtime: &Runtime, count: usize) -> anyhow::Result<()> {
     let models: Vec<Arc<[u8]>> = (0..count as u64)
         .map(|seed| match seed % 2 {
-            0 => onnx::honest::trees(COLUMNS, 100, seed).into(),
-            _ => onnx::honest::dense(COLUMNS, seed).into(),
+            0 => honest::trees(COLUMNS, 100, seed).into(),
+            _ => honest::dense(COLUMNS, seed).into(),
         })
         .collect();
     let features = known_rows(ROWS, COLUMNS);

@@ -53,6 +53,15 @@ fn refuse_to_end(attempt: Attempt, answer: &mut impl Write) -> Option<Outcome> {
         },
         Attempt::BlamePlatform => Some(Outcome::platform("it was you")),
         Attempt::Hang => spin(),
+        // SAFETY: ends this process by SIGSEGV, as it should.
+        Attempt::Crash => unsafe {
+            std::ptr::without_provenance_mut::<u8>(8).write_volatile(1);
+            None
+        },
+        Attempt::Overflow => {
+            let deep = descend(1);
+            Some(Outcome::platform(deep.to_string()))
+        }
         Attempt::BlockSignals => {
             let all = [u64::MAX; 16];
             call(
@@ -63,6 +72,12 @@ fn refuse_to_end(attempt: Attempt, answer: &mut impl Write) -> Option<Outcome> {
         }
         _ => None,
     }
+}
+
+#[expect(unconditional_recursion, reason = "ends when the stack does")]
+fn descend(level: u64) -> u64 {
+    let block = std::hint::black_box([level; 4096]);
+    descend(block[7] + 1) + block[9]
 }
 
 fn spin() -> ! {

@@ -1,7 +1,9 @@
 //! The loop of the fork server: one thread, one socket, its children. A process that has more than
 //! one thread must not fork, since locks held by the others would stay held in the child.
 
+use std::fs::File;
 use std::io::{self, Write};
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
@@ -87,10 +89,11 @@ fn try_lock() -> io::Result<SandboxLevel> {
             Ok(sandbox) => serde_json::to_vec(&Ok::<_, String>(sandbox))?,
             Err(error) => serde_json::to_vec(&Err::<SandboxLevel, _>(error.to_string()))?,
         };
-        std::fs::File::from(to).write_all(&said)
+        // Closing it is not allowed any more.
+        ManuallyDrop::new(File::from(to)).write_all(&said)
     });
     let pid = said?;
-    let text = io::read_to_string(std::fs::File::from(from))?;
+    let text = io::read_to_string(File::from(from))?;
     nix::sys::wait::waitpid(pid, None)?;
     let found: Result<SandboxLevel, String> = serde_json::from_str(&text)
         .map_err(|_| io::Error::other("the process on trial ended before it was locked"))?;

@@ -35,7 +35,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use nix::sys::prctl;
-use nix::sys::signal::Signal;
+use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::unistd::{Gid, Pid, Uid, getppid, getuid, setgroups, setresgid, setresuid};
 use serde::{Deserialize, Serialize};
 
@@ -141,6 +141,7 @@ pub(crate) fn lock(job: &JobHeader) -> io::Result<SandboxLevel> {
         // The change of user made the process open to inspection by that user.
         prctl::set_dumpable(false)?;
     }
+    crash_plainly()?;
     let landlock = !job.skips(Layer::Landlock) && landlock::restrict()?;
     limits::no_new_descriptor()?;
     let seccomp = !job.skips(Layer::Syscalls) && syscalls::filter()?;
@@ -160,6 +161,19 @@ fn die_with(parent: Pid) -> io::Result<()> {
     if getppid() != parent {
         // The parent died before the signal was asked for: it will never come.
         return Err(io::ErrorKind::BrokenPipe.into());
+    }
+    Ok(())
+}
+
+/// The standard library's handlers would end a crash by a system call that is not allowed, which
+/// would look like an attempt to escape.
+fn crash_plainly() -> io::Result<()> {
+    for crash in [Signal::SIGSEGV, Signal::SIGBUS] {
+        #[expect(unsafe_code, reason = "changing what a signal does can break others")]
+        // SAFETY: the default action replaces a handler that nothing else relies on.
+        unsafe {
+            signal(crash, SigHandler::SigDfl)?;
+        }
     }
     Ok(())
 }

@@ -69,7 +69,9 @@ async fn send(stdin: &mut Sender, job: &Job) -> io::Result<()> {
             Task::Run => 1,
             Task::Check { repeats } => repeats.max(2),
             #[cfg(debug_assertions)]
-            Task::Unscanned | Task::Trial(_) => 1,
+            Task::Unscanned => 2,
+            #[cfg(debug_assertions)]
+            Task::Trial(_) => 1,
         },
         probe: matches!(job.task, Task::Check { .. }),
         #[cfg(debug_assertions)]

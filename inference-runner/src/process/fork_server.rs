@@ -145,6 +145,10 @@ impl ForkServer {
         }
     }
 
+    pub(super) fn process_id(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
     pub(super) fn is_alive(&self) -> bool {
         self.locked().is_some()
     }

@@ -14,6 +14,7 @@ mod model_runner;
 mod spawner;
 #[cfg(debug_assertions)]
 mod trial;
+mod turns;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ pub use fork_server::{StartCost, StartError};
 pub use model_runner::ModelRunner;
 #[cfg(debug_assertions)]
 pub use trial::{Attempt, Layer, Trial};
+pub use turns::{Turn, Turns};
 
 /// What to do with the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +36,7 @@ pub enum Task {
     /// Up to `repeats` runs over all rows, which must all answer the same; fewer when they take
     /// long.
     Check { repeats: usize },
-    /// One run of a file that no scanner has read. For the hostile suite alone, to show that the
+    /// Two runs of a file that no scanner has read. For the hostile suite alone, to show that the
     /// sandbox holds by itself: no command and no server's job can ask for it, and it is not in a
     /// release.
     #[cfg(debug_assertions)]

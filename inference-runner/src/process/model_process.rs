@@ -18,11 +18,11 @@ use super::fork_server::{ForkServer, StartError};
 use crate::outcome::Outcome;
 use crate::stopwatch::Stopwatch;
 
-/// How long a process whose pipe has closed may take to end by itself, so that its own signal is
-/// seen and not our kill.
+/// How long a process whose answer has ended may go on to complain.
 const LAST_BREATH: Duration = Duration::from_millis(500);
 
-/// How long the kernel may take to end a killed process.
+/// How long the kernel may take to end a process that was killed or has closed its pipes; so long,
+/// its own signal is waited for.
 const BURIAL: Duration = Duration::from_secs(5);
 
 /// A process that waits for its one job. Dropping it kills it.
@@ -33,7 +33,8 @@ pub(super) struct ModelProcess {
     stdin: Sender,
     stdout: Receiver,
     stderr: Receiver,
-    ended: oneshot::Receiver<End>,
+    /// Until the end is known, or will never be.
+    ended: Option<oneshot::Receiver<End>>,
     /// What the kernel said of its end, once it has ended.
     end: Option<End>,
 }
@@ -58,7 +59,7 @@ impl ModelProcess {
             stdin,
             stdout,
             stderr,
-            ended,
+            ended: Some(ended),
             end: None,
         })
     }
@@ -100,8 +101,7 @@ impl ModelProcess {
         let rest = keep_start(&mut self.stderr, &mut said);
         // A process that keeps the pipe open without ending is not worth waiting for.
         drop(tokio::time::timeout(LAST_BREATH, rest).await);
-        let ended = tokio::time::timeout(LAST_BREATH, &mut self.ended).await;
-        self.end = ended.ok().and_then(Result::ok);
+        self.wait(BURIAL).await;
         let stderr = String::from_utf8_lossy(&said).into_owned();
         let status = self.end.and_then(|end| end.status);
         ending::silent(&Silence {
@@ -115,18 +115,25 @@ impl ModelProcess {
 
     /// Waits until the process is gone, so that its place is really free; kills it if it must.
     async fn bury(&mut self) {
-        if self.end.is_some() {
-            return;
+        if self.ended.is_some() {
+            self.server.kill(self.id);
+            self.wait(BURIAL).await;
         }
-        self.server.kill(self.id);
-        let ended = tokio::time::timeout(BURIAL, &mut self.ended).await;
-        self.end = ended.ok().and_then(Result::ok);
+    }
+
+    /// Waits for the end, `patience` at most; there is none to wait for without a fork server.
+    async fn wait(&mut self, patience: Duration) {
+        let Some(ended) = &mut self.ended else { return };
+        if let Ok(end) = tokio::time::timeout(patience, ended).await {
+            self.end = end.ok();
+            self.ended = None;
+        }
     }
 }
 
 impl Drop for ModelProcess {
     fn drop(&mut self) {
-        if self.end.is_none() {
+        if self.ended.is_some() {
             self.server.kill(self.id);
         }
     }

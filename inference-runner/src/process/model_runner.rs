@@ -54,6 +54,11 @@ impl ModelRunner {
         Some(self.try_start().await.ok()?.sandbox)
     }
 
+    /// The fork server's process; `None` when nothing can be run.
+    pub async fn fork_server_id(&self) -> Option<u32> {
+        self.server().await.ok()?.process_id()
+    }
+
     /// Runs one job within `wall` at most, which may be shorter than the job's own limit. Never
     /// fails: what goes wrong is in the outcome.
     pub async fn run(&self, job: &Job, wall: Duration) -> Outcome {

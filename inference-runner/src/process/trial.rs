@@ -74,6 +74,10 @@ pub enum Attempt {
     Hang,
     /// Never answer, with every signal blocked that can be.
     BlockSignals,
+    /// Touch memory that is not there.
+    Crash,
+    /// Need more stack than there is.
+    Overflow,
     /// Answer that the platform was at fault.
     BlamePlatform,
 }

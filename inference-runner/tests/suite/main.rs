@@ -8,7 +8,9 @@
 
 mod double;
 mod exporters;
+mod hostile;
 mod join;
 mod models_run;
+mod onnx_writer;
 mod program;
 mod server_double;

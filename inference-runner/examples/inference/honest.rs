@@ -1,6 +1,6 @@
 //! Honest models of the two common kinds, with weights that differ from one seed to the next.
 
-use super::writer::{
+use crate::onnx_writer::{
     Attributes, FLOAT, Graph, ML, Message, Size, floats, model, node, node_of, value,
 };
 
