@@ -148,7 +148,9 @@ pub fn first_features(
     columns: &[&str],
     most: usize,
 ) -> Result<Vec<f32>, DatasetError> {
-    let frame = ParquetReader::new(Cursor::new(bytes)).finish()?.head(Some(most));
+    let frame = ParquetReader::new(Cursor::new(bytes))
+        .finish()?
+        .head(Some(most));
     let mut features = vec![0.0; frame.height() * columns.len()];
     for (place, name) in columns.iter().enumerate() {
         let values = frame.column(name)?.f32()?;

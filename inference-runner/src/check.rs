@@ -127,7 +127,10 @@ pub(crate) fn card(
 ) -> Card {
     let facts = outcome.facts.clone().unwrap_or_default();
     let scan = facts.scan;
-    let opsets = scan.as_ref().map(|scan| scan.opsets.clone()).unwrap_or_default();
+    let opsets = scan
+        .as_ref()
+        .map(|scan| scan.opsets.clone())
+        .unwrap_or_default();
     let mut runs_us = facts.runs_us;
     runs_us.sort_unstable();
     Card {
@@ -210,7 +213,10 @@ impl Card {
             return;
         };
         lines.push(format!("  runs as   sha256:{digest}"));
-        let ops = self.ops.iter().map(|(name, count)| format!("{name} {count}"));
+        let ops = self
+            .ops
+            .iter()
+            .map(|(name, count)| format!("{name} {count}"));
         let ops = ops.collect::<Vec<_>>().join(", ");
         lines.push(format!("  class     {} ({ops})", class.name()));
         lines.push(format!(

@@ -14,7 +14,7 @@ use crate::limits::{Limits, ROW_BLOCK};
 use crate::outcome::{Cost, ModelFacts, Outcome, Reason, Status, one_line};
 use crate::process::ending;
 use crate::scan::{self, Admitted, Rules};
-use crate::stopwatch::Stopwatch;
+use crate::stopwatch::{Stopwatch, processor_us};
 
 /// Repeated runs stop after this long, so that a check stays quick.
 const REPEATS_US: u64 = 1_000_000;
@@ -31,9 +31,12 @@ pub(super) fn execute(
         Err(reasons) => return with_load(refused(reasons), watch.elapsed_us()),
     };
     let scan_us = watch.elapsed_us();
-    let file = admitted.as_ref().map_or(&work.model, |admitted| &admitted.canonical);
+    let file = admitted
+        .as_ref()
+        .map_or(&work.model, |admitted| &admitted.canonical);
     let session = load(environment, file);
     let load_us = watch.elapsed_us();
+    let load_cpu_us = processor_us();
     let mut session = match session {
         Ok(session) => session,
         Err(error) => return with_load(failure(Status::LoadError, &error, work), load_us),
@@ -53,7 +56,7 @@ pub(super) fn execute(
         None => contract::check(&session, work.header.columns),
     };
     let outcome = match answer {
-        Ok(answer) => repeat(&mut session, work, answer, facts, load_us),
+        Ok(answer) => repeat(&mut session, work, answer, facts, load_cpu_us),
         Err((status, reasons)) => Outcome {
             status,
             reasons,
@@ -124,13 +127,18 @@ fn repeat(
     work: &Work,
     answer: Answer,
     mut facts: ModelFacts,
-    load_us: u64,
+    load_cpu_us: u64,
 ) -> Outcome {
     let mut first: Option<Vec<f64>> = None;
+    let mut spent = probe::Spent {
+        load_us: load_cpu_us,
+        run_us: u64::MAX,
+    };
     for _ in 0..work.header.repeats {
-        let watch = Stopwatch::start();
+        let (watch, before_us) = (Stopwatch::start(), processor_us());
         let answered = all_rows(session, work, answer);
         facts.runs_us.push(watch.elapsed_us());
+        spent.run_us = spent.run_us.min(processor_us().saturating_sub(before_us));
         match (answered, &first) {
             (Err(outcome), _) => {
                 return Outcome {
@@ -148,7 +156,7 @@ fn repeat(
     }
     let p = first.unwrap_or_default();
     if work.header.probe
-        && let Err(mut outcome) = probe::probe(session, work, answer, &p, &facts.runs_us, load_us)
+        && let Err(mut outcome) = probe::probe(session, work, answer, &p, spent)
     {
         outcome.facts = Some(facts);
         return *outcome;

@@ -27,20 +27,28 @@ const CLASS_ROWS: u64 = 10_000;
 /// says no more.
 const QUICK_US: u64 = 200_000;
 
+/// Processor time in microseconds: of scanning and loading, and of the best run over all rows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spent {
+    pub(super) load_us: u64,
+    pub(super) run_us: u64,
+}
+
 /// Refuses a model whose answers `p` over all rows are not its own for each row.
 pub(super) fn probe(
     session: &mut Session,
     work: &Work,
     answer: Answer,
     p: &[f64],
-    runs_us: &[u64],
-    load_us: u64,
+    spent: Spent,
 ) -> Result<(), Box<Outcome>> {
-    quick(work, p.len(), runs_us, load_us)?;
+    quick(work, p.len(), spent)?;
     if p.len() < 2 {
         return Ok(());
     }
-    let (low, high) = p.iter().fold((f64::MAX, f64::MIN), |(low, high), p| (low.min(*p), high.max(*p)));
+    let (low, high) = p.iter().fold((f64::MAX, f64::MIN), |(low, high), p| {
+        (low.min(*p), high.max(*p))
+    });
     if high - low <= CONSTANT {
         return bad(
             "output-constant",
@@ -50,13 +58,19 @@ pub(super) fn probe(
     }
     let order = shuffled(p.len());
     let columns = work.header.columns;
-    let rows = order.iter().map(|row| &work.features[row * columns..(row + 1) * columns]);
+    let rows = order
+        .iter()
+        .map(|row| &work.features[row * columns..(row + 1) * columns]);
     let features: Vec<f32> = rows.flatten().copied().collect();
     let mut again = Vec::with_capacity(p.len());
     for block in features.chunks(ROW_BLOCK * columns) {
         again.extend(one_block(session, work, answer, block, again.len())?);
     }
-    if let Some((row, got)) = order.iter().zip(&again).find(|(row, got)| differs(p[**row], **got)) {
+    if let Some((row, got)) = order
+        .iter()
+        .zip(&again)
+        .find(|(row, got)| differs(p[**row], **got))
+    {
         return cross_row(*row, p[*row], *got, "among the same rows in another order");
     }
     let mut row = 0;
@@ -95,22 +109,21 @@ fn cross_row(row: usize, before: f64, after: f64, how: &str) -> Result<(), Box<O
 }
 
 /// The best run and the load against the processor time of the class.
-fn quick(work: &Work, rows: usize, runs_us: &[u64], load_us: u64) -> Result<(), Box<Outcome>> {
+fn quick(work: &Work, rows: usize, spent: Spent) -> Result<(), Box<Outcome>> {
     let class_us = work.header.cpu_ms.saturating_mul(1_000);
-    let best_us = runs_us.iter().copied().min().unwrap_or_default();
     let allowed_us = class_us.saturating_mul(rows as u64) / CLASS_ROWS;
-    if best_us > allowed_us.max(QUICK_US) {
+    if spent.run_us > allowed_us.max(QUICK_US) {
         let message = format!(
             "a run over {rows} rows takes {:?}; the class has {:?} for {CLASS_ROWS} rows",
-            Duration::from_micros(best_us),
+            Duration::from_micros(spent.run_us),
             Duration::from_micros(class_us)
         );
         return bad("probe-slow", message, "use smaller layers or fewer trees");
     }
-    if load_us > class_us / 2 {
+    if spent.load_us > class_us / 2 {
         let message = format!(
             "loading takes {:?}; at most {:?} are allowed",
-            Duration::from_micros(load_us),
+            Duration::from_micros(spent.load_us),
             Duration::from_micros(class_us / 2)
         );
         return bad("probe-load", message, "use smaller layers or fewer trees");
@@ -124,7 +137,9 @@ fn shuffled(count: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..count).collect();
     let mut state = 1_u64;
     for last in (1..count).rev() {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         let below = last as u64 + 1;
         let place = usize::try_from((state >> 33) % below).unwrap_or(0);
         order.swap(last, place);
@@ -142,7 +157,10 @@ mod tests {
         let mut sorted = order.clone();
         sorted.sort_unstable();
         assert!(sorted.iter().enumerate().all(|(place, row)| place == *row));
-        let kept = order.iter().enumerate().filter(|(place, row)| place == *row);
+        let kept = order
+            .iter()
+            .enumerate()
+            .filter(|(place, row)| place == *row);
         assert!(kept.count() < 8);
     }
 }

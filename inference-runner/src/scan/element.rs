@@ -48,15 +48,14 @@ impl Element {
 
     pub(super) fn of(code: i64) -> Checked<Self> {
         let mut all = Self::ALL.into_iter();
-        all.find(|element| element.code() == code)
-            .ok_or_else(|| {
-                Reason::new(
-                    "tensor-type",
-                    format!("a tensor has the element type {code}, which is not run here"),
-                    "use float32 weights: model.float() before torch.onnx.export, or \
+        all.find(|element| element.code() == code).ok_or_else(|| {
+            Reason::new(
+                "tensor-type",
+                format!("a tensor has the element type {code}, which is not run here"),
+                "use float32 weights: model.float() before torch.onnx.export, or \
                      X.astype('float32') before to_onnx",
-                )
-            })
+            )
+        })
     }
 
     /// Bytes of one element; zero for text.

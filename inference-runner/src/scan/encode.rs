@@ -85,7 +85,11 @@ fn used_opsets<'g>(graph: &'g Graph<'_>) -> Vec<(&'g str, i64)> {
     let imports = graph.opsets.iter();
     let imports = imports.map(|(domain, version)| (domain.as_str(), *version));
     let used: Vec<_> = imports.filter(|(domain, _)| used(domain)).collect();
-    if used.is_empty() { vec![("", 17)] } else { used }
+    if used.is_empty() {
+        vec![("", 17)]
+    } else {
+        used
+    }
 }
 
 fn write_graph(out: &mut Message, graph: &Graph<'_>, inferred: &Inferred) {
@@ -100,7 +104,12 @@ fn write_graph(out: &mut Message, graph: &Graph<'_>, inferred: &Inferred) {
         write_value(out, FEATURES, Element::Float32, &inferred.features);
     });
     out.message(12, |out| {
-        write_value(out, graph.answer, inferred.answer.element, &inferred.answer.shape);
+        write_value(
+            out,
+            graph.answer,
+            inferred.answer.element,
+            &inferred.answer.shape,
+        );
     });
 }
 
@@ -162,7 +171,10 @@ fn write_attribute(out: &mut Message, name: &str, attribute: &Attribute<'_>) {
 }
 
 fn write_tensor(out: &mut Message, id: Option<TensorId>, tensor: &Tensor<'_>) {
-    let dims = tensor.dims.iter().map(|dim| i64::try_from(*dim).unwrap_or(i64::MAX));
+    let dims = tensor
+        .dims
+        .iter()
+        .map(|dim| i64::try_from(*dim).unwrap_or(i64::MAX));
     out.ints(1, dims);
     out.int(2, tensor.element.code());
     if let Some(id) = id {

@@ -116,7 +116,11 @@ fn operators_are_allowed(graph: &GraphFile<'_>, alive: &[bool]) -> Result<(), Ve
             reasons.push(reason);
         }
     }
-    if reasons.is_empty() { Ok(()) } else { Err(reasons) }
+    if reasons.is_empty() {
+        Ok(())
+    } else {
+        Err(reasons)
+    }
 }
 
 /// Reasons of one kind that are worth reading at once.

@@ -160,10 +160,16 @@ fn check_size(operator: &str, info: &Info, rules: &Rules) -> Checked<()> {
         return Err(unbounded(operator, "a dimension may fall below zero"));
     }
     if info.shape.iter().any(|size| size.most() > DIMENSION_MAX) {
-        return Err(unbounded(operator, "a dimension is larger than any model needs"));
+        return Err(unbounded(
+            operator,
+            "a dimension is larger than any model needs",
+        ));
     }
     if product(&info.shape).is_none() {
-        return Err(unbounded(operator, "the result grows with the square of the rows"));
+        return Err(unbounded(
+            operator,
+            "the result grows with the square of the rows",
+        ));
     }
     if info.bytes() > rules.peak_bytes {
         return Err(too_much_memory(operator, info.bytes(), rules.peak_bytes));

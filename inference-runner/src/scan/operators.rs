@@ -329,6 +329,9 @@ mod tests {
             assert_eq!(found.title(), row.title());
         }
         assert_eq!(find(b"", b"Loop").unwrap_err().code, "operator");
-        assert_eq!(find(b"com.microsoft", b"Gelu").unwrap_err().code, "operator-domain");
+        assert_eq!(
+            find(b"com.microsoft", b"Gelu").unwrap_err().code,
+            "operator-domain"
+        );
     }
 }

@@ -160,7 +160,12 @@ fn read_graph<'a>(message: &'a [u8], budget: &mut Budget) -> Checked<GraphFile<'
     let mut fields = Fields::of(message);
     while let Some((number, value)) = fields.next()? {
         match number {
-            1 => push(&mut graph.nodes, node(value.bytes()?, budget)?, "nodes", NODES_MAX)?,
+            1 => push(
+                &mut graph.nodes,
+                node(value.bytes()?, budget)?,
+                "nodes",
+                NODES_MAX,
+            )?,
             5 => {
                 let tensor = tensor::read(value.bytes()?, budget)?;
                 let most = INITIALIZERS_MAX;
@@ -170,7 +175,12 @@ fn read_graph<'a>(message: &'a [u8], budget: &mut Budget) -> Checked<GraphFile<'
                 let input = declared(value.bytes()?)?;
                 push(&mut graph.inputs, input, "inputs", INITIALIZERS_MAX)?;
             }
-            12 => push(&mut graph.outputs, declared(value.bytes()?)?, "outputs", OUTPUTS_MAX)?,
+            12 => push(
+                &mut graph.outputs,
+                declared(value.bytes()?)?,
+                "outputs",
+                OUTPUTS_MAX,
+            )?,
             15 => graph.sparse += 1,
             _ => budget.unknown += 1,
         }
@@ -185,13 +195,22 @@ fn node<'a>(message: &'a [u8], budget: &mut Budget) -> Checked<NodeFile<'a>> {
         match number {
             1 | 2 => {
                 budget.spend(1)?;
-                let list = if number == 1 { &mut node.inputs } else { &mut node.outputs };
+                let list = if number == 1 {
+                    &mut node.inputs
+                } else {
+                    &mut node.outputs
+                };
                 list.push(value.bytes()?);
             }
             4 => node.operator = value.bytes()?,
             5 => {
                 let read = attribute(value.bytes()?, budget)?;
-                push(&mut node.attributes, read, "attributes of a node", ATTRIBUTES_MAX)?;
+                push(
+                    &mut node.attributes,
+                    read,
+                    "attributes of a node",
+                    ATTRIBUTES_MAX,
+                )?;
             }
             7 => node.domain = value.bytes()?,
             _ => budget.unknown += 1,
@@ -216,22 +235,25 @@ struct Parts<'a> {
     seen: i64,
 }
 
-fn attribute<'a>(
-    message: &'a [u8],
-    budget: &mut Budget,
-) -> Checked<(&'a [u8], Attribute<'a>)> {
+fn attribute<'a>(message: &'a [u8], budget: &mut Budget) -> Checked<(&'a [u8], Attribute<'a>)> {
     let mut parts = Parts::default();
     let mut fields = Fields::of(message);
     while let Some((number, value)) = fields.next()? {
         part(&mut parts, number, value, budget)?;
     }
-    let kind = if parts.kind == 0 { parts.seen } else { parts.kind };
+    let kind = if parts.kind == 0 {
+        parts.seen
+    } else {
+        parts.kind
+    };
     let value = match kind {
         1 => Attribute::Float(parts.float),
         2 => Attribute::Int(parts.int),
         3 => Attribute::Text(parts.text.unwrap_or_default()),
         4 => {
-            let message = parts.tensor.ok_or_else(|| broken("an attribute without its tensor"))?;
+            let message = parts
+                .tensor
+                .ok_or_else(|| broken("an attribute without its tensor"))?;
             Attribute::Tensor(tensor::read(message, budget)?.1)
         }
         5 | 10 => Attribute::Other("a graph"),
@@ -260,7 +282,11 @@ fn part<'a>(
         2 => parts.float = value.float()?,
         3 => parts.int = value.int()?,
         4 => parts.text = Some(value.bytes()?),
-        5 => once(&mut parts.tensor, value.bytes()?, "two tensors in one attribute")?,
+        5 => once(
+            &mut parts.tensor,
+            value.bytes()?,
+            "two tensors in one attribute",
+        )?,
         7 => value.floats(&mut |number| {
             budget.spend(1)?;
             parts.floats.push(number);

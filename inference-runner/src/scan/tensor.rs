@@ -36,7 +36,12 @@ impl Tensor<'_> {
         match self.element {
             Element::Int64 => {
                 let (chunks, _) = self.data.as_chunks::<8>();
-                Some(chunks.iter().map(|chunk| i64::from_le_bytes(*chunk)).collect())
+                Some(
+                    chunks
+                        .iter()
+                        .map(|chunk| i64::from_le_bytes(*chunk))
+                        .collect(),
+                )
             }
             Element::Int32 => {
                 let (chunks, _) = self.data.as_chunks::<4>();
@@ -60,14 +65,15 @@ struct Parts<'a> {
 }
 
 /// Reads a `TensorProto`. Answers its name too.
-pub(super) fn read<'a>(
-    message: &'a [u8],
-    budget: &mut Budget,
-) -> Checked<(&'a [u8], Tensor<'a>)> {
+pub(super) fn read<'a>(message: &'a [u8], budget: &mut Budget) -> Checked<(&'a [u8], Tensor<'a>)> {
     let parts = parts(message, budget)?;
     let element = Element::of(parts.element)?;
     let (dims, bytes) = extent(&parts.dims, element)?;
-    let tensor = |data| Tensor { element, dims, data };
+    let tensor = |data| Tensor {
+        element,
+        dims,
+        data,
+    };
     if element == Element::Text {
         return Ok((parts.name, tensor(Cow::Borrowed(&[]))));
     }

@@ -15,12 +15,24 @@ fn model(name: &str) -> Vec<u8> {
 
 fn reference(name: &str) -> Vec<u8> {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    std::fs::read(folder.join("../datasets/models").join(format!("{name}.onnx"))).unwrap()
+    std::fs::read(
+        folder
+            .join("../datasets/models")
+            .join(format!("{name}.onnx")),
+    )
+    .unwrap()
 }
 
 #[test]
 fn the_canonical_file_scans_to_itself() {
-    let own = ["linear_n1", "linear_n", "dense_n2", "label_and_n2", "zipmap", "no_sigmoid"];
+    let own = [
+        "linear_n1",
+        "linear_n",
+        "dense_n2",
+        "label_and_n2",
+        "zipmap",
+        "no_sigmoid",
+    ];
     let own = own.map(|name| (name, model(name), COLUMNS));
     let references = ["forest", "lightgbm", "logistic", "mlp"];
     let references = references.map(|name| (name, reference(name), 70));

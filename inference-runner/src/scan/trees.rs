@@ -44,7 +44,10 @@ fn as_long(call: &Call<'_>, name: &str, length: Option<usize>, wanted: usize) ->
     match length {
         None | Some(0) => Ok(()),
         Some(length) if length == wanted => Ok(()),
-        Some(length) => Err(wrong(call, format!("'{name}' has {length} entries for {wanted}"))),
+        Some(length) => Err(wrong(
+            call,
+            format!("'{name}' has {length} entries for {wanted}"),
+        )),
     }
 }
 
@@ -65,12 +68,20 @@ pub(super) fn ensemble(
     if modes.len() != count || thresholds != Some(count) {
         return Err(wrong(call, "modes, values and nodes differ in number"));
     }
-    let tracks = call.ints("nodes_missing_value_tracks_true")?.map(<[i64]>::len);
+    let tracks = call
+        .ints("nodes_missing_value_tracks_true")?
+        .map(<[i64]>::len);
     as_long(call, "nodes_missing_value_tracks_true", tracks, count)?;
     let hitrates = length(call, "nodes_hitrates", "nodes_hitrates_as_tensor")?;
     as_long(call, "nodes_hitrates", hitrates, count)?;
-    if let Some(feature) = features.iter().find(|feature| !(0..columns).contains(*feature)) {
-        return Err(wrong(call, format!("feature {feature} of {columns} columns")));
+    if let Some(feature) = features
+        .iter()
+        .find(|feature| !(0..columns).contains(*feature))
+    {
+        return Err(wrong(
+            call,
+            format!("feature {feature} of {columns} columns"),
+        ));
     }
     let places = Places::of(call, trees, ids)?;
     let truth = ints(call, "nodes_truenodeids", count)?;
@@ -98,7 +109,9 @@ struct Places(Vec<(i64, i64, usize)>);
 impl Places {
     fn of(call: &Call<'_>, trees: &[i64], ids: &[i64]) -> Checked<Self> {
         let named = trees.iter().zip(ids).enumerate();
-        let mut places: Vec<_> = named.map(|(place, (tree, id))| (*tree, *id, place)).collect();
+        let mut places: Vec<_> = named
+            .map(|(place, (tree, id))| (*tree, *id, place))
+            .collect();
         places.sort_unstable();
         let same = |pair: &[(i64, i64, usize)]| (pair[0].0, pair[0].1) == (pair[1].0, pair[1].1);
         if places.windows(2).any(same) {
@@ -108,7 +121,9 @@ impl Places {
     }
 
     fn find(&self, call: &Call<'_>, tree: i64, id: i64) -> Checked<usize> {
-        let found = self.0.binary_search_by(|place| (place.0, place.1).cmp(&(tree, id)));
+        let found = self
+            .0
+            .binary_search_by(|place| (place.0, place.1).cmp(&(tree, id)));
         match found {
             Ok(at) => Ok(self.0[at].2),
             Err(_) => Err(wrong(call, format!("tree {tree} has no node {id}"))),
@@ -117,16 +132,14 @@ impl Places {
 }
 
 /// The nodes that are nobody's child: one for each tree.
-fn roots(
-    call: &Call<'_>,
-    children: &[[Option<usize>; 2]],
-    trees: &[i64],
-) -> Checked<Vec<usize>> {
+fn roots(call: &Call<'_>, children: &[[Option<usize>; 2]], trees: &[i64]) -> Checked<Vec<usize>> {
     let mut has_parent = vec![false; children.len()];
     for child in children.iter().flatten().flatten() {
         has_parent[*child] = true;
     }
-    let roots: Vec<usize> = (0..children.len()).filter(|node| !has_parent[*node]).collect();
+    let roots: Vec<usize> = (0..children.len())
+        .filter(|node| !has_parent[*node])
+        .collect();
     let mut rooted: Vec<i64> = roots.iter().map(|root| trees[*root]).collect();
     rooted.sort_unstable();
     if rooted.windows(2).any(|pair| pair[0] == pair[1]) {
@@ -171,13 +184,21 @@ fn steps(
         waiting.push((*root, 1));
         while let Some((node, depth)) = waiting.pop() {
             if std::mem::replace(&mut seen[node], true) {
-                return Err(wrong(call, "a node that is reached twice: a cycle or two parents"));
+                return Err(wrong(
+                    call,
+                    "a node that is reached twice: a cycle or two parents",
+                ));
             }
             if depth > DEPTH_MAX {
                 return Err(wrong(call, format!("a tree deeper than {DEPTH_MAX}")));
             }
             deepest = deepest.max(depth);
-            waiting.extend(children[node].iter().flatten().map(|child| (*child, depth + 1)));
+            waiting.extend(
+                children[node]
+                    .iter()
+                    .flatten()
+                    .map(|child| (*child, depth + 1)),
+            );
         }
         steps += u128::from(deepest);
     }
@@ -191,8 +212,14 @@ fn steps(
 pub(super) fn modern(call: &Call<'_>, columns: i64, targets: usize) -> Checked<u128> {
     let features = call.ints("nodes_featureids")?.unwrap_or_default();
     let count = features.len();
-    if let Some(feature) = features.iter().find(|feature| !(0..columns).contains(*feature)) {
-        return Err(wrong(call, format!("feature {feature} of {columns} columns")));
+    if let Some(feature) = features
+        .iter()
+        .find(|feature| !(0..columns).contains(*feature))
+    {
+        return Err(wrong(
+            call,
+            format!("feature {feature} of {columns} columns"),
+        ));
     }
     let tensor = |name: &str| match call.attribute(name) {
         Some(Attribute::Tensor(tensor)) => Some(tensor),
@@ -203,9 +230,13 @@ pub(super) fn modern(call: &Call<'_>, columns: i64, targets: usize) -> Checked<u
         return Err(wrong(call, "splits, modes and nodes differ in number"));
     }
     as_long(call, "nodes_hitrates", entries("nodes_hitrates"), count)?;
-    let tracks = call.ints("nodes_missing_value_tracks_true")?.map(<[i64]>::len);
+    let tracks = call
+        .ints("nodes_missing_value_tracks_true")?
+        .map(<[i64]>::len);
     as_long(call, "nodes_missing_value_tracks_true", tracks, count)?;
-    let modes = tensor("nodes_modes").map(|modes| &modes.data[..]).unwrap_or_default();
+    let modes = tensor("nodes_modes")
+        .map(|modes| &modes.data[..])
+        .unwrap_or_default();
     if modes.len() != count || modes.iter().any(|mode| *mode > 6) {
         return Err(wrong(call, "an unknown mode of a node"));
     }

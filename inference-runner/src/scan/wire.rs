@@ -172,7 +172,10 @@ mod tests {
     #[test]
     fn lengths_and_kinds_are_checked() {
         let first = |bytes: &'static [u8]| Fields::of(bytes).next();
-        assert!(matches!(first(b"\x0a\x02hi"), Ok(Some((1, Value::Bytes(b"hi"))))));
+        assert!(matches!(
+            first(b"\x0a\x02hi"),
+            Ok(Some((1, Value::Bytes(b"hi"))))
+        ));
         assert!(first(b"\x0a\x03hi").is_err(), "longer than the rest");
         assert!(first(b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\x7f").is_err());
         assert!(first(b"\x0b").is_err(), "a group");

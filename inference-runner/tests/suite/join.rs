@@ -165,11 +165,7 @@ async fn what_is_not_done_in_time_is_killed_and_reported() {
     let double = Double::start(state_of(SLOW_ROWS, &models, "check", 2_000)).await;
     let child = join(&double.url, "secret", cache.path());
     let results = results(&double, 2).await;
-    assert_eq!(
-        of(&results, "slow")["status"],
-        "limit-wall",
-        "{results:?}"
-    );
+    assert_eq!(of(&results, "slow")["status"], "limit-wall", "{results:?}");
     // One check at a time: the other either ran first or found no worker, which is our fault.
     let good = of(&results, "good");
     let status = &good["status"];

@@ -89,7 +89,10 @@ async fn models_that_break_the_contract_are_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_zipmap_is_taken_off() {
-    let (with, without) = (run(&job("zipmap", 64)).await, run(&job("dense_n2", 64)).await);
+    let (with, without) = (
+        run(&job("zipmap", 64)).await,
+        run(&job("dense_n2", 64)).await,
+    );
     assert_eq!(with.status, Status::Ok, "{with:?}");
     assert_eq!(with.p, without.p);
     let digest = |outcome: &Outcome| outcome.facts.as_ref().unwrap().canonical_digest.unwrap();

@@ -28,7 +28,10 @@ fn an_accepted_model_gets_its_card() {
     assert_eq!(card["accepted"], true);
     assert_eq!(card["opset"], 17);
     assert_eq!(card["inputs"][0]["shape"], "[N,8]");
-    assert_eq!(card["outputs"][0]["element"], "float32", "the label is left out");
+    assert_eq!(
+        card["outputs"][0]["element"], "float32",
+        "the label is left out"
+    );
     assert_eq!(card["digest"].as_str().unwrap().len(), 64);
     assert_eq!(card["canonical_digest"].as_str().unwrap().len(), 64);
     assert_eq!(card["class"], "dense");

@@ -59,12 +59,18 @@ pub(super) async fn run(args: CheckArgs) -> anyhow::Result<Ended> {
     }
     if let Some(rows) = &rows {
         command.args(["--columns", &rows.columns.to_string()]);
-        command.args(["--features", "/dev/stdin"]).stdin(Stdio::piped());
+        command
+            .args(["--features", "/dev/stdin"])
+            .stdin(Stdio::piped());
     }
     let starts = || format!("{} does not start", runner.display());
     let mut child = command.spawn().with_context(starts)?;
     if let (Some(rows), Some(mut stdin)) = (rows, child.stdin.take()) {
-        let bytes: Vec<u8> = rows.features.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let bytes: Vec<u8> = rows
+            .features
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
         // A runner that ends before it has read says itself why.
         drop(stdin.write_all(&bytes));
     }
@@ -80,17 +86,30 @@ pub(super) async fn run(args: CheckArgs) -> anyhow::Result<Ended> {
 async fn published(args: &CheckArgs, name: &str) -> anyhow::Result<Rows> {
     let releases = Releases::open(&args.data.data, args.store.url())?;
     let release = match name {
-        "newest" => releases.newest().await?.context("no dataset is published here")?,
+        "newest" => releases
+            .newest()
+            .await?
+            .context("no dataset is published here")?,
         name => releases.release(name.parse::<Version>()?).await?,
     };
     let manifest = &release.manifest;
     let is_validation = |part: &str| part == "validation";
     let mut files = manifest.files.iter();
-    let file = files.find(|file| file.rows.as_ref().is_some_and(|rows| is_validation(&rows.part)));
+    let file = files.find(|file| {
+        file.rows
+            .as_ref()
+            .is_some_and(|rows| is_validation(&rows.part))
+    });
     let file = file.with_context(|| format!("{name} has no file of validation rows"))?;
     let chunks = releases.read(file, 0..file.bytes as u64).await?;
-    let chunks: Vec<_> = chunks.try_collect().await.context("the rows cannot be read")?;
-    let columns = manifest.columns.iter().filter(|column| column.kind == "float32");
+    let chunks: Vec<_> = chunks
+        .try_collect()
+        .await
+        .context("the rows cannot be read")?;
+    let columns = manifest
+        .columns
+        .iter()
+        .filter(|column| column.kind == "float32");
     let columns: Vec<&str> = columns.map(|column| column.name.as_str()).collect();
     let features = datasets::dataset::first_features(&chunks.concat(), &columns, TRIAL_ROWS)?;
     Ok(Rows {

@@ -48,11 +48,7 @@ pub(super) fn find<'a>(graph: &GraphFile<'a>, names: &Names<'a>) -> Checked<Answ
     }
 }
 
-fn kind<'a>(
-    graph: &GraphFile<'a>,
-    names: &Names<'a>,
-    output: &ValueFile<'a>,
-) -> Checked<Kind<'a>> {
+fn kind<'a>(graph: &GraphFile<'a>, names: &Names<'a>, output: &ValueFile<'a>) -> Checked<Kind<'a>> {
     let Some(source) = names.get(output.name) else {
         return Err(Reason::new(
             "graph-order",

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::super::operators::Operator;
 use super::super::element::Element;
+use super::super::operators::Operator;
 use super::super::read::{Attribute, NodeFile};
 use super::super::refusal::{Checked, misused, shown};
 
@@ -53,9 +53,7 @@ fn one<'a>(
         Attribute::Tensor(tensor) if tensor.element == Element::Text => {
             Err(misused(operator.name, format!("'{name}' holds text")))
         }
-        Attribute::Texts(list) if name == LABELS => {
-            Ok(Attribute::Texts(vec![b"c"; list.len()]))
-        }
+        Attribute::Texts(list) if name == LABELS => Ok(Attribute::Texts(vec![b"c"; list.len()])),
         Attribute::Texts(list) if MODES.contains(&name) && list.iter().all(|t| is_mode(t)) => {
             Ok(attribute.clone())
         }

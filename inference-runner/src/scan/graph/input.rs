@@ -1,8 +1,8 @@
 //! The rule for the input: one, float32, `[N,F]`, N open, F the tournament's columns.
 
-use super::names::Names;
 use super::super::element::Element;
 use super::super::refusal::shown;
+use super::names::Names;
 use super::written;
 use crate::outcome::Reason;
 
@@ -48,5 +48,9 @@ pub(super) fn check(names: &Names<'_>, columns: usize) -> Result<(), Vec<Reason>
         );
         reasons.push(Reason::new("input-batch", message, fix));
     }
-    if reasons.is_empty() { Ok(()) } else { Err(reasons) }
+    if reasons.is_empty() {
+        Ok(())
+    } else {
+        Err(reasons)
+    }
 }

@@ -74,7 +74,8 @@ impl<'g> Names<'g> {
 
     fn outputs(&mut self, place: usize, node: &NodeFile<'g>) -> Checked<()> {
         let is_default = matches!(node.domain, b"" | b"ai.onnx");
-        if is_default && node.operator == b"Constant"
+        if is_default
+            && node.operator == b"Constant"
             && let [name] = node.outputs[..]
             && let Some(value) = constant_value(node)
         {

@@ -101,7 +101,10 @@ impl<'c> Call<'c> {
     }
 
     fn wrong(&self, name: &str) -> crate::outcome::Reason {
-        misused(self.name(), format!("the attribute '{name}' has a wrong type"))
+        misused(
+            self.name(),
+            format!("the attribute '{name}' has a wrong type"),
+        )
     }
 
     pub(in crate::scan) fn int(&self, name: &str, default: i64) -> Checked<i64> {
@@ -148,7 +151,11 @@ impl<'c> Call<'c> {
     /// `axis` counted from the front.
     pub(in crate::scan) fn axis(&self, axis: i64, rank: usize) -> Checked<usize> {
         let rank = i64::try_from(rank).unwrap_or(i64::MAX);
-        let from_front = if axis < 0 { axis.checked_add(rank) } else { Some(axis) };
+        let from_front = if axis < 0 {
+            axis.checked_add(rank)
+        } else {
+            Some(axis)
+        };
         let within = from_front.filter(|axis| (0..rank).contains(axis));
         within
             .and_then(|axis| usize::try_from(axis).ok())

@@ -17,10 +17,15 @@ impl Window {
     fn of(call: &Call<'_>, shape: &[Size], kernel: &[i64]) -> Checked<Self> {
         let rank = kernel.len();
         if shape.len() != rank + 2 || rank == 0 {
-            return Err(misused(call.name(), "a kernel of another rank than the input"));
+            return Err(misused(
+                call.name(),
+                "a kernel of another rank than the input",
+            ));
         }
         let list = |name, length, default| -> Checked<Vec<i64>> {
-            let list = call.ints(name)?.map_or_else(|| vec![default; length], <[i64]>::to_vec);
+            let list = call
+                .ints(name)?
+                .map_or_else(|| vec![default; length], <[i64]>::to_vec);
             let is_sane = list.iter().all(|number| (0..=SIDE_MAX).contains(number));
             if list.len() != length || !is_sane {
                 return Err(misused(call.name(), format!("'{name}' is not right")));
@@ -60,7 +65,10 @@ impl Window {
     }
 
     fn area(&self) -> u128 {
-        let sides = self.kernel.iter().map(|side| u128::from(side.unsigned_abs()));
+        let sides = self
+            .kernel
+            .iter()
+            .map(|side| u128::from(side.unsigned_abs()));
         sides.fold(1, u128::saturating_mul)
     }
 }
@@ -70,7 +78,8 @@ const SIDE_MAX: i64 = 1 << 20;
 
 pub(super) fn conv(call: &Call<'_>) -> Checked<Made> {
     let (x, weights) = (call.input(0)?, call.input(1)?);
-    let (&[batch, channels, ..], [filters, depth, kernel @ ..]) = (&x.shape[..], &weights.shape[..])
+    let (&[batch, channels, ..], [filters, depth, kernel @ ..]) =
+        (&x.shape[..], &weights.shape[..])
     else {
         return Err(misused(call.name(), "inputs of too few dimensions"));
     };
@@ -85,7 +94,10 @@ pub(super) fn conv(call: &Call<'_>) -> Checked<Made> {
     shape.extend(&window.sizes);
     let made = Info::new(x.element, shape);
     let depth = u128::try_from(depth.most()).unwrap_or(0);
-    let cost = made.most().saturating_mul(window.area()).saturating_mul(depth);
+    let cost = made
+        .most()
+        .saturating_mul(window.area())
+        .saturating_mul(depth);
     Ok(Made {
         outputs: vec![made],
         cost,

@@ -50,8 +50,14 @@ fn rows_of(rows: Size) -> u128 {
 
 /// A label and the scores of `classes`.
 fn classified(call: &Call<'_>, rows: Size, classes: Size, cost: u128) -> Checked<Made> {
-    let is_text = call.texts("classlabels_strings")?.is_some_and(|list| !list.is_empty());
-    let label = if is_text { Element::Text } else { Element::Int64 };
+    let is_text = call
+        .texts("classlabels_strings")?
+        .is_some_and(|list| !list.is_empty());
+    let label = if is_text {
+        Element::Text
+    } else {
+        Element::Int64
+    };
     Ok(Made {
         outputs: vec![
             Info::new(label, vec![rows]),
@@ -113,7 +119,10 @@ fn linear_classifier(call: &Call<'_>) -> Checked<Made> {
     }
     let intercepts = call.floats("intercepts")?;
     if intercepts != 0 && intercepts != lines {
-        return Err(unfit(call.name(), "intercepts and coefficients differ in number"));
+        return Err(unfit(
+            call.name(),
+            "intercepts and coefficients differ in number",
+        ));
     }
     // One line for two classes: the other's score is its complement.
     let classes = if lines == 1 && labels == 2 { 2 } else { lines };
@@ -130,7 +139,10 @@ fn linear_regressor(call: &Call<'_>) -> Checked<Made> {
         return Err(unfit(call.name(), what));
     }
     Ok(Made {
-        outputs: vec![Info::new(Element::Float32, vec![rows, Size::constant(targets)])],
+        outputs: vec![Info::new(
+            Element::Float32,
+            vec![rows, Size::constant(targets)],
+        )],
         cost: rows_of(rows).saturating_mul(coefficients as u128),
     })
 }
@@ -213,7 +225,11 @@ fn extractor(call: &Call<'_>) -> Checked<Made> {
     check_indices(call, 1, *last)?;
     let length = super::super::size::product(&indices.shape);
     let length = length.ok_or_else(|| unbounded(call.name(), "a product of sizes"))?;
-    let mut shape = if batch.is_empty() { vec![Size::ONE] } else { batch.to_vec() };
+    let mut shape = if batch.is_empty() {
+        vec![Size::ONE]
+    } else {
+        batch.to_vec()
+    };
     shape.push(length);
     Ok(Info::new(data.element, shape).into())
 }
@@ -230,6 +246,9 @@ pub(in super::super) fn length(
         (None, Some(Attribute::Tensor(tensor))) => {
             Ok(Some(usize::try_from(tensor.count()).unwrap_or(usize::MAX)))
         }
-        _ => Err(misused(call.name(), format!("'{floats}' is of a wrong type"))),
+        _ => Err(misused(
+            call.name(),
+            format!("'{floats}' is of a wrong type"),
+        )),
     }
 }

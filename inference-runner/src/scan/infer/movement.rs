@@ -26,7 +26,9 @@ pub(super) fn shape(call: &Call<'_>) -> Checked<Made> {
 
 pub(super) fn size(call: &Call<'_>) -> Checked<Made> {
     let value = product(&call.input(0)?.shape).map(|size| vec![size]);
-    Ok(Info::new(Element::Int64, Vec::new()).with_value(value).into())
+    Ok(Info::new(Element::Int64, Vec::new())
+        .with_value(value)
+        .into())
 }
 
 pub(super) fn reshape(call: &Call<'_>) -> Checked<Made> {
@@ -57,7 +59,9 @@ pub(super) fn reshape(call: &Call<'_>) -> Checked<Made> {
     let whole = product(&data.shape);
     if let Some(place) = open {
         let others = product(&shape);
-        let size = whole.zip(others).and_then(|(whole, others)| whole.exactly_over(others));
+        let size = whole
+            .zip(others)
+            .and_then(|(whole, others)| whole.exactly_over(others));
         shape[place] = size.ok_or_else(|| unbounded(call.name(), "an open dimension"))?;
     }
     let is_same = whole.zip(product(&shape)).map(|(a, b)| a == b);
@@ -72,8 +76,14 @@ pub(super) fn flatten(call: &Call<'_>) -> Checked<Made> {
     let data = call.input(0)?;
     let rank = i64::try_from(data.shape.len()).unwrap_or(i64::MAX);
     let axis = call.int("axis", 1)?;
-    let axis = if axis < 0 { axis.saturating_add(rank) } else { axis };
-    let axis = usize::try_from(axis).ok().filter(|axis| *axis <= data.shape.len());
+    let axis = if axis < 0 {
+        axis.saturating_add(rank)
+    } else {
+        axis
+    };
+    let axis = usize::try_from(axis)
+        .ok()
+        .filter(|axis| *axis <= data.shape.len());
     let axis = axis.ok_or_else(|| misused(call.name(), "an axis beyond the dimensions"))?;
     let (rows, columns) = data.shape.split_at(axis);
     let sizes = product(rows).zip(product(columns));
@@ -87,7 +97,9 @@ pub(super) fn squeeze(call: &Call<'_>) -> Checked<Made> {
         Some(axes) => call.axes(&axes, data.shape.len())?,
         None => {
             let ones = data.shape.iter().enumerate();
-            ones.filter(|(_, size)| **size == Size::ONE).map(|(place, _)| place).collect()
+            ones.filter(|(_, size)| **size == Size::ONE)
+                .map(|(place, _)| place)
+                .collect()
         }
     };
     let mut shape = Vec::new();

@@ -26,7 +26,9 @@ pub(super) fn same(call: &Call<'_>) -> Checked<Made> {
         _ => call.name() == "Identity",
     };
     let value = input.value.clone().filter(|_| keeps);
-    Ok(Info::new(element, input.shape.clone()).with_value(value).into())
+    Ok(Info::new(element, input.shape.clone())
+        .with_value(value)
+        .into())
 }
 
 fn training(call: &Call<'_>) -> Reason {
@@ -79,7 +81,10 @@ pub(super) fn stretch(call: &Call<'_>, a: &[Size], b: &[Size]) -> Checked<Vec<Si
     let rank = a.len().max(b.len());
     let from_end = |shape: &[Size], place: usize| {
         let back = rank - place;
-        shape.len().checked_sub(back).map_or(Size::ONE, |at| shape[at])
+        shape
+            .len()
+            .checked_sub(back)
+            .map_or(Size::ONE, |at| shape[at])
     };
     let mut shape = Vec::with_capacity(rank);
     for place in 0..rank {
@@ -111,7 +116,11 @@ fn pairs(a: &Info, b: &Info) -> Option<Vec<(Size, Size)>> {
         return None;
     }
     let of = |list: &[Size], place: usize| *list.get(place).unwrap_or(&list[0]);
-    Some((0..count).map(|place| (of(left, place), of(right, place))).collect())
+    Some(
+        (0..count)
+            .map(|place| (of(left, place), of(right, place)))
+            .collect(),
+    )
 }
 
 fn both(call: &Call<'_>) -> Option<Vec<(Size, Size)>> {
@@ -130,8 +139,14 @@ pub(super) fn stretched(call: &Call<'_>) -> Checked<Made> {
         "Sub" => a.minus(*b),
         "Mul" => a.times(*b),
         "Div" => a.over(*b),
-        "Max" => a.known().zip(b.known()).map(|(a, b)| Size::constant(a.max(b))),
-        "Min" => a.known().zip(b.known()).map(|(a, b)| Size::constant(a.min(b))),
+        "Max" => a
+            .known()
+            .zip(b.known())
+            .map(|(a, b)| Size::constant(a.max(b))),
+        "Min" => a
+            .known()
+            .zip(b.known())
+            .map(|(a, b)| Size::constant(a.min(b))),
         _ => None,
     };
     let value = both(call).and_then(|pairs| pairs.iter().map(apply).collect());

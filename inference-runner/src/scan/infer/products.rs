@@ -55,20 +55,35 @@ pub(super) fn gemm(call: &Call<'_>) -> Checked<Made> {
             return Err(misused(call.name(), "an input that is no matrix"));
         };
         let is_turned = call.int(flag, 0)? != 0;
-        Ok(if is_turned { [columns, rows] } else { [rows, columns] })
+        Ok(if is_turned {
+            [columns, rows]
+        } else {
+            [rows, columns]
+        })
     };
     let [rows, inner] = matrix(0, "transA")?;
     let [again, columns] = matrix(1, "transB")?;
     must_equal(call, inner, again)?;
-    Ok(summed(Info::new(call.input(0)?.element, vec![rows, columns]), inner))
+    Ok(summed(
+        Info::new(call.input(0)?.element, vec![rows, columns]),
+        inner,
+    ))
 }
 
 /// One or two operands; with more, the order of evaluation would decide how much memory it takes.
 pub(super) fn einsum(call: &Call<'_>) -> Checked<Made> {
     let equation = call.text("equation")?.unwrap_or_default();
-    let equation: Vec<u8> = equation.iter().copied().filter(|byte| *byte != b' ').collect();
+    let equation: Vec<u8> = equation
+        .iter()
+        .copied()
+        .filter(|byte| *byte != b' ')
+        .collect();
     let mut sides = equation.splitn(2, |byte| *byte == b'-');
-    let terms: Vec<&[u8]> = sides.next().unwrap_or_default().split(|byte| *byte == b',').collect();
+    let terms: Vec<&[u8]> = sides
+        .next()
+        .unwrap_or_default()
+        .split(|byte| *byte == b',')
+        .collect();
     let inputs: Vec<&Info> = call.inputs().collect();
     if terms.len() != inputs.len() || !(1..=2).contains(&terms.len()) {
         return Err(misused(call.name(), "one or two operands are run"));
@@ -90,11 +105,17 @@ pub(super) fn einsum(call: &Call<'_>) -> Checked<Made> {
     let result: Vec<u8> = match sides.next() {
         Some([b'>', letters @ ..]) => letters.to_vec(),
         Some(_) => return Err(misused(call.name(), "an arrow is broken")),
-        None => sizes.iter().filter(|(_, (_, times))| *times == 1).map(|(l, _)| *l).collect(),
+        None => sizes
+            .iter()
+            .filter(|(_, (_, times))| *times == 1)
+            .map(|(l, _)| *l)
+            .collect(),
     };
     let shape: Option<Vec<Size>> = result.iter().map(|l| Some(sizes.get(l)?.0)).collect();
     let shape = shape.ok_or_else(|| misused(call.name(), "an unknown letter in the result"))?;
-    let cost = sizes.values().fold(1_u128, |cost, (size, _)| cost.saturating_mul(most(*size)));
+    let cost = sizes
+        .values()
+        .fold(1_u128, |cost, (size, _)| cost.saturating_mul(most(*size)));
     Ok(Made {
         outputs: vec![Info::new(inputs[0].element, shape)],
         cost,
@@ -107,8 +128,7 @@ pub(super) fn recurrent(call: &Call<'_>) -> Checked<Made> {
     if call.int("layout", 0)? != 0 {
         return Err(misused(call.name(), "layout 1 is not run"));
     }
-    let (&[steps, batch, inputs], &[directions, gates, again]) =
-        (&x.shape[..], &weights.shape[..])
+    let (&[steps, batch, inputs], &[directions, gates, again]) = (&x.shape[..], &weights.shape[..])
     else {
         return Err(misused(call.name(), "inputs that have no three dimensions"));
     };
@@ -123,7 +143,10 @@ pub(super) fn recurrent(call: &Call<'_>) -> Checked<Made> {
     let state = Info::new(x.element, vec![directions, batch, hidden]);
     let all = Info::new(x.element, vec![steps, directions, batch, hidden]);
     let width = most(inputs).saturating_add(most(hidden)).saturating_add(16);
-    let cost = all.most().saturating_mul(width).saturating_mul(u128::from(count.unsigned_abs()));
+    let cost = all
+        .most()
+        .saturating_mul(width)
+        .saturating_mul(u128::from(count.unsigned_abs()));
     let mut outputs = vec![all, state.clone()];
     if call.name() == "LSTM" {
         outputs.push(state);

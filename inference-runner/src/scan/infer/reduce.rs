@@ -55,7 +55,11 @@ pub(super) fn top_k(call: &Call<'_>) -> Checked<Made> {
     let dim = data.shape[axis];
     let is_within = count == dim || count.most() <= dim.least();
     if !is_within || count.least() < 0 {
-        let what = format!("the {} largest of {} values", count.written(), dim.written());
+        let what = format!(
+            "the {} largest of {} values",
+            count.written(),
+            dim.written()
+        );
         return Err(unfit(call.name(), what));
     }
     let mut shape = data.shape.clone();

@@ -2,22 +2,27 @@
 //! large. The size must be known before the model runs.
 
 use super::super::element::Element;
+use super::super::read::Attribute;
 use super::super::refusal::{Checked, misused, unbounded};
 use super::super::size::{Size, product};
 use super::call::Call;
 use super::pointwise::{element_of, stretch};
 use super::{Info, Made, VALUES_MAX};
-use super::super::read::Attribute;
 
 pub(super) fn expand(call: &Call<'_>) -> Checked<Made> {
     let data = call.input(0)?;
     let target = call.value(1)?;
     let shape = stretch(call, &data.shape, target)?;
     let is_one = data.value.as_ref().is_some_and(|value| value.len() == 1);
-    let length = product(&shape).and_then(Size::known).filter(|length| *length <= VALUES_MAX as i64);
-    let value = data.value.as_ref().filter(|_| is_one).zip(length).map(|(value, length)| {
-        vec![value[0]; usize::try_from(length).unwrap_or(0)]
-    });
+    let length = product(&shape)
+        .and_then(Size::known)
+        .filter(|length| *length <= VALUES_MAX as i64);
+    let value = data
+        .value
+        .as_ref()
+        .filter(|_| is_one)
+        .zip(length)
+        .map(|(value, length)| vec![value[0]; usize::try_from(length).unwrap_or(0)]);
     Ok(Info::new(data.element, shape).with_value(value).into())
 }
 
@@ -25,7 +30,10 @@ pub(super) fn tile(call: &Call<'_>) -> Checked<Made> {
     let data = call.input(0)?;
     let repeats = call.value(1)?;
     if repeats.len() != data.shape.len() {
-        return Err(misused(call.name(), "repeats and dimensions differ in number"));
+        return Err(misused(
+            call.name(),
+            "repeats and dimensions differ in number",
+        ));
     }
     let sizes = data.shape.iter().zip(repeats);
     let shape: Option<Vec<Size>> = sizes.map(|(size, repeat)| size.times(*repeat)).collect();
@@ -67,21 +75,26 @@ pub(super) fn fill(call: &Call<'_>) -> Checked<Made> {
     let shape = call.value(0)?.to_vec();
     let attribute = call.attribute("value");
     let element = element_of(attribute, Element::Float32);
-    let length = product(&shape).and_then(Size::known).filter(|length| *length <= VALUES_MAX as i64);
+    let length = product(&shape)
+        .and_then(Size::known)
+        .filter(|length| *length <= VALUES_MAX as i64);
     let number = match attribute {
         Some(Attribute::Tensor(tensor)) => tensor.ints(1).and_then(|list| list.first().copied()),
         _ => None,
     };
-    let value = number.zip(length).map(|(number, length)| {
-        vec![Size::constant(number); usize::try_from(length).unwrap_or(0)]
-    });
+    let value = number
+        .zip(length)
+        .map(|(number, length)| vec![Size::constant(number); usize::try_from(length).unwrap_or(0)]);
     Ok(Info::new(element, shape).with_value(value).into())
 }
 
 pub(super) fn range(call: &Call<'_>) -> Checked<Made> {
     let scalar = |place| -> Checked<Size> {
         let value = call.value(place)?;
-        value.first().copied().ok_or_else(|| misused(call.name(), "an empty bound"))
+        value
+            .first()
+            .copied()
+            .ok_or_else(|| misused(call.name(), "an empty bound"))
     };
     let (start, limit, step) = (scalar(0)?, scalar(1)?, scalar(2)?);
     let length = match (start.known(), limit.known(), step.known()) {

@@ -23,9 +23,14 @@ pub(super) fn slice(call: &Call<'_>) -> Checked<Made> {
         Some(axes) => axes,
         None => (0..starts.len() as i64).collect(),
     };
-    let steps = call.list("steps", 4)?.unwrap_or_else(|| vec![1; starts.len()]);
+    let steps = call
+        .list("steps", 4)?
+        .unwrap_or_else(|| vec![1; starts.len()]);
     if [ends.len(), axes.len(), steps.len()] != [starts.len(); 3] {
-        return Err(misused(call.name(), "starts, ends, axes and steps differ in length"));
+        return Err(misused(
+            call.name(),
+            "starts, ends, axes and steps differ in length",
+        ));
     }
     call.axes(&axes, data.shape.len())?;
     let mut shape = data.shape.clone();
@@ -95,7 +100,9 @@ pub(super) fn split(call: &Call<'_>) -> Checked<Made> {
     let outputs = call.outputs();
     let sizes: Vec<Size> = match call.list("split", 1)? {
         Some(sizes) => {
-            let total = sizes.iter().try_fold(0_i64, |sum, size| sum.checked_add(*size));
+            let total = sizes
+                .iter()
+                .try_fold(0_i64, |sum, size| sum.checked_add(*size));
             if dim.known().is_none() || total != dim.known() {
                 return Err(unfit(call.name(), "the parts are not the whole"));
             }
@@ -127,7 +134,9 @@ fn equal_parts(call: &Call<'_>, dim: Size, outputs: usize) -> Checked<Vec<Size>>
     };
     let part = ceiling(dim, count);
     let left = |place: i64| (dim - place * part).clamp(0, part);
-    Ok((0..count).map(|place| Size::constant(left(place))).collect())
+    Ok((0..count)
+        .map(|place| Size::constant(left(place)))
+        .collect())
 }
 
 pub(super) fn gather(call: &Call<'_>) -> Checked<Made> {
@@ -142,7 +151,11 @@ pub(super) fn gather(call: &Call<'_>) -> Checked<Made> {
         let length = i64::try_from(list.len()).ok()?;
         let pick = |index: &Size| {
             let index = index.known()?;
-            let place = if index < 0 { index.checked_add(length)? } else { index };
+            let place = if index < 0 {
+                index.checked_add(length)?
+            } else {
+                index
+            };
             list.get(usize::try_from(place).ok()?).copied()
         };
         indices.iter().map(pick).collect()
@@ -162,7 +175,10 @@ pub(super) fn check_indices(call: &Call<'_>, place: usize, dim: Size) -> Checked
     if !matches!(call.input(place)?.element, Element::Int32 | Element::Int64) {
         return Err(misused(call.name(), "the indices are no integers"));
     }
-    let Some(indices) = call.constant(place).and_then(|tensor| tensor.ints(INDICES_MAX)) else {
+    let Some(indices) = call
+        .constant(place)
+        .and_then(|tensor| tensor.ints(INDICES_MAX))
+    else {
         return Ok(());
     };
     let least = dim.least();
@@ -174,7 +190,10 @@ pub(super) fn check_indices(call: &Call<'_>, place: usize, dim: Size) -> Checked
         None => Ok(()),
         Some(index) => Err(unfit(
             call.name(),
-            format!("the index {index} is outside a dimension of {}", dim.written()),
+            format!(
+                "the index {index} is outside a dimension of {}",
+                dim.written()
+            ),
         )),
     }
 }

@@ -33,7 +33,7 @@ scanned! {
         folded_matmul_4096 "cost";
         einsum_blow_up "operator-attributes";
         tile_blow_up "cost-memory";
-        pad_blow_up "cost-memory";
+        pad_blow_up "shape-unbounded";
         one_hot_blow_up "cost-memory";
         resize_blow_up "operator";
         topk_2_62 "shape";
@@ -72,7 +72,7 @@ scanned! {
         contrib_domain "operator-domain";
         ep_context "operator-domain";
         gather_out_of_range "shape";
-        gather_far_at_run "output-shape";
+        gather_far_at_run RUNS;
     } trees {
         tree_cycle "tree";
         tree_long_cycle "tree";
@@ -91,7 +91,7 @@ scanned! {
         int64_output "output-type";
         one_by_n_output "output-shape";
         n_by_k_output "output-shape";
-        zero_rows "output-rows";
+        zero_rows "shape-unbounded";
         random_uniform_like "operator";
         training_dropout "training";
         nan_output RUNS;
@@ -145,7 +145,8 @@ async fn what_is_written_anew_is_checked_by_its_answers() {
             "nan_output" | "infinite_output" => "output-finite",
             "output_1e38" => "output-range",
             "cross_row_mean" | "batch_size_oracle" => "cross-row",
-            "constant_output" | "many_layers" => "output-constant",
+            "constant_output" => "output-constant",
+            "gather_far_at_run" => "run",
             _ => "",
         };
         assert_eq!(code, wanted, "{name}: {outcome:?}");
