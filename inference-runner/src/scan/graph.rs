@@ -14,6 +14,7 @@ mod answer;
 mod attributes;
 mod imports;
 mod input;
+mod known;
 mod names;
 
 use names::{Names, Source};

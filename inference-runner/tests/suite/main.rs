@@ -11,6 +11,7 @@ mod exporters;
 mod hostile;
 mod join;
 mod models_run;
+mod mutants;
 mod onnx_writer;
 mod program;
 mod server_double;

@@ -6,15 +6,10 @@ use super::super::element::Element;
 use super::super::operators::Operator;
 use super::super::read::{Attribute, NodeFile};
 use super::super::refusal::{Checked, misused, shown};
+use super::known;
 
-/// Longest text of an attribute: the name of a mode.
-const TEXT_MAX: usize = 64;
-
-/// Longest name of an attribute.
+/// Longest name of an attribute and longest equation.
 const NAME_MAX: usize = 64;
-
-/// Lists of names that operators know.
-const MODES: [&str; 2] = ["nodes_modes", "activations"];
 
 /// Labels of a classifier: they say how many classes there are and are read by nobody.
 const LABELS: &str = "classlabels_strings";
@@ -48,25 +43,27 @@ fn one<'a>(
 ) -> Checked<Attribute<'a>> {
     match attribute {
         Attribute::Other(kind) => Err(misused(operator.name, format!("'{name}' is {kind}"))),
-        Attribute::Text(text) if is_mode(text) => Ok(attribute.clone()),
-        Attribute::Text(_) => Err(misused(operator.name, format!("'{name}' is long text"))),
+        Attribute::Texts(list) if name == LABELS => Ok(Attribute::Texts(vec![b"c"; list.len()])),
+        attribute if !known::attribute(name, attribute) => Err(misused(
+            operator.name,
+            format!("it has no such attribute '{name}'"),
+        )),
+        Attribute::Text(text) if name == "equation" && text.len() <= NAME_MAX => {
+            Ok(attribute.clone())
+        }
+        Attribute::Text(text) if !known::word(text) => Err(misused(
+            operator.name,
+            format!("'{name}' is '{}'", shown(text)),
+        )),
         Attribute::Tensor(tensor) if tensor.element == Element::Text => {
             Err(misused(operator.name, format!("'{name}' holds text")))
         }
-        Attribute::Texts(list) if name == LABELS => Ok(Attribute::Texts(vec![b"c"; list.len()])),
-        Attribute::Texts(list) if MODES.contains(&name) && list.iter().all(|t| is_mode(t)) => {
-            Ok(attribute.clone())
-        }
-        Attribute::Texts(_) => Err(misused(
+        Attribute::Texts(list) if !list.iter().all(|text| known::word(text)) => Err(misused(
             operator.name,
-            format!("'{name}' is a list of texts; encode categories as numbers before the export"),
+            format!("'{name}' holds an unknown word"),
         )),
         _ => Ok(attribute.clone()),
     }
-}
-
-fn is_mode(text: &[u8]) -> bool {
-    text.len() <= TEXT_MAX && text.iter().all(|byte| (0x20..0x7f).contains(byte))
 }
 
 fn identifier(name: &[u8]) -> Option<&str> {

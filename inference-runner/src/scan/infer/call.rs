@@ -1,5 +1,6 @@
 //! One node with what is known of its inputs, and the checked reading of its attributes.
 
+use super::super::element::Element;
 use super::super::graph::{Graph, Node};
 use super::super::operators::Rule;
 use super::super::read::Attribute;
@@ -64,6 +65,34 @@ impl<'c> Call<'c> {
     pub(in crate::scan) fn input(&self, place: usize) -> Checked<&'c Info> {
         self.optional(place)
             .ok_or_else(|| misused(self.name(), format!("input {place} is missing")))
+    }
+
+    /// Refuses inputs of different element types from the input `first` on.
+    pub(super) fn of_one_element(&self, first: usize) -> Checked<Element> {
+        let element = self.input(first)?.element;
+        let mut rest = self.inputs.iter().skip(first).flatten();
+        match rest.find(|info| info.element != element) {
+            None => Ok(element),
+            Some(other) => {
+                let what = format!("{} beside {}", element.name(), other.element.name());
+                Err(misused(self.name(), what))
+            }
+        }
+    }
+
+    /// Refuses anything but floats, for operators that are defined on them alone.
+    pub(super) fn of_floats(&self, place: usize) -> Checked<()> {
+        let element = self.input(place)?.element;
+        if matches!(
+            element,
+            Element::Float32 | Element::Float64 | Element::Float16
+        ) {
+            return Ok(());
+        }
+        Err(misused(
+            self.name(),
+            format!("an input of {}", element.name()),
+        ))
     }
 
     /// The constant that is given as an input.

@@ -148,6 +148,7 @@ pub(super) fn transpose(call: &Call<'_>) -> Checked<Made> {
 
 pub(super) fn concat(call: &Call<'_>) -> Checked<Made> {
     let first = call.input(0)?;
+    call.of_one_element(0)?;
     let axis = call.axis(call.int("axis", 1)?, first.shape.len())?;
     let mut shape = first.shape.clone();
     let mut value = first.value.clone();

@@ -21,6 +21,20 @@ pub(super) fn same(call: &Call<'_>) -> Checked<Made> {
     if element == Element::Text {
         return Err(misused(call.name(), "a result of text"));
     }
+    match call.name() {
+        "Not" if input.element != Element::Bool => {
+            return Err(misused(call.name(), "an input that is not true or false"));
+        }
+        "Not" | "Identity" | "Cast" | "CastLike" => {}
+        // The others have kernels for whole numbers too.
+        "Abs" | "Neg" | "Relu" | "Clip" | "Sign" | "CumSum" | "Scaler" | "Normalizer"
+        | "Imputer" | "Binarizer"
+            if input.element != Element::Bool => {}
+        _ => call.of_floats(0)?,
+    }
+    if call.name() == "Scaler" {
+        scaler_fits(call, &input.shape)?;
+    }
     let keeps = match call.rule() {
         Rule::Cast | Rule::CastLike => element.is_index(),
         _ => call.name() == "Identity",
@@ -29,6 +43,21 @@ pub(super) fn same(call: &Call<'_>) -> Checked<Made> {
     Ok(Info::new(element, input.shape.clone())
         .with_value(value)
         .into())
+}
+
+/// One offset and one scale, or one of each for every column.
+fn scaler_fits(call: &Call<'_>, shape: &[Size]) -> Checked<()> {
+    let columns = shape.last().and_then(|columns| columns.known());
+    for name in ["offset", "scale"] {
+        let length = i64::try_from(call.floats(name)?).ok();
+        if length != Some(1) && length != columns {
+            return Err(unfit(
+                call.name(),
+                format!("'{name}' does not fit the columns"),
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn training(call: &Call<'_>) -> Reason {
@@ -63,6 +92,7 @@ pub(super) fn normalization(call: &Call<'_>) -> Checked<Made> {
     let input = call.input(0)?;
     let is_trained = call.int("training_mode", 0)? != 0 || call.int("is_test", 1)? != 1;
     let is_layer = call.name() == "LayerNormalization";
+    call.of_floats(0)?;
     if is_trained || (!is_layer && call.outputs() > 1) {
         return Err(training(call));
     }
@@ -133,7 +163,16 @@ fn both(call: &Call<'_>) -> Option<Vec<(Size, Size)>> {
 
 pub(super) fn stretched(call: &Call<'_>) -> Checked<Made> {
     let shape = stretch_all(call)?;
-    let element = call.input(0)?.element;
+    let is_power = call.name() == "Pow";
+    let element = call.of_one_element(usize::from(is_power))?;
+    let element = if is_power {
+        call.input(0)?.element
+    } else {
+        element
+    };
+    if element == Element::Bool {
+        return Err(misused(call.name(), "inputs that are true or false"));
+    }
     let apply = |(a, b): &(Size, Size)| match call.name() {
         "Add" => a.plus(*b),
         "Sub" => a.minus(*b),
@@ -158,6 +197,14 @@ pub(super) fn stretched(call: &Call<'_>) -> Checked<Made> {
 
 pub(super) fn compare(call: &Call<'_>) -> Checked<Made> {
     let shape = stretch_all(call)?;
+    let element = call.of_one_element(0)?;
+    let is_logic = matches!(call.name(), "And" | "Or" | "Xor");
+    if (element == Element::Bool) != is_logic && call.name() != "Equal" {
+        return Err(misused(
+            call.name(),
+            format!("inputs of {}", element.name()),
+        ));
+    }
     let equal = |(a, b): &(Size, Size)| {
         let is_equal = a.equals(*b)?;
         Some(Size::constant(i64::from(is_equal)))
@@ -169,6 +216,13 @@ pub(super) fn compare(call: &Call<'_>) -> Checked<Made> {
 
 pub(super) fn choose(call: &Call<'_>) -> Checked<Made> {
     let (condition, yes, no) = (call.input(0)?, call.input(1)?, call.input(2)?);
+    call.of_one_element(1)?;
+    if condition.element != Element::Bool {
+        return Err(misused(
+            call.name(),
+            "a condition that is not true or false",
+        ));
+    }
     let shape = stretch_all(call)?;
     let value = condition.value.as_ref().and_then(|condition| {
         let choices = pairs(yes, no)?;

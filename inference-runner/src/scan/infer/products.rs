@@ -31,6 +31,8 @@ fn must_equal(call: &Call<'_>, a: Size, b: Size) -> Checked<()> {
 
 pub(super) fn matmul(call: &Call<'_>) -> Checked<Made> {
     let (a, b) = (call.input(0)?, call.input(1)?);
+    call.of_floats(0)?;
+    call.of_one_element(0)?;
     let scalar = || misused(call.name(), "a scalar");
     let (&last, a_rest) = a.shape.split_last().ok_or_else(scalar)?;
     let (a_batch, a_row) = match a_rest.split_last() {
@@ -64,10 +66,14 @@ pub(super) fn gemm(call: &Call<'_>) -> Checked<Made> {
     let [rows, inner] = matrix(0, "transA")?;
     let [again, columns] = matrix(1, "transB")?;
     must_equal(call, inner, again)?;
-    Ok(summed(
-        Info::new(call.input(0)?.element, vec![rows, columns]),
-        inner,
-    ))
+    call.of_floats(0)?;
+    let element = call.of_one_element(0)?;
+    if let Some(addend) = call.optional(2)
+        && stretch(call, &[rows, columns], &addend.shape)? != [rows, columns]
+    {
+        return Err(unfit(call.name(), "a third input larger than the product"));
+    }
+    Ok(summed(Info::new(element, vec![rows, columns]), inner))
 }
 
 /// One or two operands; with more, the order of evaluation would decide how much memory it takes.
