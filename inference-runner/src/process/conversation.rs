@@ -136,7 +136,7 @@ pub(super) fn believe(answer: Answer, job: &Job) -> Outcome {
         reasons: header.reasons,
         p,
         cost: header.cost,
-        facts: header.facts,
+        facts: header.facts.map(|facts| *facts),
     }
 }
 

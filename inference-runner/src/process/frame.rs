@@ -75,7 +75,7 @@ pub(crate) struct DoneHeader {
     pub(crate) reasons: Vec<Reason>,
     pub(crate) rows: usize,
     pub(crate) cost: Cost,
-    pub(crate) facts: Option<ModelFacts>,
+    pub(crate) facts: Option<Box<ModelFacts>>,
 }
 
 /// Writes one header; the caller writes the bytes that belong to it.

@@ -172,7 +172,7 @@ impl<'a> Numbers<'a, '_> {
             operator,
             inputs: self.list(&node.inputs)?,
             outputs: self.list(&node.outputs)?,
-            attributes: attributes::kept(operator, node)?,
+            attributes: attributes::kept(node),
         })
     }
 

@@ -114,9 +114,7 @@ impl Size {
     /// Whether the two are equal for every number of rows, or for none; `None` when it depends.
     pub(super) fn equals(self, other: Self) -> Option<bool> {
         let difference = self.minus(other)?;
-        let Some(root) = difference.fixed.checked_neg() else {
-            return None;
-        };
+        let root = difference.fixed.checked_neg()?;
         match difference.per_row {
             0 => Some(root == 0),
             slope if root % slope != 0 => Some(false),

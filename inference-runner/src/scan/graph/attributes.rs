@@ -16,54 +16,67 @@ const LABELS: &str = "classlabels_strings";
 
 /// Whether `node` may be written again as it is.
 pub(super) fn check(operator: &'static Operator, node: &NodeFile<'_>) -> Checked<()> {
-    kept(operator, node).map(drop)
-}
-
-/// The attributes by name.
-pub(super) fn kept<'a>(
-    operator: &'static Operator,
-    node: &NodeFile<'a>,
-) -> Checked<BTreeMap<&'a str, Attribute<'a>>> {
-    let mut kept = BTreeMap::new();
     for (name, attribute) in &node.attributes {
         let name = identifier(name)
             .ok_or_else(|| misused(operator.name, format!("attribute '{}'", shown(name))))?;
-        let attribute = one(operator, name, attribute)?;
-        if kept.insert(name, attribute).is_some() {
-            return Err(misused(operator.name, format!("two attributes '{name}'")));
+        if let Some(what) = wrong(name, attribute) {
+            return Err(misused(operator.name, what));
         }
     }
-    Ok(kept)
+    let mut names: Vec<&[u8]> = node.attributes.iter().map(|(name, _)| *name).collect();
+    names.sort_unstable();
+    match names.windows(2).find(|pair| pair[0] == pair[1]) {
+        None => Ok(()),
+        Some(pair) => Err(misused(
+            operator.name,
+            format!("two attributes '{}'", shown(pair[0])),
+        )),
+    }
 }
 
-fn one<'a>(
-    operator: &'static Operator,
-    name: &str,
-    attribute: &Attribute<'a>,
-) -> Checked<Attribute<'a>> {
+/// The attributes of a node that [`check`] has passed, by name.
+pub(super) fn kept<'a>(node: &NodeFile<'a>) -> BTreeMap<&'a str, Attribute<'a>> {
+    let named = node.attributes.iter();
+    let named = named.filter_map(|(name, attribute)| Some((identifier(name)?, attribute)));
+    named
+        .map(|(name, attribute)| match attribute {
+            Attribute::Texts(list) if name == LABELS => {
+                (name, Attribute::Texts(vec![b"c"; list.len()]))
+            }
+            attribute => (name, attribute.clone()),
+        })
+        .collect()
+}
+
+/// What is wrong with an attribute, if anything.
+fn wrong(name: &str, attribute: &Attribute<'_>) -> Option<String> {
     match attribute {
-        Attribute::Other(kind) => Err(misused(operator.name, format!("'{name}' is {kind}"))),
-        Attribute::Texts(list) if name == LABELS => Ok(Attribute::Texts(vec![b"c"; list.len()])),
-        attribute if !known::attribute(name, attribute) => Err(misused(
-            operator.name,
-            format!("it has no such attribute '{name}'"),
-        )),
-        Attribute::Text(text) if name == "equation" && text.len() <= NAME_MAX => {
-            Ok(attribute.clone())
+        Attribute::Other(kind) => Some(format!("'{name}' is {kind}")),
+        attribute if !known::attribute(name, attribute) => {
+            Some(format!("it has no such attribute '{name}'"))
         }
-        Attribute::Text(text) if !known::word(text) => Err(misused(
-            operator.name,
-            format!("'{name}' is '{}'", shown(text)),
-        )),
+        Attribute::Text(text) if name == "equation" && text.len() <= NAME_MAX => None,
+        Attribute::Text(text) if !known::word(text) => {
+            Some(format!("'{name}' is '{}'", shown(text)))
+        }
         Attribute::Tensor(tensor) if tensor.element == Element::Text => {
-            Err(misused(operator.name, format!("'{name}' holds text")))
+            Some(format!("'{name}' holds text"))
         }
-        Attribute::Texts(list) if !list.iter().all(|text| known::word(text)) => Err(misused(
-            operator.name,
-            format!("'{name}' holds an unknown word"),
-        )),
-        _ => Ok(attribute.clone()),
+        Attribute::Texts(list) if name != LABELS && !are_words(list) => {
+            Some(format!("'{name}' holds an unknown word"))
+        }
+        _ => None,
     }
+}
+
+/// The same few words, thousands of times.
+fn are_words(list: &[&[u8]]) -> bool {
+    let mut last: &[u8] = &[];
+    list.iter().all(|text| {
+        let is_word = *text == last || known::word(text);
+        last = text;
+        is_word && !text.is_empty()
+    })
 }
 
 fn identifier(name: &[u8]) -> Option<&str> {
