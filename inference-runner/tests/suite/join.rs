@@ -155,7 +155,7 @@ async fn bytes_with_another_digest_are_refused() {
 async fn what_is_not_done_in_time_is_killed_and_reported() {
     let cache = tempfile::tempdir().unwrap();
     let models = [("endless", "endless_loop"), ("good", "linear_n1")];
-    let double = Double::start(state(&models, "check", 2_000)).await;
+    let double = Double::start(state(&models, "check", 5_000)).await;
     let child = join(&double.url, "secret", cache.path());
     let results = results(&double, 2).await;
     assert_eq!(
@@ -175,7 +175,7 @@ async fn what_is_not_done_in_time_is_killed_and_reported() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stopping_runner_finishes_its_job() {
     let cache = tempfile::tempdir().unwrap();
-    let double = Double::start(state(&[("endless", "endless_loop")], "run", 2_000)).await;
+    let double = Double::start(state(&[("endless", "endless_loop")], "run", 5_000)).await;
     let child = join(&double.url, "secret", cache.path());
     let asked = double.until(|state| state.blob_requests.len() == 2);
     tokio::time::timeout(LIMIT, asked).await.unwrap();
