@@ -1,12 +1,13 @@
 //! ONNX Runtime without any isolation, set as the runner's profile sets it.
 
 use std::io::{Read, Write};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use anyhow::{Context, ensure};
+use inference_runner::Features;
 use inference_runner::check::known_rows;
-use inference_runner::{Features, Runtime};
 use ort::environment::Environment;
 use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
@@ -14,11 +15,11 @@ use ort::value::TensorRef;
 
 /// All models one after another in this process.
 pub(crate) fn every_model(
-    runtime: &Runtime,
+    library: &Path,
     models: &[Arc<[u8]>],
     features: &Features,
 ) -> anyhow::Result<Vec<Vec<f64>>> {
-    let environment = environment(runtime)?;
+    let environment = environment(library)?;
     let block = values(features);
     let shape = [features.rows, features.columns];
     let each = models.iter();
@@ -27,8 +28,8 @@ pub(crate) fn every_model(
 }
 
 /// The model on standard input, over the known rows.
-pub(crate) fn one_from_stdin(runtime: &Runtime, rows: usize, columns: usize) -> anyhow::Result<()> {
-    let environment = environment(runtime)?;
+pub(crate) fn one_from_stdin(library: &Path, rows: usize, columns: usize) -> anyhow::Result<()> {
+    let environment = environment(library)?;
     let mut model = Vec::new();
     std::io::stdin().read_to_end(&mut model)?;
     let block = values(&known_rows(rows, columns));
@@ -46,10 +47,8 @@ pub(crate) fn give(command: &mut Command, model: &[u8]) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn environment(runtime: &Runtime) -> anyhow::Result<Environment> {
-    Ok(ort::init_from(&runtime.path)?
-        .with_telemetry(false)
-        .build()?)
+fn environment(library: &Path) -> anyhow::Result<Environment> {
+    Ok(ort::init_from(library)?.with_telemetry(false).build()?)
 }
 
 fn values(features: &Features) -> Vec<f32> {

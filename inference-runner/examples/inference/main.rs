@@ -42,12 +42,14 @@ const WORKERS: usize = 2;
 const ONE: &str = "one-model";
 
 fn main() -> anyhow::Result<ExitCode> {
-    let argument = std::env::args().nth(1);
-    let runtime = Runtime::find(None, |name| std::env::var_os(name))?;
+    let mut arguments = std::env::args().skip(1);
+    let argument = arguments.next();
     if argument.as_deref() == Some(ONE) {
-        bare::one_from_stdin(&runtime, ROWS, COLUMNS)?;
+        let library = arguments.next().context("the library")?;
+        bare::one_from_stdin(Path::new(&library), ROWS, COLUMNS)?;
         return Ok(ExitCode::SUCCESS);
     }
+    let runtime = Runtime::find(None, |name| std::env::var_os(name))?;
     let count = argument.map_or(Ok(MODELS), |count| count.parse())?;
     measure(&runtime, count)?;
     Ok(ExitCode::SUCCESS)
@@ -62,9 +64,9 @@ fn measure(runtime: &Runtime, count: usize) -> anyhow::Result<()> {
         .collect();
     let features = known_rows(ROWS, COLUMNS);
     let isolated = timed(|| isolated(runtime, &models, &features))?;
-    let bare = timed(|| bare::every_model(runtime, &models, &features))?;
+    let bare = timed(|| bare::every_model(&runtime.path, &models, &features))?;
     ensure!(isolated.answer.0 == bare.answer, "the answers differ");
-    let cold = timed(|| cold(&models))?;
+    let cold = timed(|| cold(&runtime.path, &models))?;
     let each = |cpu_ms: f64| cpu_ms / f64::from(u32::try_from(count).unwrap_or(u32::MAX));
     let over = each(isolated.cpu_ms) - each(bare.cpu_ms);
     let peak_rss_mb = isolated.answer.1.div_ceil(1_000_000);
@@ -154,7 +156,7 @@ fn built_runner() -> anyhow::Result<PathBuf> {
 }
 
 /// One process a model, two at a time, each loading the runtime anew.
-fn cold(models: &[Arc<[u8]>]) -> anyhow::Result<()> {
+fn cold(library: &Path, models: &[Arc<[u8]>]) -> anyhow::Result<()> {
     let next = std::sync::atomic::AtomicUsize::new(0);
     let work = || -> anyhow::Result<()> {
         loop {
@@ -163,7 +165,7 @@ fn cold(models: &[Arc<[u8]>]) -> anyhow::Result<()> {
                 return Ok(());
             };
             let mut command = Command::new(std::env::current_exe()?);
-            bare::give(command.arg(ONE), model)?;
+            bare::give(command.arg(ONE).arg(library), model)?;
         }
     };
     std::thread::scope(|scope| {

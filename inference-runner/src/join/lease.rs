@@ -163,6 +163,7 @@ async fn one_model(
         if !turn.settles(&outcome) && !budget.left().is_zero() {
             continue;
         }
+        let outcome = turn.judged(outcome, wall);
         let sandbox = shared.runner.sandbox().await;
         let runtime = shared.server.runtime();
         let card = (kind == Kind::Check)

@@ -63,11 +63,29 @@ impl<'a> Turns<'a> {
     }
 }
 
+/// Processor time that a model must have had before being late is its own fault: ten times what an
+/// honest one takes.
+const FAIR_US: u64 = 100_000;
+
 impl Turn<'_> {
     /// Whether `outcome` is the model's outcome, and not only that of a turn that was too short.
     #[must_use]
     pub fn settles(&self, outcome: &Outcome) -> bool {
         self.is_last || outcome.status != Status::LimitWall
+    }
+
+    /// The outcome of a model that ran for `wall` of this turn. One that was cut because the
+    /// answers were due, and had hardly begun, is late through nothing that its owner did.
+    #[must_use]
+    pub fn judged(&self, outcome: Outcome, wall: Duration) -> Outcome {
+        let is_cut = outcome.status == Status::LimitWall && wall < self.wall;
+        if is_cut && outcome.cost.cpu_us < FAIR_US {
+            return Outcome {
+                cost: outcome.cost,
+                ..Outcome::platform("the answers were due before the model had had its time")
+            };
+        }
+        outcome
     }
 }
 
@@ -93,6 +111,20 @@ mod tests {
         let last = turns.next(left).await.unwrap();
         assert_eq!(last.wall, Duration::from_secs(15));
         assert!(last.settles(&cut));
+    }
+
+    #[tokio::test]
+    async fn who_was_cut_before_it_could_run_is_not_to_blame() {
+        let workers = Semaphore::new(1);
+        let reason = Reason::new("limit-wall", "cut", "");
+        let mut cut = Outcome::failed(Status::LimitWall, reason);
+        let wall = Duration::from_secs(1);
+        let turn = Turns::single(&workers, wall).next(wall).await.unwrap();
+        let judged = |outcome: &Outcome, wall| turn.judged(outcome.clone(), wall).status;
+        assert_eq!(judged(&cut, wall), Status::LimitWall, "its own limit");
+        assert_eq!(judged(&cut, wall / 2), Status::PlatformError);
+        cut.cost.cpu_us = FAIR_US;
+        assert_eq!(judged(&cut, wall / 2), Status::LimitWall);
     }
 
     #[tokio::test]

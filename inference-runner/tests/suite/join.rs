@@ -33,8 +33,8 @@ fn state(models: &[(&str, &str)], kind: &str, wall_budget_ms: u64) -> State {
     state_of(3, models, kind, wall_budget_ms)
 }
 
-/// Rows over which the model `slow` takes longer than two seconds on any machine.
-const SLOW_ROWS: usize = 20_000;
+/// Rows over which the model `slow` takes longer than five seconds on any machine.
+const SLOW_ROWS: usize = 60_000;
 
 fn state_of(rows: usize, models: &[(&str, &str)], kind: &str, wall_budget_ms: u64) -> State {
     let features = known_rows(rows, COLUMNS).bytes.to_vec();
@@ -162,7 +162,7 @@ async fn bytes_with_another_digest_are_refused() {
 async fn what_is_not_done_in_time_is_killed_and_reported() {
     let cache = tempfile::tempdir().unwrap();
     let models = [("slow", "slow"), ("good", "linear_n1")];
-    let double = Double::start(state_of(SLOW_ROWS, &models, "check", 2_000)).await;
+    let double = Double::start(state_of(SLOW_ROWS, &models, "check", 5_000)).await;
     let child = join(&double.url, "secret", cache.path());
     let results = results(&double, 2).await;
     assert_eq!(of(&results, "slow")["status"], "limit-wall", "{results:?}");
@@ -178,7 +178,7 @@ async fn what_is_not_done_in_time_is_killed_and_reported() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stopping_runner_finishes_its_job() {
     let cache = tempfile::tempdir().unwrap();
-    let double = Double::start(state_of(SLOW_ROWS, &[("slow", "slow")], "run", 2_000)).await;
+    let double = Double::start(state_of(SLOW_ROWS, &[("slow", "slow")], "run", 5_000)).await;
     let child = join(&double.url, "secret", cache.path());
     let asked = double.until(|state| state.blob_requests.len() == 2);
     tokio::time::timeout(LIMIT, asked).await.unwrap();
