@@ -35,15 +35,16 @@ pub(crate) struct Join {
     /// Models run at once [default: processor cores].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: Option<u16>,
-    /// Processes kept ready with the runtime loaded, about 40 MB each [default: workers + 2].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=256))]
-    warm: Option<u16>,
     /// Folder for downloaded models [default: ~/.cache/foretoken/artifacts].
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
     /// End when the process that started this one ends.
     #[arg(long)]
     parent_dies: bool,
+    /// Run models also where the kernel confines them less than fully: for trials, with models of
+    /// people you trust.
+    #[arg(long)]
+    allow_weaker_sandbox: bool,
 }
 
 pub(crate) async fn run(arguments: Join) -> anyhow::Result<u8> {
@@ -57,11 +58,19 @@ pub(crate) async fn run(arguments: Join) -> anyhow::Result<u8> {
         runtime: runtime.clone(),
         executable: RunnerConfig::THIS_PROGRAM.into(),
         limits,
-        warm: arguments.warm.map_or(workers + 2, usize::from),
     })?;
     let start = runner.try_start().await?;
+    if !is_enough(start.sandbox, arguments.allow_weaker_sandbox) {
+        return Ok(REFUSED);
+    }
     let name = arguments.name.unwrap_or_else(default_name);
-    let server = Server::new(&arguments.server, arguments.key, name.clone(), &runtime)?;
+    let server = Server::new(
+        &arguments.server,
+        arguments.key,
+        name.clone(),
+        &runtime,
+        start.sandbox,
+    )?;
     let config = JoinConfig {
         name,
         workers,
@@ -73,9 +82,9 @@ pub(crate) async fn run(arguments: Join) -> anyhow::Result<u8> {
         runner = config.name,
         server = arguments.server,
         workers,
-        sandbox = SandboxLevel::REACHED.name(),
-        child_start_ms = start.wall_us / 1_000,
-        child_address_space_mib = start.address_space_bytes >> 20,
+        sandbox = start.sandbox.name(),
+        start_ms = start.wall_us / 1_000,
+        runtime_address_space_mib = start.address_space_bytes >> 20,
         "starting with {}",
         runtime.description()
     );
@@ -102,6 +111,26 @@ pub(crate) async fn run(arguments: Join) -> anyhow::Result<u8> {
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Says what is missing where a model is not fully confined.
+fn is_enough(sandbox: SandboxLevel, weaker_is_allowed: bool) -> bool {
+    if sandbox == SandboxLevel::Full {
+        return true;
+    }
+    let (level, missing) = (sandbox.name(), sandbox.missing());
+    if weaker_is_allowed {
+        tracing::warn!(
+            "models are confined by {level} only: this kernel lacks {missing}; run no model of \
+             anybody whom you do not trust"
+        );
+    } else {
+        tracing::error!(
+            "models would be confined by {level} only, since this kernel lacks {missing}; use \
+             another machine, or --allow-weaker-sandbox for models of people you trust"
+        );
+    }
+    weaker_is_allowed
 }
 
 async fn watch_signals(stop: watch::Sender<bool>) -> anyhow::Result<()> {

@@ -11,6 +11,7 @@ pub mod limits;
 pub mod outcome;
 pub mod process;
 pub mod runtime;
+pub mod scan;
 
 pub mod child;
 mod confine;
@@ -20,5 +21,7 @@ pub use confine::SandboxLevel;
 pub use digest::Digest;
 pub use limits::Limits;
 pub use outcome::{Cost, ModelFacts, Outcome, Reason, Status};
-pub use process::{Features, Job, ModelRunner, RunnerConfig, Task};
+#[cfg(debug_assertions)]
+pub use process::{Attempt, Layer, Trial};
+pub use process::{Features, Job, ModelRunner, RunnerConfig, Task, Turns};
 pub use runtime::{Runtime, RuntimeError};

@@ -35,9 +35,9 @@ enum Command {
     Join(Join),
     /// Try a model here, as a server's runner would. Exit code 0 accepted, 2 refused.
     Check(Check),
-    /// One model process; started by the other commands.
+    /// Makes the processes of models; started by the other commands.
     #[command(hide = true)]
-    Child {
+    ForkServer {
         #[arg(long)]
         ort: PathBuf,
     },
@@ -55,9 +55,9 @@ fn main() -> ExitCode {
             });
         }
     };
-    start_log(!matches!(cli.command, Command::Child { .. }));
+    start_log(!matches!(cli.command, Command::ForkServer { .. }));
     let result = match cli.command {
-        Command::Child { ort } => Ok(if child::serve(&ort) { DONE } else { COULD_NOT }),
+        Command::ForkServer { ort } => Ok(if child::serve(&ort) { DONE } else { COULD_NOT }),
         Command::Join(arguments) => in_tokio(command_join::run(arguments)),
         Command::Check(arguments) => in_tokio(command_check::run(arguments)),
     };

@@ -107,6 +107,7 @@ impl Server {
         key: String,
         name: String,
         runtime: &Runtime,
+        sandbox: SandboxLevel,
     ) -> Result<Self, ServerError> {
         let wrong = || ServerError::Address(server.to_owned());
         let base = Url::parse(server).map_err(|_| wrong())?;
@@ -128,7 +129,7 @@ impl Server {
             wait_ms: u64::try_from(WAIT.as_millis()).unwrap_or_default(),
             version: env!("CARGO_PKG_VERSION"),
             runtime: runtime.description(),
-            sandbox: SandboxLevel::REACHED.name(),
+            sandbox: sandbox.name(),
         };
         Ok(Self {
             client,

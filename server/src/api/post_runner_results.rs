@@ -15,7 +15,7 @@ use super::problem::{BodyProblems, KeyProblems, LeaseProblems, Problem};
 use crate::accounts::Scope;
 use crate::app::App;
 use crate::db::Conn;
-use crate::models::{self, Model};
+use crate::models::{self, Model, RunEnd};
 use crate::predictions::{self, Submission};
 use crate::runners::{self, Job, JobKind, ModelResult, Status};
 
@@ -104,8 +104,9 @@ pub(super) async fn post_runner_results(
     let mut tx = app.db.begin().await?;
     let results: Vec<ModelResult> = parsed.iter().map(|one| one.result.clone()).collect();
     runners::record_results(&mut tx, app.wall.now_us(), &job, &results).await?;
-    if job.kind == JobKind::Check {
-        record_checks(&mut tx, &job, &entries, &parsed).await?;
+    match job.kind {
+        JobKind::Check => record_checks(&mut tx, &job, &entries, &parsed).await?,
+        JobKind::Run => record_runs(&mut tx, &job, &results).await?,
     }
     tx.commit().await?;
     app.timetable_wake.notify_one();
@@ -176,6 +177,24 @@ async fn record_checks(
             (false, detail) => format!("{}: {detail}", one.result.status.name()),
         };
         models::set_checked(conn, id, is_ok, &reason, &one.card).await?;
+    }
+    Ok(())
+}
+
+/// What failed by the model's own doing is a strike; a failure of ours is nothing.
+async fn record_runs(conn: &mut Conn, job: &Job, results: &[ModelResult]) -> Result<(), Problem> {
+    for result in results {
+        let tried = job.models.iter().find(|entry| entry.model == result.model);
+        let Some(tried) = tried.filter(|_| result.status != Status::PlatformError) else {
+            continue;
+        };
+        let how = format!("{}: {}", result.status.name(), result.detail);
+        let end = if result.status == Status::Ok {
+            RunEnd::Answered
+        } else {
+            RunEnd::Failed(how.trim_end_matches([':', ' ']))
+        };
+        models::note_run(conn, &result.model, &tried.artifact, end).await?;
     }
     Ok(())
 }

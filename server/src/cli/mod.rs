@@ -149,7 +149,7 @@ async fn run(command: Command) -> anyhow::Result<Ended> {
         Command::Feeds(args) => feeds::run(args).await,
         Command::Verify(args) => verify::run(args).await,
         Command::Exit(args) => exit::run(args).await,
-        Command::Check(args) => check::run(&args),
+        Command::Check(args) => check::run(args).await,
         Command::Dataset(args) => dataset::run(args).await,
     }
 }

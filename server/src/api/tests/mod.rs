@@ -7,6 +7,7 @@ mod problems;
 mod published;
 mod runner;
 mod secrecy;
+mod strikes;
 mod summary;
 
 use std::sync::Arc;
