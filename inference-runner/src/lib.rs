@@ -11,6 +11,7 @@ pub mod limits;
 pub mod outcome;
 pub mod process;
 pub mod runtime;
+pub mod scan;
 
 pub mod child;
 mod confine;

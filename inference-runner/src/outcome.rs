@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::digest::Digest;
+use crate::scan::ScanFacts;
+
 /// The typed result of one model in one job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -73,6 +76,12 @@ pub struct ModelFacts {
     pub opset: Option<u32>,
     /// Time of each run over all rows, in microseconds, in order.
     pub runs_us: Vec<u64>,
+    /// Of the file that was loaded: the scanner's. Absent only in the hostile suite.
+    pub canonical_digest: Option<Digest>,
+    /// What the scanner knows about the model.
+    pub scan: Option<ScanFacts>,
+    /// Reading, checking and writing it again, in microseconds.
+    pub scan_us: u64,
 }
 
 /// What a job took. `load_us` and `run_us` are the model's own account of its work. `cpu_us` and

@@ -77,6 +77,9 @@ fn try_lock() -> io::Result<SandboxLevel> {
         columns: 0,
         model_bytes: 0,
         repeats: 0,
+        probe: false,
+        #[cfg(debug_assertions)]
+        unscanned: false,
         #[cfg(debug_assertions)]
         trial: None,
     };

@@ -10,6 +10,7 @@ mod attempt;
 mod contract;
 mod execution;
 mod fork_server;
+mod probe;
 mod reaping;
 
 use std::io::{self, Read, Write};
@@ -83,7 +84,7 @@ fn answer(stdout: &mut impl Write, outcome: Outcome) -> io::Result<()> {
         reasons: outcome.reasons,
         rows: outcome.p.len(),
         cost: outcome.cost,
-        facts: outcome.facts,
+        facts: outcome.facts.map(Box::new),
     });
     let p: Vec<u8> = outcome.p.iter().flat_map(|p| p.to_le_bytes()).collect();
     frame::write(stdout, &done)?;

@@ -148,7 +148,7 @@ async fn one_model(
             Err(_) => return not_run("the artifact did not arrive before the deadline".to_owned()),
         };
         let file = File {
-            sha256: model.artifact,
+            digest: model.artifact,
             bytes: bytes.len(),
         };
         let (rows, columns) = (features.rows, features.columns);

@@ -69,8 +69,13 @@ async fn send(stdin: &mut Sender, job: &Job) -> io::Result<()> {
             Task::Run => 1,
             Task::Check { repeats } => repeats.max(2),
             #[cfg(debug_assertions)]
+            Task::Unscanned => 2,
+            #[cfg(debug_assertions)]
             Task::Trial(_) => 1,
         },
+        probe: matches!(job.task, Task::Check { .. }),
+        #[cfg(debug_assertions)]
+        unscanned: matches!(job.task, Task::Unscanned),
         #[cfg(debug_assertions)]
         trial: match job.task {
             Task::Trial(trial) => Some(trial),
@@ -131,7 +136,7 @@ pub(super) fn believe(answer: Answer, job: &Job) -> Outcome {
         reasons: header.reasons,
         p,
         cost: header.cost,
-        facts: header.facts,
+        facts: header.facts.map(|facts| *facts),
     }
 }
 

@@ -25,6 +25,11 @@ pub(crate) struct JobHeader {
     pub(crate) model_bytes: usize,
     /// Runs over all rows; each must answer the same.
     pub(crate) repeats: usize,
+    /// Whether rows must answer alike in other company and at other places.
+    pub(crate) probe: bool,
+    /// Whether the hostile suite wants the sandbox alone; no such field exists in a release.
+    #[cfg(debug_assertions)]
+    pub(crate) unscanned: bool,
     /// What a test wants instead of a model; no such field exists in a release.
     #[cfg(debug_assertions)]
     pub(crate) trial: Option<Trial>,
@@ -70,7 +75,7 @@ pub(crate) struct DoneHeader {
     pub(crate) reasons: Vec<Reason>,
     pub(crate) rows: usize,
     pub(crate) cost: Cost,
-    pub(crate) facts: Option<ModelFacts>,
+    pub(crate) facts: Option<Box<ModelFacts>>,
 }
 
 /// Writes one header; the caller writes the bytes that belong to it.

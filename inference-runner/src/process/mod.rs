@@ -36,6 +36,11 @@ pub enum Task {
     /// Up to `repeats` runs over all rows, which must all answer the same; fewer when they take
     /// long.
     Check { repeats: usize },
+    /// Two runs of a file that no scanner has read. For the hostile suite alone, to show that the
+    /// sandbox holds by itself: no command and no server's job can ask for it, and it is not in a
+    /// release.
+    #[cfg(debug_assertions)]
+    Unscanned,
     /// What a test lets the locked process attempt instead of running a model; not in a release.
     #[cfg(debug_assertions)]
     Trial(Trial),
@@ -62,7 +67,10 @@ pub struct Job {
 impl Job {
     /// Whether a test may have asked for less confinement; never in a release.
     fn is_trial(&self) -> bool {
-        !matches!(self.task, Task::Run | Task::Check { .. })
+        #[cfg(debug_assertions)]
+        return matches!(self.task, Task::Trial(_));
+        #[cfg(not(debug_assertions))]
+        false
     }
 }
 

@@ -30,7 +30,14 @@ fn join(server: &str, key: &str, cache: &std::path::Path) -> Child {
 
 /// A server with one job for `models`, each a name in the job and a file.
 fn state(models: &[(&str, &str)], kind: &str, wall_budget_ms: u64) -> State {
-    let features = known_rows(3, COLUMNS).bytes.to_vec();
+    state_of(3, models, kind, wall_budget_ms)
+}
+
+/// Rows over which the model `slow` takes longer than two seconds on any machine.
+const SLOW_ROWS: usize = 20_000;
+
+fn state_of(rows: usize, models: &[(&str, &str)], kind: &str, wall_budget_ms: u64) -> State {
+    let features = known_rows(rows, COLUMNS).bytes.to_vec();
     let digest = Digest::of(&features).to_string();
     let mut state = State {
         key: "secret".to_owned(),
@@ -50,7 +57,7 @@ fn state(models: &[(&str, &str)], kind: &str, wall_budget_ms: u64) -> State {
         "round": "btc-usd-5m-20240305T1200Z",
         "deadline_us": 1_709_640_000_000_000_i64,
         "wall_budget_ms": wall_budget_ms,
-        "features": {"digest": digest, "rows": 3, "columns": COLUMNS},
+        "features": {"digest": digest, "rows": rows, "columns": COLUMNS},
         "models": listed,
     })];
     state
@@ -154,28 +161,24 @@ async fn bytes_with_another_digest_are_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_done_in_time_is_killed_and_reported() {
     let cache = tempfile::tempdir().unwrap();
-    let models = [("endless", "endless_loop"), ("good", "linear_n1")];
-    let double = Double::start(state(&models, "check", 5_000)).await;
+    let models = [("slow", "slow"), ("good", "linear_n1")];
+    let double = Double::start(state_of(SLOW_ROWS, &models, "check", 5_000)).await;
     let child = join(&double.url, "secret", cache.path());
     let results = results(&double, 2).await;
-    assert_eq!(
-        of(&results, "endless")["status"],
-        "limit-wall",
-        "{results:?}"
-    );
+    assert_eq!(of(&results, "slow")["status"], "limit-wall", "{results:?}");
     // One check at a time: the other either ran first or found no worker, which is our fault.
     let good = of(&results, "good");
     let status = &good["status"];
     assert!(status == "ok" || status == "platform-error", "{good}");
     assert_eq!(status == "ok", good["card"]["accepted"] == true, "{good}");
-    assert_eq!(of(&results, "endless")["card"]["status"], "limit-wall");
+    assert_eq!(of(&results, "slow")["card"]["status"], "limit-wall");
     assert_eq!(stopped(child).await.0, Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stopping_runner_finishes_its_job() {
     let cache = tempfile::tempdir().unwrap();
-    let double = Double::start(state(&[("endless", "endless_loop")], "run", 5_000)).await;
+    let double = Double::start(state_of(SLOW_ROWS, &[("slow", "slow")], "run", 5_000)).await;
     let child = join(&double.url, "secret", cache.path());
     let asked = double.until(|state| state.blob_requests.len() == 2);
     tokio::time::timeout(LIMIT, asked).await.unwrap();

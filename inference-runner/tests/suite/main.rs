@@ -7,9 +7,11 @@
 )]
 
 mod double;
+mod exporters;
 mod hostile;
 mod join;
 mod models_run;
+mod mutants;
 mod onnx_writer;
 mod program;
 mod server_double;

@@ -2,7 +2,7 @@
 
 use std::os::fd::AsRawFd;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use crate::double::{PROGRAM, level_here, model_path, runtime};
 use inference_runner::SandboxLevel;
@@ -28,10 +28,17 @@ fn an_accepted_model_gets_its_card() {
     assert_eq!(card["accepted"], true);
     assert_eq!(card["opset"], 17);
     assert_eq!(card["inputs"][0]["shape"], "[N,8]");
-    assert_eq!(card["outputs"][0]["element"], "int64");
-    assert_eq!(card["sha256"].as_str().unwrap().len(), 64);
+    assert_eq!(
+        card["outputs"][0]["element"], "float32",
+        "the label is left out"
+    );
+    assert_eq!(card["digest"].as_str().unwrap().len(), 64);
+    assert_eq!(card["canonical_digest"].as_str().unwrap().len(), 64);
+    assert_eq!(card["class"], "dense");
+    assert_eq!(card["ops"]["Gemm"], 2);
+    assert_eq!((&card["ir"], &card["params"]), (&8.into(), &178.into()));
     assert_eq!(card["sandbox"], level_here().name());
-    for number in ["load_ms", "run_ms_p50", "run_ms_p99", "peak_bytes"] {
+    for number in ["load_ms", "run_ms_p50", "run_ms_p99", "peak_mb"] {
         assert!(card[number].as_f64().unwrap() > 0.0, "{number}");
     }
 }
@@ -191,17 +198,8 @@ fn the_fork_server_dies_with_a_killed_runner() {
 
 #[test]
 fn a_running_model_dies_with_a_killed_runner() {
-    let model = model_path("endless_loop");
-    let mut runner = Command::new(PROGRAM);
-    runner
-        .arg("check")
-        .arg(model)
-        .args(["--columns", "8", "--ort"]);
-    let mut runner = runner
-        .arg(runtime().path)
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut runner = slow_check(folder.path());
     let process = running_model_of(runner.id());
     runner.kill().unwrap();
     runner.wait().unwrap();
@@ -227,6 +225,17 @@ fn a_runner_asked_to_ends_with_the_process_that_started_it() {
     });
 }
 
+/// A check that takes many seconds: the slowest model of the class over many rows.
+fn slow_check(folder: &Path) -> Child {
+    let rows = folder.join("rows");
+    std::fs::write(&rows, vec![0; 20_000 * 8 * 4]).unwrap();
+    let mut runner = Command::new(PROGRAM);
+    runner.arg("check").arg(model_path("slow"));
+    runner.args(["--columns", "8", "--features"]).arg(rows);
+    runner.arg("--ort").arg(runtime().path);
+    runner.stdout(Stdio::null()).spawn().unwrap()
+}
+
 /// The process of the model that `runner` checks, once it is locked and has used time.
 fn running_model_of(runner: u32) -> u32 {
     wait_for("a running model", || {
@@ -241,17 +250,8 @@ fn running_model_of(runner: u32) -> u32 {
 
 #[test]
 fn a_running_model_is_confined() {
-    let model = model_path("endless_loop");
-    let mut runner = Command::new(PROGRAM);
-    runner
-        .arg("check")
-        .arg(model)
-        .args(["--columns", "8", "--ort"]);
-    let mut runner = runner
-        .arg(runtime().path)
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut runner = slow_check(folder.path());
     let process = running_model_of(runner.id());
     let of = |name| limit(process, name);
     assert_eq!(of("Max open files"), ["0", "0"]);

@@ -4,11 +4,13 @@
 mod admin;
 mod check;
 mod dataset;
+mod deploy;
 mod exit;
 mod feeds;
 mod guardian;
 mod input;
 mod resolve;
+mod role_key;
 mod score;
 mod serve;
 mod settle;
@@ -146,7 +148,7 @@ async fn run(command: Command) -> anyhow::Result<Ended> {
         Command::Feeds(args) => feeds::run(args).await,
         Command::Verify(args) => verify::run(args).await,
         Command::Exit(args) => exit::run(args).await,
-        Command::Check(args) => check::run(&args),
+        Command::Check(args) => check::run(args).await,
         Command::Dataset(args) => dataset::run(args).await,
     }
 }

@@ -20,7 +20,7 @@ const DEADLINE_US: i64 = 20_000_000;
 
 fn job(model: Vec<u8>) -> Job {
     Job {
-        task: Task::Run,
+        task: Task::Unscanned,
         model: model.into(),
         features: known_rows(16, COLUMNS),
         limits: Limits {

@@ -4,6 +4,7 @@
 mod crowd;
 mod escape;
 mod files;
+mod scanned;
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -43,7 +44,7 @@ fn limits(expected: Status) -> Limits {
 fn job(file: Vec<u8>, limits: Limits) -> Job {
     Job {
         // Twice, so that answers that change are found.
-        task: Task::Check { repeats: 2 },
+        task: Task::Unscanned,
         model: file.into(),
         features: known_rows(64, COLUMNS),
         limits,
