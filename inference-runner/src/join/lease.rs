@@ -134,6 +134,7 @@ async fn one_model(
     let (workers, task): (&Semaphore, Task) = match kind {
         Kind::Run => (&shared.round_workers, Task::Run),
         Kind::Check => (&shared.check_workers, Task::Check { repeats: REPEATS }),
+        Kind::Diagnose => (&shared.check_workers, Task::Run),
     };
     let not_run = |what: String| ModelResult::new(model.model.clone(), Outcome::platform(what));
     let Ok(Ok(_worker)) = tokio::time::timeout(budget.left(), workers.acquire()).await else {

@@ -15,6 +15,7 @@ use super::problem::{BodyProblems, KeyProblems, LeaseProblems, Problem};
 use crate::accounts::Scope;
 use crate::app::App;
 use crate::db::Conn;
+use crate::diagnostics;
 use crate::models::{self, Model};
 use crate::predictions::{self, Submission};
 use crate::runners::{self, Job, JobKind, ModelResult, Status};
@@ -61,6 +62,8 @@ struct ResultBody {
 struct Parsed {
     result: ModelResult,
     p: Option<Probability>,
+    /// Of a diagnosis that went well: one a row.
+    answers: Vec<Probability>,
     card: String,
 }
 
@@ -104,8 +107,10 @@ pub(super) async fn post_runner_results(
     let mut tx = app.db.begin().await?;
     let results: Vec<ModelResult> = parsed.iter().map(|one| one.result.clone()).collect();
     runners::record_results(&mut tx, app.wall.now_us(), &job, &results).await?;
-    if job.kind == JobKind::Check {
-        record_checks(&mut tx, &job, &entries, &parsed).await?;
+    match job.kind {
+        JobKind::Check => record_checks(&mut tx, &job, &entries, &parsed).await?,
+        JobKind::Diagnose => record_answers(&mut tx, app.wall.now_us(), &job, &parsed).await?,
+        JobKind::Run => {}
     }
     tx.commit().await?;
     app.timetable_wake.notify_one();
@@ -180,6 +185,29 @@ async fn record_checks(
     Ok(())
 }
 
+/// Kept as they came; a job of ours evaluates them.
+async fn record_answers(
+    conn: &mut Conn,
+    now_us: i64,
+    job: &Job,
+    parsed: &[Parsed],
+) -> Result<(), Problem> {
+    for one in parsed {
+        let status = one.result.status;
+        if status == Status::PlatformError {
+            continue;
+        }
+        let reason = format!("{}: {}", status.name(), one.result.detail);
+        let answer = if status == Status::Ok {
+            Ok(one.answers.as_slice())
+        } else {
+            Err(reason.as_str())
+        };
+        diagnostics::record(conn, now_us, &job.id, answer).await?;
+    }
+    Ok(())
+}
+
 fn parse(job: &Job, body: &ResultBody) -> Result<Parsed, Problem> {
     let Some(mut status) = Status::parse(&body.status) else {
         return Err(Problem::new(
@@ -216,8 +244,14 @@ fn parse(job: &Job, body: &ResultBody) -> Result<Parsed, Problem> {
         .clone()
         .unwrap_or_else(|| card(body, &rows))
         .to_string();
+    let answers = if job.kind == JobKind::Diagnose && status == Status::Ok {
+        rows.iter().copied().flatten().collect()
+    } else {
+        Vec::new()
+    };
     Ok(Parsed {
         p: p.filter(|_| job.kind == JobKind::Run),
+        answers,
         card: if card.len() <= CARD_LIMIT {
             card
         } else {

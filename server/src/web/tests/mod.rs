@@ -1,5 +1,6 @@
 //! Every page on a fresh server and on one with rounds behind it.
 
+mod diagnostics;
 mod model;
 mod published;
 mod world;
