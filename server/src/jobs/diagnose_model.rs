@@ -11,23 +11,23 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use datasets::candle::Asset;
 use datasets::dataset::Row;
-use datasets::features::{FEATURE_COUNT, FEATURE_SCHEMA_VERSION, FEATURES};
+use datasets::features::{FEATURE_COUNT, FEATURE_SCHEMA_VERSION};
 use datasets::{Version, row_file};
-use domain::{ModelId, Probability, Tournament, TournamentId};
-use scorer::matrix::Matrix;
+use domain::{ModelId, Tournament};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
+use super::diagnosis_material::material;
 use crate::app::App;
-use crate::db::Conn;
-use crate::diagnostics::{self, Answered, Era, Material, Report, Rival};
+use crate::diagnostics::{self, Answered, Era, Report};
 use crate::models::Model;
 use crate::releases::Release;
 use crate::wall::pause;
-use crate::{aggregates, models, rounds, runners};
+use crate::{models, rounds, runners};
 
 /// Between two looks.
 const NAP: Duration = Duration::from_secs(1);
+const NAP_AFTER_FAILURE: Duration = Duration::from_secs(10);
 /// How old our view of the published versions may be, wall microseconds.
 const OLDEST_VIEW_US: i64 = 20_000_000;
 /// Answers evaluated in one look; the rest waits for the next.
@@ -39,13 +39,17 @@ const PARTS_KEPT: usize = 6;
 pub async fn run(app: Arc<App>, stop: CancellationToken) {
     let mut diagnoses = Diagnoses::default();
     while !stop.is_cancelled() {
-        if let Err(error) = diagnoses.tick(&app).await {
-            let error = format!("{error:#}");
-            tracing::warn!(error, "models are not diagnosed; it is tried again");
-        }
+        let nap = match diagnoses.tick(&app).await {
+            Ok(()) => NAP,
+            Err(error) => {
+                let error = format!("{error:#}");
+                tracing::warn!(error, "models are not diagnosed; it is tried again");
+                NAP_AFTER_FAILURE
+            }
+        };
         tokio::select! {
             () = stop.cancelled() => return,
-            () = pause(NAP) => {}
+            () = pause(nap) => {}
         }
     }
 }
@@ -66,8 +70,10 @@ impl Diagnoses {
     /// # Errors
     /// Database and storage errors; files of the store that cannot be read.
     pub async fn tick(&mut self, app: &App) -> anyhow::Result<()> {
-        self.publish(app).await?;
-        self.evaluate(app).await
+        // A store of datasets that is away keeps no answers waiting.
+        let published = self.publish(app).await;
+        self.evaluate(app).await?;
+        published
     }
 
     /// Gives every model that the newest version does not know to the runners.
@@ -247,20 +253,12 @@ async fn give_up(app: &App, answered: &Answered, error: &anyhow::Error) -> anyho
 }
 
 async fn report(app: &App, answered: &Answered, case: Case) -> anyhow::Result<()> {
-    let (pools, rivals) = {
+    let material = {
         let mut conn = app.db.read().await?;
-        let pools = pools(&mut conn, &answered.tournament, &case.eras).await?;
-        (pools, rivals(&mut conn, &answered.model).await?)
+        let (model, tournament) = (&answered.model, &answered.tournament);
+        material(&mut conn, model, tournament, case.eras, &case.rows).await?
     };
-    let made = tokio::task::spawn_blocking(move || {
-        Report::make(&Material {
-            features: features(&case.rows),
-            eras: case.eras,
-            names: FEATURES.iter().map(|one| one.name.to_owned()).collect(),
-            pools,
-            rivals,
-        })
-    });
+    let made = tokio::task::spawn_blocking(move || Report::make(&material));
     let report = match made.await? {
         Ok(report) => report,
         Err(error) => return give_up(app, answered, &error.into()).await,
@@ -272,66 +270,4 @@ async fn report(app: &App, answered: &Answered, case: Case) -> anyhow::Result<()
     let clones = report.clones.len();
     tracing::info!(%model, dataset, clones, "a model was diagnosed");
     Ok(())
-}
-
-/// The staked crowd of the same rounds, as far as they have an outcome.
-async fn pools(
-    conn: &mut Conn,
-    tournament: &TournamentId,
-    eras: &[Era],
-) -> anyhow::Result<Vec<(i64, Probability)>> {
-    let Some((first, last)) = eras.first().zip(eras.last()) else {
-        return Ok(Vec::new());
-    };
-    let rounds = i64::try_from(eras.len())
-        .unwrap_or(i64::MAX)
-        .saturating_mul(2);
-    let until_us = last.start_us.saturating_add(1);
-    let found = aggregates::of_resolved_rounds(conn, tournament, until_us, rounds).await?;
-    let start =
-        |(aggregate, _): &(aggregates::Aggregate, _)| (aggregate.round.start_us(), aggregate.pool);
-    let mut pools: Vec<(i64, Probability)> = found.iter().map(start).collect();
-    pools.retain(|(start_us, _)| *start_us >= first.start_us);
-    pools.reverse();
-    Ok(pools)
-}
-
-/// Every other hosted model of the tournament, with what it answered.
-async fn rivals(conn: &mut Conn, id: &ModelId) -> anyhow::Result<Vec<Rival>> {
-    let own = models::get(conn, id).await?;
-    let known = diagnostics::eras_of_tournament(conn, &own.tournament).await?;
-    let mut known: HashMap<ModelId, Vec<Era>> = known.into_iter().collect();
-    let all = models::list(conn, Some(&own.tournament), None).await?;
-    let hosted = all
-        .into_iter()
-        .filter(|other| other.id != own.id && !other.artifact.is_empty());
-    let rival = |other: Model| Rival {
-        is_own: other.account == own.account,
-        is_same_graph: graph(&other) == graph(&own),
-        eras: known.remove(&other.id).unwrap_or_default(),
-        model: other.id,
-        name: other.name,
-    };
-    Ok(hosted.map(rival).collect())
-}
-
-/// What names a model's graph: the digest of its canonical form where the check wrote one, else that
-/// of the file.
-fn graph(model: &Model) -> String {
-    let card: Option<serde_json::Value> = serde_json::from_str(&model.card).ok();
-    let canonical = card.as_ref().and_then(|card| card.get("canonical_digest"));
-    let canonical = canonical.and_then(|digest| digest.as_str());
-    canonical.unwrap_or(&model.artifact).to_owned()
-}
-
-fn features(rows: &[Row]) -> Matrix {
-    let values = (0..FEATURE_COUNT).flat_map(|column| {
-        rows.iter().map(move |row| {
-            row.features
-                .get(column)
-                .copied()
-                .map_or(f64::NAN, f64::from)
-        })
-    });
-    Matrix::from_columns(rows.len(), FEATURE_COUNT, values.collect()).unwrap_or_default()
 }

@@ -7,6 +7,7 @@ pub mod apply_chain_events;
 pub mod calendar;
 pub mod check_model;
 pub mod diagnose_model;
+mod diagnosis_material;
 mod lock_round;
 mod open_round;
 pub mod publish_dataset;
