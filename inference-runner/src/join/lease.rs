@@ -138,6 +138,7 @@ async fn one_model(
             Turns::single(&shared.check_workers, longest),
             Task::Check { repeats: REPEATS },
         ),
+        Kind::Diagnose => (Turns::single(&shared.check_workers, longest), Task::Run),
     };
     let not_run = |what: String| ModelResult::new(model.model.clone(), Outcome::platform(what));
     while let Some(turn) = turns.next(budget.left()).await {

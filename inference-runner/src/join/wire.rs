@@ -37,6 +37,8 @@ pub(super) enum Kind {
     Run,
     /// Trial of newly uploaded models.
     Check,
+    /// Answers over the validation rows of a dataset.
+    Diagnose,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]

@@ -235,3 +235,17 @@ async fn an_unreachable_server_is_named_once_and_tried_again() {
     assert!(silence.is_err(), "{silence:?}");
     assert_eq!(stopped(child).await.0, Some(0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_diagnosis_is_answered_row_by_row_without_a_card() {
+    let cache = tempfile::tempdir().unwrap();
+    let double = Double::start(state(&[("a", "dense_n2")], "diagnose", 60_000)).await;
+    let child = join(&double.url, "secret", cache.path());
+    let results = results(&double, 1).await;
+    let result = of(&results, "a");
+    assert_eq!(result["status"], "ok");
+    assert_eq!(result["p"].as_array().unwrap().len(), 3);
+    assert_eq!(result["card"], Value::Null);
+    let (code, log) = stopped(child).await;
+    assert_eq!(code, Some(0), "{log}");
+}

@@ -25,6 +25,7 @@ pub(crate) mod get_feeds;
 mod get_health;
 mod get_leaderboard;
 mod get_model;
+mod get_model_diagnostics;
 mod get_model_history;
 mod get_model_summary;
 mod get_prediction;
@@ -157,6 +158,7 @@ fn quick() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(get_model::get_model, delete_model::delete_model))
         .routes(routes!(get_model_history::get_model_history))
         .routes(routes!(get_model_summary::get_model_summary))
+        .routes(routes!(get_model_diagnostics::get_model_diagnostics))
         .routes(routes!(post_runner_next::post_runner_next))
         .routes(routes!(post_runner_results::post_runner_results))
 }

@@ -15,6 +15,7 @@ use super::problem::{BodyProblems, KeyProblems, LeaseProblems, Problem};
 use crate::accounts::Scope;
 use crate::app::App;
 use crate::db::Conn;
+use crate::diagnostics;
 use crate::models::{self, Model, RunEnd};
 use crate::predictions::{self, Submission};
 use crate::runners::{self, Job, JobKind, ModelResult, Status};
@@ -61,6 +62,8 @@ struct ResultBody {
 struct Parsed {
     result: ModelResult,
     p: Option<Probability>,
+    /// Of a diagnosis that went well: one a row.
+    answers: Vec<Probability>,
     card: String,
 }
 
@@ -107,6 +110,7 @@ pub(super) async fn post_runner_results(
     match job.kind {
         JobKind::Check => record_checks(&mut tx, &job, &entries, &parsed).await?,
         JobKind::Run => record_runs(&mut tx, &job, &results).await?,
+        JobKind::Diagnose => record_answers(&mut tx, app.wall.now_us(), &job, &parsed).await?,
     }
     tx.commit().await?;
     app.timetable_wake.notify_one();
@@ -199,6 +203,29 @@ async fn record_runs(conn: &mut Conn, job: &Job, results: &[ModelResult]) -> Res
     Ok(())
 }
 
+/// Kept as they came; a job of ours evaluates them.
+async fn record_answers(
+    conn: &mut Conn,
+    now_us: i64,
+    job: &Job,
+    parsed: &[Parsed],
+) -> Result<(), Problem> {
+    for one in parsed {
+        let status = one.result.status;
+        if status == Status::PlatformError {
+            continue;
+        }
+        let reason = format!("{}: {}", status.name(), one.result.detail);
+        let answer = if status == Status::Ok {
+            Ok(one.answers.as_slice())
+        } else {
+            Err(reason.as_str())
+        };
+        diagnostics::record(conn, now_us, &job.id, answer).await?;
+    }
+    Ok(())
+}
+
 fn parse(job: &Job, body: &ResultBody) -> Result<Parsed, Problem> {
     let Some(mut status) = Status::parse(&body.status) else {
         return Err(Problem::new(
@@ -235,8 +262,14 @@ fn parse(job: &Job, body: &ResultBody) -> Result<Parsed, Problem> {
         .clone()
         .unwrap_or_else(|| card(body, &rows))
         .to_string();
+    let answers = if job.kind == JobKind::Diagnose && status == Status::Ok {
+        rows.iter().copied().flatten().collect()
+    } else {
+        Vec::new()
+    };
     Ok(Parsed {
         p: p.filter(|_| job.kind == JobKind::Run),
+        answers,
         card: if card.len() <= CARD_LIMIT {
             card
         } else {

@@ -18,7 +18,7 @@ use super::{DataArgs, Ended, refuse};
 use crate::api;
 use crate::app::{App, Parts, stop_on_signal};
 use crate::chain::{self, Chain};
-use crate::jobs::{self, apply_chain_events, calendar, publish_dataset};
+use crate::jobs::{self, apply_chain_events, calendar, diagnose_model, publish_dataset};
 use crate::predictions::{self, ReceiptSigner};
 use crate::prices::feeds::live::LiveFeeds;
 use crate::prices::feeds::live::board::Board;
@@ -172,6 +172,11 @@ async fn serve(
     let (shared, token) = (Arc::clone(&app), stop.clone());
     parts.spawn(async move {
         publish_dataset::run(shared, token).await;
+        Ok(())
+    });
+    let (shared, token) = (Arc::clone(&app), stop.clone());
+    parts.spawn(async move {
+        diagnose_model::run(shared, token).await;
         Ok(())
     });
     let (shared, token) = (Arc::clone(&app), stop.clone());

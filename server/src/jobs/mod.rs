@@ -6,6 +6,10 @@
 pub mod apply_chain_events;
 pub mod calendar;
 pub mod check_model;
+pub mod diagnose_model;
+#[cfg(test)]
+mod diagnose_tests;
+mod diagnosis_material;
 mod lock_round;
 mod open_round;
 pub mod publish_dataset;

@@ -11,6 +11,8 @@ pub enum JobKind {
     Run,
     /// The check of one upload.
     Check,
+    /// The answers of one model over the validation rows of a dataset.
+    Diagnose,
 }
 
 /// A block of float32 features, row-major, little-endian.
@@ -42,7 +44,7 @@ pub struct Job {
     pub kind: JobKind,
     /// The round of a run.
     pub round: Option<RoundId>,
-    /// Until when the answer must be here, market microseconds; `i64::MAX` for a check.
+    /// Until when the answer must be here, market microseconds; `i64::MAX` without one.
     pub deadline_us: i64,
     /// What remains of that on the wall when the lease was given.
     pub budget: Duration,
@@ -144,13 +146,14 @@ impl JobKind {
         match self {
             Self::Run => "run",
             Self::Check => "check",
+            Self::Diagnose => "diagnose",
         }
     }
 
     /// The kind of a stored name.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Run, Self::Check]
+        [Self::Run, Self::Check, Self::Diagnose]
             .into_iter()
             .find(|kind| kind.name() == text)
     }

@@ -24,9 +24,9 @@ pub use job::{Features, Job, JobKind, JobModel, ModelResult, Runner, Status};
 pub const FEATURES_LIMIT: usize = 32_000_000;
 /// Most models of one job.
 pub const JOB_MODEL_LIMIT: usize = 10_000;
-/// What a runner may take for a check.
+/// What a runner may take for a check or a diagnosis.
 const CHECK_BUDGET: Duration = Duration::from_secs(120);
-/// A check that failed for a reason of ours is tried again after this long.
+/// What has no deadline and failed for a reason of ours is tried again after this long.
 const RETRY_US: i64 = 10_000_000;
 /// A lease is at least this long.
 const LEASE_MINIMUM_US: i64 = 200_000;
@@ -134,6 +134,40 @@ pub async fn publish_check(
     publish(conn, now_us, job, std::slice::from_ref(model)).await
 }
 
+/// Publishes the run of one model over the validation rows of the dataset version `dataset`; returns
+/// the job's id. A second call for the same model, artifact and version changes nothing.
+///
+/// # Errors
+/// As [`publish_run`].
+pub async fn publish_diagnosis(
+    conn: &mut Conn,
+    now_us: i64,
+    model: &Model,
+    dataset: &str,
+    features: &[f32],
+    columns: usize,
+) -> Result<String, RunnerError> {
+    let block = store_features(conn, now_us, features, columns).await?;
+    let artifact = first_digits(&model.artifact);
+    let job = NewJob {
+        id: format!("diagnose-{}-{artifact}-{dataset}", model.id),
+        kind: JobKind::Diagnose,
+        round: String::new(),
+        features: block.digest,
+        deadline_us: i64::MAX,
+    };
+    publish(conn, now_us, job, std::slice::from_ref(model)).await
+}
+
+/// Whether a runner has the job at this moment of the wall clock.
+///
+/// # Errors
+/// Database errors.
+pub async fn is_lent(conn: &mut Conn, wall_us: i64, job: &str) -> Result<bool, RunnerError> {
+    let row = store::job(conn, job).await?;
+    Ok(row.is_some_and(|row| row.done_us == 0 && row.lease_until_us > wall_us))
+}
+
 /// Whether [`next_job`] would find something for `runner`: a read, for a long poll.
 ///
 /// # Errors
@@ -184,7 +218,7 @@ pub async fn list(conn: &mut Conn) -> Result<Vec<(Runner, i64)>, RunnerError> {
     Ok(store::runners(conn).await?)
 }
 
-/// Lends the most urgent open job to `runner`: runs by deadline, then checks. The lease covers half
+/// Lends the most urgent open job to `runner`: runs by deadline, then what has none. The lease covers half
 /// of what remains, so that another runner can still answer for one that died. The same runner does
 /// not get a run twice: it may only be slow.
 ///
@@ -201,7 +235,7 @@ pub async fn next_job(
     };
     let budget = match open.kind {
         JobKind::Run => clock.wall_until(open.deadline_us),
-        JobKind::Check => CHECK_BUDGET,
+        JobKind::Check | JobKind::Diagnose => CHECK_BUDGET,
     };
     let half_us = i64::try_from(budget.as_micros() / 2).unwrap_or(i64::MAX);
     let until_us = wall_us.saturating_add(half_us.max(LEASE_MINIMUM_US));
@@ -259,8 +293,8 @@ pub async fn leased(
     Ok((job, answered))
 }
 
-/// Writes results of a job, each model's once, and ends the job with its last one. A check that
-/// failed for a reason of ours stays open and is lent again ten seconds later.
+/// Writes results of a job, each model's once, and ends the job with its last one. A check or a
+/// diagnosis that failed for a reason of ours stays open and is lent again ten seconds later.
 ///
 /// # Errors
 /// [`RunnerError::NotInJob`].
@@ -277,7 +311,7 @@ pub async fn record_results(
                 model: result.model.clone(),
             });
         }
-        if job.kind == JobKind::Check && result.status == Status::PlatformError {
+        if job.kind != JobKind::Run && result.status == Status::PlatformError {
             store::postpone(conn, &job.id, wall_us.saturating_add(RETRY_US)).await?;
             continue;
         }

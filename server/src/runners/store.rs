@@ -117,7 +117,7 @@ pub(super) async fn open_job(
 ) -> Result<Option<OpenJob>, sqlx::Error> {
     let text = format!(
         "{JOB} WHERE j.done_us = 0 AND j.deadline_us > $1 AND j.lease_until_us <= $2
-           AND (j.kind = 'check' OR j.lease_runner <> $3)
+           AND (j.kind <> 'run' OR j.lease_runner <> $3)
          ORDER BY j.deadline_us, j.created_us, j.id LIMIT 1"
     );
     let row = sqlx::query(AssertSqlSafe(text))

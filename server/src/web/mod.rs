@@ -22,6 +22,7 @@ mod dataset_charts;
 mod dataset_file;
 mod datasets;
 mod feed_sources;
+mod diagnostic_charts;
 mod feeds;
 mod home;
 mod leaderboard;
@@ -29,6 +30,7 @@ mod live;
 mod model;
 mod model_calibration;
 mod model_charts;
+mod model_diagnostics;
 mod model_summary;
 mod model_trading;
 mod operator;
@@ -69,6 +71,7 @@ pub fn router() -> Router<Arc<App>> {
         .route("/tournaments/{id}", get(tournament::page))
         .route("/rounds/{id}", get(round::page))
         .route("/models/{id}", get(model::page))
+        .route("/models/{id}/diagnostics", get(model_diagnostics::page))
         .route("/leaderboard", get(leaderboard::page))
         .route("/datasets", get(datasets::page))
         .route("/datasets/files/{*path}", get(dataset_file::file))

@@ -41,6 +41,7 @@ pub(super) const SLICES: &[&str] = &[
     "runners",
     "downloads",
     "releases",
+    "diagnostics",
 ];
 
 /// What a module of the server may use inside its own layer, transitively.
@@ -58,6 +59,7 @@ pub(super) const ARROWS: &[(&str, &[&str])] = &[
     ("aggregates", &["settlement", "predictions"]),
     ("runners", &["models", "rounds"]),
     ("downloads", &["accounts", "rounds"]),
+    ("diagnostics", &["runners"]),
     ("cli", &["demo"]),
 ];
 

@@ -64,6 +64,7 @@ macro_rules! internal {
 internal!(
     sqlx::Error,
     crate::aggregates::AggregateError,
+    crate::diagnostics::DiagnosticError,
     crate::prices::PriceError,
     crate::scores::ScoreError,
     crate::settlement::SettlementError,
