@@ -51,7 +51,7 @@ pub(crate) async fn run(arguments: Check) -> anyhow::Result<u8> {
 /// Largest file that is read at all; the check itself refuses what is above the model's limit.
 const FILE_BYTES_MAX: u64 = 1 << 30;
 
-fn read_model(path: &Path) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn read_model(path: &Path) -> anyhow::Result<Vec<u8>> {
     let named = || format!("the model {} cannot be read", path.display());
     let file = std::fs::File::open(path).with_context(named)?;
     let mut model = Vec::new();
