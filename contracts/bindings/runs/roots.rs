@@ -66,11 +66,11 @@ pub fn input_root(block: &InputBlock<'_>) -> B256 {
     RunTree::new(TreeKind::Input, input_leaves(block)).root()
 }
 
-/// keccak256(0x00 ‖ row u64 ‖ bits of the float32, big-endian).
+/// keccak256(0x00 ‖ row u64 ‖ its float32, little-endian).
 #[must_use]
 pub fn output_leaf(row: u64, answer: f32) -> B256 {
-    let bits = answer.to_bits().to_be_bytes();
-    leaf(&[row.to_be_bytes().as_slice(), &bits].concat())
+    let row = row.to_be_bytes();
+    leaf(&[row.as_slice(), &answer.to_le_bytes()].concat())
 }
 
 /// Root over what one model answered, a leaf a row; a model that did not answer has none.

@@ -17,6 +17,8 @@ use crate::app::App;
 use crate::db::Conn;
 use crate::models::{self, Model};
 use crate::predictions::{self, Submission};
+use crate::receipts::{self, Answer, Executed};
+use crate::record::run::RuntimeRow;
 use crate::runners::{self, Job, JobKind, ModelResult, Status};
 
 /// Most characters of a detail that are kept.
@@ -29,6 +31,9 @@ const CARD_LIMIT: usize = 100_000;
 pub(super) struct ResultsBody {
     /// The name under which the lease was taken.
     runner: String,
+    /// What ran the models; the receipts of their runs state it.
+    #[serde(default)]
+    environment: Option<RuntimeRow>,
     results: Vec<ResultBody>,
 }
 
@@ -62,6 +67,8 @@ struct Parsed {
     result: ModelResult,
     p: Option<Probability>,
     card: String,
+    /// As float32, which is what a model answers.
+    output: Vec<f32>,
 }
 
 /// Answer a lease. Predictions of a run count as if their models had posted them now.
@@ -104,6 +111,15 @@ pub(super) async fn post_runner_results(
     let mut tx = app.db.begin().await?;
     let results: Vec<ModelResult> = parsed.iter().map(|one| one.result.clone()).collect();
     runners::record_results(&mut tx, app.wall.now_us(), &job, &results).await?;
+    if let Some(round) = &job.round {
+        let executed = Executed {
+            runner: body.runner,
+            runtime: body.environment.and_then(receipts::bounded),
+            finished_us: received_us,
+        };
+        let answers: Vec<Answer> = parsed.iter().map(answer).collect();
+        receipts::write(&mut tx, &app.receipts, round, &executed, &answers).await?;
+    }
     if job.kind == JobKind::Check {
         record_checks(&mut tx, &job, &entries, &parsed).await?;
     }
@@ -216,7 +232,10 @@ fn parse(job: &Job, body: &ResultBody) -> Result<Parsed, Problem> {
         .clone()
         .unwrap_or_else(|| card(body, &rows))
         .to_string();
+    #[expect(clippy::cast_possible_truncation, reason = "a model answers float32")]
+    let output = body.p.iter().flatten().map(|p| *p as f32).collect();
     Ok(Parsed {
+        output,
         p: p.filter(|_| job.kind == JobKind::Run),
         card: if card.len() <= CARD_LIMIT {
             card
@@ -231,6 +250,15 @@ fn parse(job: &Job, body: &ResultBody) -> Result<Parsed, Problem> {
             wall_ms: body.wall_ms.max(0),
         },
     })
+}
+
+fn answer(one: &Parsed) -> Answer {
+    Answer {
+        model: one.result.model.clone(),
+        status: one.result.status,
+        cpu_ms: one.result.cpu_ms,
+        output: one.output.clone(),
+    }
 }
 
 fn probabilities(p: &[Option<f64>]) -> Vec<Option<Probability>> {

@@ -39,6 +39,7 @@ pub(super) const SLICES: &[&str] = &[
     "settlement",
     "aggregates",
     "runners",
+    "receipts",
     "downloads",
     "releases",
 ];
@@ -54,7 +55,11 @@ pub(super) const ARROWS: &[(&str, &[&str])] = &[
     ("predictions", &["stakes"]),
     ("scores", &["predictions", "prices"]),
     ("record", &["scores"]),
-    ("settlement", &["record", "scores", "stakes", "ledger"]),
+    ("receipts", &["record", "runners"]),
+    (
+        "settlement",
+        &["record", "scores", "stakes", "ledger", "receipts"],
+    ),
     ("aggregates", &["settlement", "predictions"]),
     ("runners", &["models", "rounds"]),
     ("downloads", &["accounts", "rounds"]),

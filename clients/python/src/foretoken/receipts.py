@@ -7,7 +7,6 @@ Running the model again is not done here: `foretoken verify --round R --model M 
 from __future__ import annotations
 
 import hashlib
-import struct
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional, Tuple
 
@@ -38,7 +37,7 @@ def verify_receipt(run: Mapping[str, Any], signers: Sequence[str]) -> list[str]:
     block = bytes.fromhex(given["bytes"])
     same("input digest", "0x" + given["sha256"], hashlib.sha256(block).digest())
     same("input root", receipt["input_root"], input_root(given, block))
-    same("output root", receipt["output_root"], output_root(run["output"]))
+    same("output root", receipt["output_root"], output_root(bytes.fromhex(run["output"])))
     signed = _signing_hash(receipt, chain_round, run["chain_id"], registry)
     same("receipt hash", receipt["hash"], signed)
     signer = _signer(signed, bytes.fromhex(receipt["signature"][2:]))
@@ -105,13 +104,10 @@ def input_root(given: Mapping[str, Any], block: bytes) -> bytes:
     return tree_root(INPUT, leaves)
 
 
-def output_root(answers: Sequence[float]) -> bytes:
-    """The root over what a model answered, as float32."""
-    leaves = [
-        leaf(row.to_bytes(8, "big") + struct.pack(">f", answer))
-        for row, answer in enumerate(answers)
-    ]
-    return tree_root(OUTPUT, leaves)
+def output_root(block: bytes) -> bytes:
+    """The root over what a model answered: float32, little-endian, one a row."""
+    rows = enumerate(block[at : at + 4] for at in range(0, len(block), 4))
+    return tree_root(OUTPUT, [leaf(row.to_bytes(8, "big") + answer) for row, answer in rows])
 
 
 def _canonical(receipt: Mapping[str, Any]) -> bytes:

@@ -65,6 +65,7 @@ internal!(
     sqlx::Error,
     crate::aggregates::AggregateError,
     crate::prices::PriceError,
+    crate::receipts::ReceiptsError,
     crate::scores::ScoreError,
     crate::settlement::SettlementError,
     crate::stakes::StakeError,
