@@ -315,7 +315,7 @@ fn compare(found: &mut Found, run: &RunFile, again: &Again) -> anyhow::Result<Ve
     let mut largest = 0.0_f32;
     for (row, (claimed, got)) in claimed.iter().zip(&got).enumerate() {
         let difference = (claimed - got).abs();
-        if !(difference <= TOLERANCE) {
+        if difference.is_nan() || difference > TOLERANCE {
             return Ok(Verdict::Mismatch {
                 row,
                 claimed: *claimed,

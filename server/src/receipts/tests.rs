@@ -298,6 +298,8 @@ async fn numbers_have_no_gaps() {
     .await;
 }
 
+type Change = fn(&mut RunFile);
+
 #[tokio::test]
 async fn whatever_is_changed_in_a_run_is_found() {
     each_database(|db| async move {
@@ -315,7 +317,7 @@ async fn whatever_is_changed_in_a_run_is_found() {
         tx.commit().await.expect("commit");
         let runs = runs(&db, round, Which::InTime).await;
         let genuine = runs.run(&hosted[0].id).expect("a run");
-        let changes: [(&str, fn(&mut RunFile)); 12] = [
+        let changes: [(&str, Change); 12] = [
             ("output_root", |run| run.output = "0000003f".into()),
             ("input_root", |run| run.input.names[0] = "other".into()),
             ("sha256", |run| run.input.bytes = "00".repeat(8)),
@@ -326,7 +328,7 @@ async fn whatever_is_changed_in_a_run_is_found() {
             ("signature", |run| run.receipt.runner = "r2".into()),
             ("signature", |run| run.receipt.sequence += 1),
             ("model_proof", |run| {
-                run.receipt.model_digest = "ef".repeat(32)
+                run.receipt.model_digest = "ef".repeat(32);
             }),
             ("model_proof", |run| run.model_proof.count += 1),
             ("receipt_proof", |run| {
