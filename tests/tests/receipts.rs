@@ -212,11 +212,8 @@ async fn the_owner_verifies_a_run_at_once_and_strangers_later() {
     let own = world.owner.get(&run).await.expect("an answer");
     assert_eq!(own.status, 200, "{}", own.text);
     let answer = visitor.get(&run).await.expect("an answer");
-    let state = world.owner.json(&format!(
-        "rounds/{}",
-        newest["round"].as_str().expect("an id")
-    ));
-    let state = state.await.expect("a round");
+    let path_of_round = format!("rounds/{}", newest["round"].as_str().expect("an id"));
+    let state = world.owner.json(&path_of_round).await.expect("a round");
     if matches!(state["state"].as_str(), Some("open" | "locked")) {
         answer.expect_problem(403, "not-yet-resolved");
         let theirs = visitor.json(&path).await.expect("receipts");
