@@ -34,9 +34,9 @@ CREATE TABLE run_receipts (
     outputs BYTEA NOT NULL,
     hash TEXT NOT NULL,
     signature TEXT NOT NULL,
-    signer TEXT NOT NULL,
-    UNIQUE (round_id, model_id)
+    signer TEXT NOT NULL
 );
+CREATE INDEX run_receipts_by_round ON run_receipts (round_id, model_id);
 CREATE INDEX run_receipts_by_model ON run_receipts (model_id, sequence);
 CREATE TABLE run_sequence (
     id BIGINT PRIMARY KEY,

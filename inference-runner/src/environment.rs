@@ -3,7 +3,6 @@
 
 use serde::Serialize;
 
-use crate::confine::SandboxLevel;
 use crate::digest::Digest;
 use crate::limits::ROW_BLOCK;
 use crate::runtime::{self, Runtime};
@@ -33,9 +32,9 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// With this library on this machine.
+    /// With this library on this machine, where a model's process reaches this sandbox level.
     #[must_use]
-    pub fn of(runtime: &Runtime) -> Self {
+    pub fn of(runtime: &Runtime, sandbox: &'static str) -> Self {
         Self {
             profile: PROFILE,
             ort_version: runtime::VERSION,
@@ -47,7 +46,7 @@ impl Environment {
             ),
             isa: isa(),
             build: format!("inference-runner {}", env!("CARGO_PKG_VERSION")),
-            sandbox: SandboxLevel::REACHED.name(),
+            sandbox,
         }
     }
 }
@@ -92,7 +91,7 @@ mod tests {
             path: PathBuf::new(),
             digest: Digest::of(b"library"),
         };
-        let described = serde_json::to_value(Environment::of(&runtime)).unwrap();
+        let described = serde_json::to_value(Environment::of(&runtime, "full")).unwrap();
         let parts = described.as_object().unwrap();
         assert_eq!(parts.len(), 8);
         for (name, part) in parts {

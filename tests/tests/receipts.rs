@@ -57,6 +57,12 @@ async fn play() -> anyhow::Result<World> {
     let owner = demo.member("owner", "read,upload").await?;
     let onnx = std::fs::read(binaries::workspace().join(MODEL_FILE))?;
     let model = owner.upload(BTC, "my-forest", onnx).await?;
+    // Says who signs; it comes with the first batch.
+    wait::until("the record", LIMIT, async || {
+        let answer = owner.get("/record/deployment.json").await?;
+        Ok((answer.status == 200).then_some(()))
+    })
+    .await?;
     let first = receipt_by(&owner, &model, |one| one["status"] == "ok").await?;
     let round = text(&first, "round")?;
     let key = owner.key().context("a key")?;
@@ -284,16 +290,16 @@ async fn nothing_in_a_copy_of_the_record_can_be_changed_unseen() {
     let file = copy
         .path()
         .join(format!("rounds/{}/runs.json", world.honest));
-    let genuine: Value =
-        serde_json::from_slice(&std::fs::read(&file).expect("the runs")).expect("JSON");
+    let bytes = std::fs::read(&file).expect("the runs");
+    let genuine: Value = serde_json::from_slice(&bytes).expect("JSON");
     let place = copy.path().to_str().expect("text").to_owned();
-    let ask = async |content: &Value| {
-        std::fs::write(&file, content.to_string()).expect("writes");
+    let ask = async |content: &[u8]| {
+        std::fs::write(&file, content).expect("writes");
         let more = [MODEL_FILE, "--record", &place];
         let done = verify(&world.demo, &world.honest, &world.model, &more).await;
         done.expect("runs")
     };
-    said(&ask(&genuine).await, 0, "exact");
+    said(&ask(&bytes).await, 0, "exact");
     let runs = genuine["runs"].as_array().expect("a list");
     let at = runs
         .iter()
@@ -335,7 +341,7 @@ async fn nothing_in_a_copy_of_the_record_can_be_changed_unseen() {
     for (pointer, value, what) in changes {
         let mut changed = genuine.clone();
         *changed.pointer_mut(&pointer).expect("a place") = value;
-        let all = said(&ask(&changed).await, 2, "bad-receipt");
+        let all = said(&ask(changed.to_string().as_bytes()).await, 2, "bad-receipt");
         assert!(all["problems"].to_string().contains(what), "{what}: {all}");
     }
 }

@@ -136,8 +136,8 @@ impl Server {
             client,
             base,
             key,
+            environment: Environment::of(runtime, hello.sandbox),
             hello,
-            environment: Environment::of(runtime),
         })
     }
 

@@ -31,7 +31,7 @@ const CARD_LIMIT: usize = 100_000;
 pub(super) struct ResultsBody {
     /// The name under which the lease was taken.
     runner: String,
-    /// What ran the models; the receipts of their runs state it.
+    /// What ran the models, unless a result says otherwise; the receipts of their runs state it.
     #[serde(default)]
     environment: Option<RuntimeRow>,
     results: Vec<ResultBody>,
@@ -60,6 +60,9 @@ struct ResultBody {
     /// The report card of a check; made from the times when absent.
     #[serde(default)]
     card: Option<Value>,
+    /// What ran this model, where it is not what ran the others.
+    #[serde(default)]
+    environment: Option<RuntimeRow>,
 }
 
 /// One result, parsed, with what its kind of job needs.
@@ -69,6 +72,7 @@ struct Parsed {
     card: String,
     /// As float32, which is what a model answers.
     output: Vec<f32>,
+    runtime: Option<RuntimeRow>,
 }
 
 /// Answer a lease. Predictions of a run count as if their models had posted them now.
@@ -114,10 +118,11 @@ pub(super) async fn post_runner_results(
     if let Some(round) = &job.round {
         let executed = Executed {
             runner: body.runner,
-            runtime: body.environment.and_then(receipts::bounded),
             finished_us: received_us,
         };
-        let answers: Vec<Answer> = parsed.iter().map(answer).collect();
+        let runtime = body.environment.and_then(receipts::bounded);
+        let answers = parsed.iter().map(|one| answer(one, runtime.as_ref()));
+        let answers: Vec<Answer> = answers.collect();
         receipts::write(&mut tx, &app.receipts, round, &executed, &answers).await?;
     }
     if job.kind == JobKind::Check {
@@ -236,6 +241,7 @@ fn parse(job: &Job, body: &ResultBody) -> Result<Parsed, Problem> {
     let output = body.p.iter().flatten().map(|p| *p as f32).collect();
     Ok(Parsed {
         output,
+        runtime: body.environment.clone().and_then(receipts::bounded),
         p: p.filter(|_| job.kind == JobKind::Run),
         card: if card.len() <= CARD_LIMIT {
             card
@@ -252,8 +258,9 @@ fn parse(job: &Job, body: &ResultBody) -> Result<Parsed, Problem> {
     })
 }
 
-fn answer(one: &Parsed) -> Answer {
+fn answer(one: &Parsed, runtime: Option<&RuntimeRow>) -> Answer {
     Answer {
+        runtime: one.runtime.as_ref().or(runtime).cloned(),
         model: one.result.model.clone(),
         status: one.result.status,
         cpu_ms: one.result.cpu_ms,

@@ -195,6 +195,10 @@ async fn held_by_round(found: &mut Found, source: &Source, run: &RunFile) -> any
         "{}: the commitment {commitment} holds the roots over models, input and receipts",
         listed.at.file
     ));
+    if digest(&source.bytes(&held.at.file).await?) != held.at.keccak256 {
+        let line = format!("{} is not the file that the round names", held.at.file);
+        found.problems.push(line);
+    }
     counts(found, &file, run);
     if run.receipt_proof.is_none() {
         let note = "the receipt came after the lock: the commitment does not hold it";

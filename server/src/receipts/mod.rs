@@ -55,13 +55,11 @@ pub struct Given<'a> {
     pub columns: usize,
 }
 
-/// Who answered, with what, when.
+/// Who answered, and when.
 #[derive(Clone, Debug)]
 pub struct Executed {
     /// The runner's name.
     pub runner: String,
-    /// What it says ran the models; none from a runner that says nothing.
-    pub runtime: Option<RuntimeRow>,
     /// When the answer had been read whole, market microseconds.
     pub finished_us: i64,
 }
@@ -77,6 +75,8 @@ pub struct Answer {
     pub cpu_ms: i64,
     /// What it answered, one a row; empty unless it did.
     pub output: Vec<f32>,
+    /// What the runner says ran it; none from a runner that says nothing.
+    pub runtime: Option<RuntimeRow>,
 }
 
 /// Roots of a round that stand from the freeze on.
@@ -163,19 +163,25 @@ pub async fn write(
     executed: &Executed,
     answers: &[Answer],
 ) -> Result<(), ReceiptsError> {
-    let drafts: Vec<Draft> = answers
-        .iter()
-        .map(|answer| Draft {
-            model: answer.model.clone(),
-            status: answer.status.name().to_owned(),
-            cpu_ms: answer.cpu_ms,
-            output: match answer.status {
-                Status::Ok => answer.output.clone(),
-                _ => Vec::new(),
-            },
-        })
-        .collect();
-    write_drafts(conn, signer, round, executed, drafts).await
+    let drafts = answers.iter().map(Draft::of).collect();
+    write_drafts(conn, signer, round, executed, drafts, Earlier::Stays).await
+}
+
+/// As [`write`], for an answer that replaces an earlier one, as where a comparison of several runners
+/// decided against the first. The earlier receipt stays stored; the latest of the lock is the one
+/// that the round's commitment holds.
+///
+/// # Errors
+/// As [`write`].
+pub async fn correct(
+    conn: &mut Conn,
+    signer: &ReceiptSigner,
+    round: &RoundId,
+    executed: &Executed,
+    answers: &[Answer],
+) -> Result<(), ReceiptsError> {
+    let drafts = answers.iter().map(Draft::of).collect();
+    write_drafts(conn, signer, round, executed, drafts, Earlier::IsReplaced).await
 }
 
 /// Writes a receipt for every model of a round that has none and no counted prediction: it did not
@@ -201,13 +207,14 @@ pub async fn close(
         status: NO_ANSWER.to_owned(),
         cpu_ms: 0,
         output: Vec::new(),
+        runtime: None,
     });
     let nobody = Executed {
         runner: String::new(),
-        runtime: None,
         finished_us: now_us,
     };
-    write_drafts(conn, signer, round, &nobody, drafts.collect()).await
+    let drafts = drafts.collect();
+    write_drafts(conn, signer, round, &nobody, drafts, Earlier::Stays).await
 }
 
 /// The salt of a round's commitment. Where hosted models were to run, it holds their roots and the
@@ -224,7 +231,7 @@ pub async fn seal(
     let Some(opened) = store::round(conn, round).await? else {
         return Ok(seed);
     };
-    let found = store::of_round(conn, round).await?;
+    let found = latest(store::of_round(conn, round).await?);
     let leaves = found.iter().map(|row| (row.model.as_str(), row.hash));
     let root = runs::receipts_root(&leaves.collect::<Vec<_>>());
     let last = found.iter().map(|row| row.sequence).max().unwrap_or(0);
@@ -270,6 +277,7 @@ pub async fn of_round(
     let in_time = |row: &store::Row| sealed.is_some_and(|seal| row.sequence <= seal.last_sequence);
     let mut rows = store::of_round(conn, round).await?;
     rows.retain(|row| which == Which::All || in_time(row));
+    let rows = latest(rows);
     let runtimes = runtimes(conn, &rows).await?;
     let committed = sealed.map(|seal| CommittedRow {
         seed: seal.seed,
@@ -346,6 +354,39 @@ struct Draft {
     status: String,
     cpu_ms: i64,
     output: Vec<f32>,
+    runtime: Option<RuntimeRow>,
+}
+
+impl Draft {
+    fn of(answer: &Answer) -> Self {
+        Self {
+            model: answer.model.clone(),
+            status: answer.status.name().to_owned(),
+            cpu_ms: answer.cpu_ms,
+            output: match answer.status {
+                Status::Ok => answer.output.clone(),
+                _ => Vec::new(),
+            },
+            runtime: answer.runtime.clone(),
+        }
+    }
+}
+
+/// What a receipt of a model means for one that it has already.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Earlier {
+    Stays,
+    IsReplaced,
+}
+
+/// The last receipt of each model; rows come by model and number.
+fn latest(rows: Vec<store::Row>) -> Vec<store::Row> {
+    let mut kept: Vec<store::Row> = Vec::with_capacity(rows.len());
+    for row in rows {
+        kept.pop_if(|last| last.model == row.model);
+        kept.push(row);
+    }
+    kept
 }
 
 async fn write_drafts(
@@ -354,6 +395,7 @@ async fn write_drafts(
     round: &RoundId,
     executed: &Executed,
     drafts: Vec<Draft>,
+    earlier: Earlier,
 ) -> Result<(), ReceiptsError> {
     let Some(opened) = store::round(conn, round).await? else {
         return Ok(());
@@ -361,16 +403,17 @@ async fn write_drafts(
     // From here on no other writer numbers receipts: what it wrote is seen below.
     let mut last = store::hold_sequence(conn).await?;
     let written = store::of_round(conn, round).await?;
-    let mut done: BTreeSet<ModelId> = written.into_iter().map(|row| row.model).collect();
+    let mut done: BTreeSet<ModelId> = written
+        .into_iter()
+        .filter(|_| earlier == Earlier::Stays)
+        .map(|row| row.model)
+        .collect();
     let mut listed = BTreeMap::new();
     for row in store::models(conn, round).await? {
         listed.insert(row.model.clone(), row);
     }
     let chain_round = Place::of(round, signer.chain_id(), signer.registry()).chain_round;
-    let runtime = executed
-        .runtime
-        .as_ref()
-        .and_then(|runtime| Some((runtime.digest()?, runtime)));
+    let mut runtimes = BTreeMap::new();
     let mut rows = Vec::new();
     for draft in drafts {
         let Some(model) = listed.get(&draft.model) else {
@@ -380,6 +423,8 @@ async fn write_drafts(
             continue;
         }
         last += 1;
+        let digest = draft.runtime.as_ref().and_then(RuntimeRow::digest);
+        runtimes.extend(digest.zip(draft.runtime));
         let mut row = store::Row {
             sequence: last,
             round: round.clone(),
@@ -388,7 +433,7 @@ async fn write_drafts(
             cpu_ms: draft.cpu_ms.max(0),
             finished_us: executed.finished_us,
             runner: executed.runner.clone(),
-            runtime: runtime.map_or(B256::ZERO, |(digest, _)| digest),
+            runtime: digest.unwrap_or_default(),
             outputs: draft.output.iter().flat_map(|p| p.to_le_bytes()).collect(),
             hash: B256::ZERO,
             signature: String::new(),
@@ -401,8 +446,8 @@ async fn write_drafts(
         (row.hash, row.signature) = signer.sign_run(&typed)?;
         rows.push(row);
     }
-    if let Some((digest, runtime)) = runtime.filter(|_| !rows.is_empty()) {
-        store::insert_runtime(conn, digest, runtime).await?;
+    for (digest, runtime) in &runtimes {
+        store::insert_runtime(conn, *digest, runtime).await?;
     }
     store::insert(conn, &rows).await?;
     store::set_sequence(conn, last).await?;

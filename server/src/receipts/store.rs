@@ -246,7 +246,7 @@ pub(super) async fn runtime(
         .map_err(|error| ReceiptsError::Broken(error.to_string()))
 }
 
-/// A second receipt of a model in a round is an error and nothing may be committed.
+/// A number that was given before is an error and nothing may be committed.
 pub(super) async fn insert(conn: &mut Conn, rows: &[Row]) -> Result<(), sqlx::Error> {
     for chunk in rows.chunks(ROWS_PER_STATEMENT) {
         let text = format!(
@@ -276,14 +276,17 @@ pub(super) async fn insert(conn: &mut Conn, rows: &[Row]) -> Result<(), sqlx::Er
     Ok(())
 }
 
-/// The receipts of a round by model id.
+/// The receipts of a round by model id, those of one model by number.
 pub(super) async fn of_round(conn: &mut Conn, round: &RoundId) -> Result<Vec<Row>, ReceiptsError> {
     let rows = sqlx::query(AssertSqlSafe(format!("{SELECT} WHERE r.round_id = $1")))
         .bind(round.to_string())
         .fetch_all(conn)
         .await?;
     let mut rows: Vec<Row> = rows.iter().map(row).collect::<Result<_, _>>()?;
-    rows.sort_by(|a, b| a.model.as_str().cmp(b.model.as_str()));
+    rows.sort_by(|a, b| {
+        let models = a.model.as_str().cmp(b.model.as_str());
+        models.then(a.sequence.cmp(&b.sequence))
+    });
     Ok(rows)
 }
 

@@ -43,7 +43,6 @@ fn runtime() -> RuntimeRow {
 fn executed(runner: &str) -> Executed {
     Executed {
         runner: runner.into(),
-        runtime: Some(runtime()),
         finished_us: NOW_US + 1,
     }
 }
@@ -54,6 +53,7 @@ fn answer(model: &Model, p: f32) -> Answer {
         status: Status::Ok,
         cpu_ms: 3,
         output: vec![p],
+        runtime: Some(runtime()),
     }
 }
 
@@ -230,6 +230,50 @@ async fn a_round_is_sealed_once_and_keeps_what_came_later_apart() {
         let mut tx = db.begin().await.expect("begin");
         let again = seal(&mut tx, NOW_US, round, [6; 32]).await;
         assert!(matches!(again, Err(ReceiptsError::Broken(_))), "{again:?}");
+    })
+    .await;
+}
+
+/// A comparison decided against the first answer, and once more after the lock.
+#[tokio::test]
+async fn the_latest_receipt_of_the_lock_is_the_one_that_is_committed() {
+    each_database(|db| async move {
+        let (hosted, rounds) = world(&db).await;
+        let (round, signer, model) = (&rounds[0], signer(), &hosted[0]);
+        let mut tx = db.begin().await.expect("begin");
+        let first = [answer(model, 0.5)];
+        write(&mut tx, &signer, round, &executed("r1"), &first)
+            .await
+            .expect("writes");
+        let decided = [answer(model, 0.25)];
+        correct(&mut tx, &signer, round, &executed("r2"), &decided)
+            .await
+            .expect("corrects");
+        close(&mut tx, &signer, NOW_US, round, &[])
+            .await
+            .expect("closes");
+        seal(&mut tx, NOW_US, round, [5; 32]).await.expect("seals");
+        let late = [answer(model, 0.75)];
+        correct(&mut tx, &signer, round, &executed("r3"), &late)
+            .await
+            .expect("corrects");
+        tx.commit().await.expect("commit");
+        let record = runs(&db, round, Which::InTime).await;
+        let committed = record.committed.clone().expect("sealed");
+        assert_eq!(committed.receipts_root, record.receipts_tree().root());
+        let run = record.run(&model.id).expect("a run");
+        assert_eq!(run.receipt.runner, "r2");
+        assert_eq!(run.differences(&[signer.address()]), [] as [String; 0]);
+        assert!(run.receipt_proof.is_some());
+        let newest = runs(&db, round, Which::All).await;
+        let run = newest.run(&model.id).expect("a run");
+        assert_eq!(
+            (run.receipt.runner.as_str(), run.receipt_proof),
+            ("r3", None)
+        );
+        let mut conn = db.read().await.expect("read");
+        let page = of_model(&mut conn, &model.id, None, 10).await;
+        assert_eq!(page.expect("reads").len(), 3, "nothing is forgotten");
     })
     .await;
 }
