@@ -73,7 +73,7 @@ fn read_features(path: &Path, columns: usize) -> anyhow::Result<Features> {
     })
 }
 
-fn read_file(path: &Path, what: &str) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn read_file(path: &Path, what: &str) -> anyhow::Result<Vec<u8>> {
     let named = || format!("the {what} {} cannot be read", path.display());
     let file = std::fs::File::open(path).with_context(named)?;
     let mut content = Vec::new();

@@ -6,6 +6,7 @@
 
 pub mod check;
 pub mod digest;
+pub mod environment;
 pub mod join;
 pub mod limits;
 pub mod outcome;

@@ -4,6 +4,7 @@
 
 mod command_check;
 mod command_join;
+mod command_run;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use command_check::Check;
 use command_join::Join;
+use command_run::Run;
 use inference_runner::child;
 use tracing_subscriber::EnvFilter;
 
@@ -35,6 +37,8 @@ enum Command {
     Join(Join),
     /// Try a model here, as a server's runner would. Exit code 0 accepted, 2 refused.
     Check(Check),
+    /// Run a model over a file of features and print its answers as JSON.
+    Run(Run),
     /// Makes the processes of models; started by the other commands.
     #[command(hide = true)]
     ForkServer {
@@ -60,6 +64,7 @@ fn main() -> ExitCode {
         Command::ForkServer { ort } => Ok(if child::serve(&ort) { DONE } else { COULD_NOT }),
         Command::Join(arguments) => in_tokio(command_join::run(arguments)),
         Command::Check(arguments) => in_tokio(command_check::run(arguments)),
+        Command::Run(arguments) => in_tokio(command_run::run(arguments)),
     };
     ExitCode::from(result.unwrap_or_else(|error| {
         tracing::error!("{error:#}");

@@ -16,6 +16,7 @@ pub mod ledger;
 pub mod models;
 pub mod predictions;
 pub mod prices;
+pub mod receipts;
 pub mod record;
 pub mod releases;
 pub mod rounds;

@@ -7,6 +7,7 @@ use reqwest::{Client, Response, StatusCode, Url};
 use super::wire::{Lease, ModelResult, NextRequest, ResultsRequest};
 use crate::confine::SandboxLevel;
 use crate::digest::Digest;
+use crate::environment::Environment;
 use crate::outcome::one_line;
 use crate::runtime::Runtime;
 
@@ -30,6 +31,7 @@ pub struct Server {
     base: Url,
     key: String,
     hello: NextRequest,
+    environment: Environment,
 }
 
 /// What can go wrong with the server.
@@ -135,6 +137,7 @@ impl Server {
             client,
             base,
             key,
+            environment: Environment::of(runtime, hello.sandbox),
             hello,
         })
     }
@@ -192,6 +195,7 @@ impl Server {
     ) -> Result<(), ServerError> {
         let body = ResultsRequest {
             runner: &self.hello.runner,
+            environment: &self.environment,
             results,
         };
         let url = self.url(&["runner", "jobs", lease, "results"])?;

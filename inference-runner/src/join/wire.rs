@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::check::Card;
 use crate::digest::Digest;
+use crate::environment::Environment;
 use crate::outcome::{Outcome, Status};
 
 /// `POST runner/jobs/next`.
@@ -58,6 +59,8 @@ pub(super) struct ModelRef {
 #[derive(Debug, Serialize)]
 pub(super) struct ResultsRequest<'a> {
     pub(super) runner: &'a str,
+    /// What ran the models: every result's receipt states it.
+    pub(super) environment: &'a Environment,
     pub(super) results: &'a [ModelResult],
 }
 

@@ -19,6 +19,7 @@ use crate::db::Conn;
 use crate::models::{self, Model};
 use crate::predictions::{self, Counted};
 use crate::prices::{self, Resolution};
+use crate::receipts;
 use crate::rounds::{self, Round, Stage};
 use crate::scores::{self, Row};
 use crate::settlement::{self, Batch, Lock};
@@ -41,6 +42,8 @@ pub(super) struct RoundDetailBody {
     /// What every model predicted, by model; null before the round is resolved.
     entries: Option<Vec<EntryBody>>,
     chain: Option<ChainBody>,
+    /// What its hosted models' runs are committed to; null before the freeze and without any.
+    runs: Option<RunsBody>,
     batch: Option<BatchBody>,
     /// How long each stage took.
     stages: Vec<StageBody>,
@@ -101,6 +104,15 @@ struct ChainBody {
     locked_at: String,
 }
 
+/// Roots of the runs of hosted models; from the lock on the commitment's salt holds them.
+#[derive(Serialize, ToSchema)]
+struct RunsBody {
+    /// Over the models that were to run, with the digests of their files.
+    models_root: String,
+    /// Over the features that they were given.
+    input_root: String,
+}
+
 /// The settlement batch of the round.
 #[derive(Serialize, ToSchema)]
 struct BatchBody {
@@ -140,6 +152,7 @@ pub(super) async fn get_round(
     let lock = settlement::lock(&mut conn, &id).await?;
     let batch = settlement::batch_of_round(&mut conn, &id).await?;
     let stages = rounds::stages(&mut conn, &id).await?;
+    let runs = receipts::roots(&mut conn, &id).await?;
     let revealed = if is_revealed(&round, app.market.now_us()) {
         Some(revealed(&mut conn, &round).await?)
     } else {
@@ -165,6 +178,10 @@ pub(super) async fn get_round(
         totals,
         entries,
         chain: lock.as_ref().map(ChainBody::from),
+        runs: runs.map(|roots| RunsBody {
+            models_root: roots.models.to_string(),
+            input_root: roots.input.to_string(),
+        }),
         batch: batch.as_ref().map(BatchBody::from),
         stages: stages.into_iter().map(StageBody::from).collect(),
         round: RoundBody::new(&round, outcome),

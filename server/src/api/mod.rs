@@ -31,6 +31,7 @@ mod get_model_summary;
 mod get_prediction;
 mod get_round;
 mod get_round_aggregate;
+mod get_run;
 mod get_runner_blob;
 mod get_source_receipt;
 mod get_time;
@@ -40,6 +41,7 @@ mod list_batches;
 mod list_datasets;
 mod list_models;
 mod list_outcomes;
+mod list_receipts;
 mod list_rounds;
 mod list_tournaments;
 mod post_model;
@@ -159,6 +161,8 @@ fn quick() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(get_model_history::get_model_history))
         .routes(routes!(get_model_summary::get_model_summary))
         .routes(routes!(get_model_diagnostics::get_model_diagnostics))
+        .routes(routes!(list_receipts::list_receipts))
+        .routes(routes!(get_run::get_run))
         .routes(routes!(post_runner_next::post_runner_next))
         .routes(routes!(post_runner_results::post_runner_results))
 }

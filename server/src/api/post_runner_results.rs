@@ -18,6 +18,8 @@ use crate::db::Conn;
 use crate::diagnostics;
 use crate::models::{self, Model, RunEnd};
 use crate::predictions::{self, Submission};
+use crate::receipts::{self, Answer, Executed};
+use crate::record::run::RuntimeRow;
 use crate::runners::{self, Job, JobKind, ModelResult, Status};
 
 /// Most characters of a detail that are kept.
@@ -30,6 +32,9 @@ const CARD_LIMIT: usize = 100_000;
 pub(super) struct ResultsBody {
     /// The name under which the lease was taken.
     runner: String,
+    /// What ran the models, unless a result says otherwise; the receipts of their runs state it.
+    #[serde(default)]
+    environment: Option<RuntimeRow>,
     results: Vec<ResultBody>,
 }
 
@@ -56,6 +61,9 @@ struct ResultBody {
     /// The report card of a check; made from the times when absent.
     #[serde(default)]
     card: Option<Value>,
+    /// What ran this model, where it is not what ran the others.
+    #[serde(default)]
+    environment: Option<RuntimeRow>,
 }
 
 /// One result, parsed, with what its kind of job needs.
@@ -65,6 +73,9 @@ struct Parsed {
     /// Of a diagnosis that went well: one a row.
     answers: Vec<Probability>,
     card: String,
+    /// As float32, which is what a model answers.
+    output: Vec<f32>,
+    runtime: Option<RuntimeRow>,
 }
 
 /// Answer a lease. Predictions of a run count as if their models had posted them now.
@@ -107,6 +118,16 @@ pub(super) async fn post_runner_results(
     let mut tx = app.db.begin().await?;
     let results: Vec<ModelResult> = parsed.iter().map(|one| one.result.clone()).collect();
     runners::record_results(&mut tx, app.wall.now_us(), &job, &results).await?;
+    if let Some(round) = &job.round {
+        let executed = Executed {
+            runner: body.runner,
+            finished_us: received_us,
+        };
+        let runtime = body.environment.and_then(receipts::bounded);
+        let answers = parsed.iter().map(|one| answer(one, runtime.as_ref()));
+        let answers: Vec<Answer> = answers.collect();
+        receipts::write(&mut tx, &app.receipts, round, &executed, &answers).await?;
+    }
     match job.kind {
         JobKind::Check => record_checks(&mut tx, &job, &entries, &parsed).await?,
         JobKind::Run => record_runs(&mut tx, &job, &results).await?,
@@ -267,7 +288,11 @@ fn parse(job: &Job, body: &ResultBody) -> Result<Parsed, Problem> {
     } else {
         Vec::new()
     };
+    #[expect(clippy::cast_possible_truncation, reason = "a model answers float32")]
+    let output = body.p.iter().flatten().map(|p| *p as f32).collect();
     Ok(Parsed {
+        output,
+        runtime: body.environment.clone().and_then(receipts::bounded),
         p: p.filter(|_| job.kind == JobKind::Run),
         answers,
         card: if card.len() <= CARD_LIMIT {
@@ -283,6 +308,16 @@ fn parse(job: &Job, body: &ResultBody) -> Result<Parsed, Problem> {
             wall_ms: body.wall_ms.max(0),
         },
     })
+}
+
+fn answer(one: &Parsed, runtime: Option<&RuntimeRow>) -> Answer {
+    Answer {
+        runtime: one.runtime.as_ref().or(runtime).cloned(),
+        model: one.result.model.clone(),
+        status: one.result.status,
+        cpu_ms: one.result.cpu_ms,
+        output: one.output.clone(),
+    }
 }
 
 fn probabilities(p: &[Option<f64>]) -> Vec<Option<Probability>> {

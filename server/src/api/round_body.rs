@@ -1,7 +1,7 @@
 //! A round as the API shows it.
 
+use domain::Outcome;
 use domain::timestamp::rfc3339;
-use domain::{Outcome, RoundState};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -58,13 +58,5 @@ impl RoundBody {
 /// Whether anybody may see what others predicted. Never before the outcome; of a void round, which
 /// has none, not before its interval has passed.
 pub(super) fn is_revealed(round: &Round, now_us: i64) -> bool {
-    match round.state {
-        RoundState::Resolved | RoundState::Scored | RoundState::Batched | RoundState::Final => true,
-        RoundState::Void => now_us >= round.schedule.end_us,
-        RoundState::Scheduled
-        | RoundState::Open
-        | RoundState::Locked
-        | RoundState::Committed
-        | RoundState::Evidenced => false,
-    }
+    round.is_revealed(now_us)
 }

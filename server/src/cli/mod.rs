@@ -17,6 +17,7 @@ mod serve;
 mod settle;
 mod settler;
 mod verify;
+mod verify_run;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -66,7 +67,8 @@ enum Command {
     Resolve(resolve::ResolveArgs),
     /// Look at the venues' streams: decode recorded frames
     Feeds(feeds::FeedsArgs),
-    /// Recompute a batch, a round or a receipt's fate from the public record and the chain
+    /// Recompute a batch, a round or a receipt's fate from the public record and the chain, or run a
+    /// hosted model again
     Verify(verify::VerifyArgs),
     /// Rebuild a vault's ledger from the chain alone, list what can be claimed, and withdraw it
     Exit(exit::ExitArgs),

@@ -1,13 +1,13 @@
 //! `foretoken verify`: recompute a batch, a round or the fate of a receipt from the public record
-//! and the chain. Opens no database.
+//! and the chain, or run a hosted model again. Opens no database.
 
 use std::path::PathBuf;
 
 use anyhow::Context;
-use domain::RoundId;
+use domain::{ModelId, RoundId};
 use serde_json::json;
 
-use super::{Ended, print};
+use super::{Ended, print, verify_run};
 use crate::chain::{self, Chain, ChainAddress};
 use crate::predictions::Receipt;
 use crate::record::format::{
@@ -29,25 +29,42 @@ pub(super) struct VerifyArgs {
     /// Was this receipt, as the API gave it, included, replaced or omitted?
     #[arg(long, value_name = "FILE", group = "what")]
     receipt: Option<PathBuf>,
+    /// With --round: run this hosted model again and compare with the receipt of its run
+    #[arg(long, value_name = "ID", requires_all = ["round", "artifact"])]
+    pub(super) model: Option<ModelId>,
+    /// The file of the model
+    #[arg(long, value_name = "FILE", requires = "model")]
+    artifact: Option<PathBuf>,
+    /// The runner's executable; else the one beside this
+    #[arg(long, value_name = "PATH", requires = "model")]
+    pub(super) runner: Option<PathBuf>,
+    /// Key of the model's owner: shows a run before its round is resolved
+    #[arg(
+        long,
+        value_name = "KEY",
+        env = "FORETOKEN_KEY",
+        hide_env_values = true
+    )]
+    pub(super) key: Option<String>,
     /// Which vault's batch: direction, ranking or an address
     #[arg(long, value_name = "VAULT", default_value = "direction")]
     vault: String,
     /// Server whose public record is read
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
-    server: String,
+    pub(super) server: String,
     /// Read a copy of the public record; no server is asked
     #[arg(long, value_name = "DIR", conflicts_with = "server")]
-    record: Option<PathBuf>,
+    pub(super) record: Option<PathBuf>,
     /// JSON-RPC address of the chain [default: what a development installation's record names]
     #[arg(long, value_name = "URL", env = "FORETOKEN_RPC")]
     rpc: Option<String>,
     /// Print one JSON object
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 /// What is compared with what.
-struct Sides {
+pub(super) struct Sides {
     source: Source,
     chain: Chain,
     deployment: DeploymentFile,
@@ -59,6 +76,9 @@ pub(super) async fn run(args: VerifyArgs) -> anyhow::Result<Ended> {
         None => Source::of_server(&args.server)?,
     };
     let deployment: DeploymentFile = source.json(DEPLOYMENT_PATH).await?;
+    if let (Some(round), Some(model), Some(file)) = (&args.round, &args.model, &args.artifact) {
+        return verify_run::run(&args, source, deployment, (round, model, file)).await;
+    }
     if let Some(file) = &args.receipt {
         return receipt(&args, source, deployment, file).await;
     }
@@ -73,7 +93,7 @@ pub(super) async fn run(args: VerifyArgs) -> anyhow::Result<Ended> {
 }
 
 impl Sides {
-    async fn of(
+    pub(super) async fn of(
         args: &VerifyArgs,
         source: Source,
         deployment: DeploymentFile,
@@ -108,7 +128,7 @@ impl Sides {
     }
 
     /// What was found about a round, and its file.
-    async fn round(&self, id: &RoundId) -> anyhow::Result<(Report, Option<RoundFile>)> {
+    pub(super) async fn round(&self, id: &RoundId) -> anyhow::Result<(Report, Option<RoundFile>)> {
         let pointer: Pointer = match self.source.json(&pointer_path(id)).await {
             Err(RecordError::Missing { .. }) => anyhow::bail!(
                 "round {id} is not published yet: that happens when its batch is proposed"

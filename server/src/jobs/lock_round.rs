@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::db::Conn;
 use crate::predictions::{self, Counted};
 use crate::rounds::{self, Round};
-use crate::{aggregates, chain, scores, settlement, stakes};
+use crate::{aggregates, chain, receipts, scores, settlement, stakes};
 
 /// Locks a round whose deadline has passed, or voids it where it cannot be settled.
 pub(super) async fn lock(app: &App, round: &Round) -> anyhow::Result<()> {
@@ -37,14 +37,16 @@ pub(super) async fn lock(app: &App, round: &Round) -> anyhow::Result<()> {
         return Ok(tx.commit().await?);
     }
     if let Some(reason) = alert.or(why_void(&mut tx, round, now_us).await?) {
+        receipts::close(&mut tx, &app.receipts, now_us, &round.id, &[]).await?;
         return void(tx, round, &reason).await;
     }
     let counted = count(&mut tx, round).await?;
+    receipts::close(&mut tx, &app.receipts, now_us, &round.id, &counted).await?;
     if counted.is_empty() {
         return void(tx, round, "nobody predicted").await;
     }
     predictions::freeze(&mut tx, &round.id, &counted).await?;
-    let salt = app.random_bytes();
+    let salt = receipts::seal(&mut tx, now_us, &round.id, app.random_bytes()).await?;
     settlement::freeze(&mut tx, now_us, round, deployment, &counted, salt).await?;
     let aggregate_began_us = app.wall.now_us();
     let skills = scores::skills_of_round(&mut tx, &counted).await?;

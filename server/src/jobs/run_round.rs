@@ -1,10 +1,12 @@
 //! Freezes the features of a round and asks the runners for the hosted models' predictions.
 
+use datasets::features::FEATURES;
 use domain::RoundState;
 
 use crate::app::App;
 use crate::db::Conn;
 use crate::prices::{Frozen, PriceError};
+use crate::receipts::{self, Given};
 use crate::rounds::{self, Round};
 use crate::{models, prices, runners};
 
@@ -43,6 +45,13 @@ async fn freeze(conn: &mut Conn, app: &App, round: &Round, now_us: i64) -> anyho
         let (wall_us, answer_us) = (app.wall.now_us(), round.schedule.answer_us);
         let columns = row.len();
         runners::publish_run(conn, wall_us, &round.id, answer_us, &row, columns, &hosted).await?;
+        let names: Vec<&str> = FEATURES.iter().map(|feature| feature.name).collect();
+        let given = Given {
+            features: &row,
+            names: &names,
+            columns,
+        };
+        receipts::open(conn, now_us, &round.id, given, &hosted).await?;
     }
     Ok(Frozen::row(now_us, &row))
 }

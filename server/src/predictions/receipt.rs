@@ -5,6 +5,7 @@ use alloy::signers::SignerSync;
 use alloy::signers::local::PrivateKeySigner;
 use contracts::receipt::{PredictionReceipt, signing_hash};
 use contracts::round::round_id;
+use contracts::runs::{self, RunReceipt};
 use domain::timestamp::{SECOND_US, rfc3339};
 use domain::{ModelId, Probability, RoundId, TokenAmount};
 use serde::{Deserialize, Serialize};
@@ -105,6 +106,30 @@ impl ReceiptSigner {
     #[must_use]
     pub fn address(&self) -> Address {
         self.key.address()
+    }
+
+    /// The chain whose rounds the receipts are about.
+    #[must_use]
+    pub fn chain_id(&self) -> u64 {
+        self.chain_id
+    }
+
+    /// The registry whose rounds the receipts are about.
+    #[must_use]
+    pub fn registry(&self) -> Address {
+        self.registry
+    }
+
+    /// Signs the receipt of a run: the hash that is signed, and the signature, `0x…`.
+    ///
+    /// # Errors
+    /// [`PredictionError::Signing`].
+    pub fn sign_run(&self, run: &RunReceipt) -> Result<(B256, String), PredictionError> {
+        let hash = runs::signing_hash(run, self.chain_id, self.registry);
+        let signed = self.key.sign_hash_sync(&hash);
+        let signature = signed.map_err(|e| PredictionError::Signing(e.to_string()))?;
+        let bytes = Bytes::from(signature.as_bytes().to_vec());
+        Ok((hash, bytes.to_string()))
     }
 
     pub(super) fn receipt(

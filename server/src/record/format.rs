@@ -254,6 +254,25 @@ pub struct RoundFile {
     pub burned: u64,
     /// What the round counted, by model id, those without a stake too.
     pub predictions: Vec<PredictionRow>,
+    /// The runs of hosted models that the salt holds; absent in a round without any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runs: Option<RunsRef>,
+}
+
+/// What a round's salt holds of its hosted models' runs, and the file of the runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunsRef {
+    /// Root over the models that were to run.
+    pub models_root: B256,
+    /// Root over what they were given.
+    pub input_root: B256,
+    /// Root over the receipts that the lock found.
+    pub receipts_root: B256,
+    /// Hid the roots; the round's salt is keccak256(0x05 ‖ seed ‖ the three roots).
+    pub seed: B256,
+    /// The file.
+    #[serde(flatten)]
+    pub at: FileRef,
 }
 
 /// What a round counted of one model.

@@ -19,6 +19,7 @@ mod history;
 mod proposal;
 mod receipt;
 mod round;
+pub mod run;
 mod source;
 #[cfg(test)]
 #[expect(

@@ -12,6 +12,7 @@ use super::difference::{Compare, Difference, or_none};
 use super::format::{
     PredictionRow, ROUND_FORMAT, RoundFile, ScoreRow, SkillRow, digest, evidence_path, rule_path,
 };
+use super::run::runs_path;
 use crate::predictions::Counted;
 use crate::prices::evidence::Record;
 use crate::prices::rule::decide;
@@ -161,6 +162,12 @@ fn leaves(compare: &mut Compare, file: &RoundFile) {
     compare.same("root", file.root, top.root());
     let commitment = round::commitment(file.chain_round, top.root(), file.salt);
     compare.same("commitment", file.commitment, commitment);
+    if let Some(runs) = &file.runs {
+        let (models, input) = (runs.models_root, runs.input_root);
+        let salt = contracts::runs::salt(runs.seed, models, input, runs.receipts_root);
+        compare.same("salt", file.salt, salt);
+        compare.same("runs file", &runs.at.file, runs_path(&file.round));
+    }
     if file.total_w > file.rule.stake.round_cap.units() {
         compare.same("W", file.total_w, "at most the rule's cap");
     }

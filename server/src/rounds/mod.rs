@@ -47,6 +47,25 @@ pub struct Round {
     pub void_reason: String,
 }
 
+impl Round {
+    /// Whether anybody may see what others predicted and what hosted models answered. Never before
+    /// the outcome; of a void round, which has none, not before its interval has passed.
+    #[must_use]
+    pub fn is_revealed(&self, now_us: i64) -> bool {
+        match self.state {
+            RoundState::Resolved | RoundState::Scored | RoundState::Batched | RoundState::Final => {
+                true
+            }
+            RoundState::Void => now_us >= self.schedule.end_us,
+            RoundState::Scheduled
+            | RoundState::Open
+            | RoundState::Locked
+            | RoundState::Committed
+            | RoundState::Evidenced => false,
+        }
+    }
+}
+
 /// How long one stage of a round took.
 #[derive(Clone, Debug)]
 pub struct Stage {

@@ -18,13 +18,16 @@ use crate::chain::Deployment;
 use crate::db::Conn;
 use crate::predictions::{self, Counted};
 use crate::prices::Resolution;
+use crate::receipts::Which;
 use crate::record::RecordFile;
 use crate::record::format::{
     BATCH_FORMAT, BatchFile, ChangeRow, DEPLOYMENT_PATH, DeploymentFile, FileRef, IndexEntry,
-    Pointer, PredictionRow, ROUND_FORMAT, RoundFile, RoundRef, ScoreRow, SkillRow, TournamentRef,
-    batch_path, bytes_of, digest, evidence_path, pointer_path, round_path, rule_path,
+    Pointer, PredictionRow, ROUND_FORMAT, RoundFile, RoundRef, RunsRef, ScoreRow, SkillRow,
+    TournamentRef, batch_path, bytes_of, digest, evidence_path, pointer_path, round_path,
+    rule_path,
 };
-use crate::{models, prices, rounds, scores, stakes};
+use crate::record::run::runs_path;
+use crate::{models, prices, receipts, rounds, scores, stakes};
 
 /// The files of a batch and its line in the index.
 #[derive(Clone, Debug)]
@@ -179,7 +182,8 @@ async fn round_files(
         });
     }
     let predictions = prediction_rows(conn, id, &facts).await?;
-    let file = round_file(deployment, id, &facts, predictions)?;
+    let mut file = round_file(deployment, id, &facts, predictions)?;
+    file.runs = runs_file(conn, deployment, id, files).await?;
     let bytes = json_file(String::new(), &file)?.bytes;
     let keccak256 = digest(&bytes);
     let path = round_path(id, keccak256);
@@ -247,7 +251,43 @@ fn round_file(
         reference_ppm: predictions.reference.map(Probability::ppm),
         burned: predictions.burned,
         predictions: predictions.rows,
+        runs: None,
     })
+}
+
+/// Adds the file of the runs that the round's salt holds; none in a round without any.
+async fn runs_file(
+    conn: &mut Conn,
+    deployment: &Deployment,
+    id: &RoundId,
+    files: &mut Vec<RecordFile>,
+) -> Result<Option<RunsRef>, SettlementError> {
+    let (chain_id, registry) = (deployment.chain_id, deployment.registry);
+    let runs = receipts::of_round(conn, chain_id, registry, id, Which::InTime).await;
+    let Some(runs) = runs.map_err(|error| broken(error.to_string()))? else {
+        return Ok(None);
+    };
+    let Some(committed) = &runs.committed else {
+        return Ok(None);
+    };
+    let roots = runs.models_tree().map(|tree| tree.root());
+    let roots = roots.zip(runs.input.root());
+    let (models_root, (input_root, _)) =
+        roots.ok_or_else(|| broken(format!("the runs of {id}")))?;
+    let (receipts_root, seed) = (committed.receipts_root, committed.seed);
+    let written = json_file(runs_path(id), &runs)?;
+    let at = FileRef {
+        file: written.path.clone(),
+        keccak256: digest(&written.bytes),
+    };
+    files.push(written);
+    Ok(Some(RunsRef {
+        models_root,
+        input_root,
+        receipts_root,
+        seed,
+        at,
+    }))
 }
 
 fn rule_hash(entered: &rounds::Entered) -> Result<B256, SettlementError> {

@@ -35,11 +35,13 @@ mod model_summary;
 mod model_trading;
 mod operator;
 mod operator_intents;
+mod receipts;
 mod record;
 mod round;
 mod round_evidence;
 mod round_explained;
 mod round_predictions;
+mod run;
 mod tournament;
 
 #[cfg(test)]
@@ -70,8 +72,10 @@ pub fn router() -> Router<Arc<App>> {
         .route("/live", get(live::fragment))
         .route("/tournaments/{id}", get(tournament::page))
         .route("/rounds/{id}", get(round::page))
+        .route("/rounds/{round}/runs/{model}", get(run::page))
         .route("/models/{id}", get(model::page))
         .route("/models/{id}/diagnostics", get(model_diagnostics::page))
+        .route("/models/{id}/receipts", get(receipts::page))
         .route("/leaderboard", get(leaderboard::page))
         .route("/datasets", get(datasets::page))
         .route("/datasets/files/{*path}", get(dataset_file::file))

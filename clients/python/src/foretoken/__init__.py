@@ -14,6 +14,7 @@ from .client import Client
 from .clock import ServerClock
 from .datasets import Dataset
 from .errors import ForetokenError, LateError, ProblemError, UnexpectedAnswer, Unreachable
+from .receipts import verify_receipt
 from .transport import Retry
 from .types import Model, Outcome, Receipt, Round, Tournament
 
@@ -32,5 +33,6 @@ __all__ = [
     "Tournament",
     "UnexpectedAnswer",
     "Unreachable",
+    "verify_receipt",
 ]
 __version__ = "0.1.0"

@@ -169,6 +169,20 @@ class Client:
         """
         return _object(self._get(f"/models/{_segment(model)}/diagnostics"))
 
+    def receipts(
+        self, model: str, limit: int = 50, before: Optional[int] = None
+    ) -> Mapping[str, Any]:
+        """Receipts of a hosted model's runs, newest first, as the API answers them: all of them to
+        the model's owner, to others those of resolved rounds. `next_before` is for the next page."""
+        params = {"limit": str(limit)}
+        if before is not None:
+            params["before"] = str(before)
+        return _object(self._get(f"/models/{_segment(model)}/receipts", params))
+
+    def run(self, round_id: str, model: str) -> Mapping[str, Any]:
+        """One run of a hosted model with everything that `verify_receipt` needs."""
+        return _object(self._get(f"/rounds/{_segment(round_id)}/runs/{_segment(model)}"))
+
     def leaderboard(self, tournament: str) -> Mapping[str, Any]:
         """The leaderboard, as the API answers it."""
         return _object(self._get("/leaderboard", {"tournament": tournament}))

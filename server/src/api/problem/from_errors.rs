@@ -66,6 +66,7 @@ internal!(
     crate::aggregates::AggregateError,
     crate::diagnostics::DiagnosticError,
     crate::prices::PriceError,
+    crate::receipts::ReceiptsError,
     crate::scores::ScoreError,
     crate::settlement::SettlementError,
     crate::stakes::StakeError,

@@ -7,6 +7,7 @@ mod predictions;
 mod problems;
 mod published;
 mod runner;
+mod runs;
 mod secrecy;
 mod strikes;
 mod summary;

@@ -22,6 +22,8 @@ fn public_paths(model: &str) -> Vec<String> {
         format!("/models/{model}"),
         format!("/models/{model}/history"),
         format!("/models/{model}/summary"),
+        format!("/models/{model}/receipts"),
+        format!("/rounds/{ROUND}/runs/{model}"),
         "/models".to_owned(),
         "/leaderboard?tournament=btc-usd-5m".to_owned(),
         "/aggregates?tournament=btc-usd-5m".to_owned(),
