@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::db::Conn;
 use crate::models::{self, Model};
 use crate::predictions::{self, Submission};
-use crate::runners::{self, Job, JobKind, ModelResult, Status};
+use crate::runners::{self, Job, JobKind, ModelResult, RunAnswer, Status};
 
 /// Most characters of a detail that are kept.
 const DETAIL_LIMIT: usize = 2_000;
@@ -60,7 +60,10 @@ struct ResultBody {
 /// One result, parsed, with what its kind of job needs.
 struct Parsed {
     result: ModelResult,
+    /// Of a run: what to submit.
     p: Option<Probability>,
+    /// As it came, to be compared with another runner's; empty unless the status is ok.
+    exact: Vec<f64>,
     card: String,
 }
 
@@ -98,8 +101,10 @@ pub(super) async fn post_runner_results(
     let mut parsed = parsed.collect::<Result<Vec<Parsed>, Problem>>()?;
     // Another runner was faster: the first answer of a model stays.
     parsed.retain(|one| !answered.contains(&one.result.model));
-    if let Some(round) = &job.round {
-        submit_all(&app, round, &entries, received_us, &mut parsed).await?;
+    if let (JobKind::Run, Some(round)) = (job.kind, &job.round) {
+        let run = (&job, round, entries.as_slice());
+        record_run(&app, run, &body.runner, received_us, parsed).await?;
+        return Ok(StatusCode::NO_CONTENT);
     }
     let mut tx = app.db.begin().await?;
     let results: Vec<ModelResult> = parsed.iter().map(|one| one.result.clone()).collect();
@@ -110,6 +115,61 @@ pub(super) async fn post_runner_results(
     tx.commit().await?;
     app.timetable_wake.notify_one();
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// The first answer of a model counts at once. What a comparison of several decides is submitted
+/// after it: of a model's predictions the latest counts.
+async fn record_run(
+    app: &App,
+    (job, round, entries): (&Job, &RoundId, &[Model]),
+    runner: &str,
+    received_us: i64,
+    mut parsed: Vec<Parsed>,
+) -> Result<(), Problem> {
+    let first = {
+        let mut conn = app.db.read().await?;
+        runners::without_result(&mut conn, job).await?
+    };
+    for one in &mut parsed {
+        one.p = one.p.filter(|_| first.contains(&one.result.model));
+    }
+    submit_all(app, round, entries, received_us, &mut parsed).await?;
+    let answers: Vec<RunAnswer> = parsed
+        .into_iter()
+        .map(|one| RunAnswer {
+            result: one.result,
+            p: one.exact,
+        })
+        .collect();
+    let mut tx = app.db.begin().await?;
+    let decided = runners::record_run(&mut tx, &app.market, job, runner, &answers).await?;
+    tx.commit().await?;
+    // Others may be wanted for a comparison.
+    app.runner_wake.notify_waiters();
+    for one in decided {
+        let model = entries.iter().find(|entry| entry.id == one.model);
+        let posted = one.p.first().and_then(|p| Probability::from_f64(*p).ok());
+        let (Some(model), Some(posted)) = (model, posted) else {
+            continue;
+        };
+        let submission = submission(round, model, posted, received_us);
+        if let Err(error) = predictions::submit(&app.db, &app.writer, submission).await {
+            tracing::warn!(%round, model = %one.model, %error, "a decision came too late to count");
+        }
+    }
+    Ok(())
+}
+
+/// A hosted model never asks for less than its whole stake.
+fn submission(round: &RoundId, model: &Model, posted: Probability, received_us: i64) -> Submission {
+    Submission {
+        round: round.clone(),
+        model: model.id.clone(),
+        account: model.account.clone(),
+        posted,
+        ask: None,
+        received_us,
+    }
 }
 
 /// Submits together, so that the predictions share a group commit. A refusal becomes the detail of
@@ -126,14 +186,7 @@ async fn submit_all(
         let (Some(model), Some(posted)) = (model, one.p) else {
             return None;
         };
-        let submission = Submission {
-            round: round.clone(),
-            model: model.id.clone(),
-            account: model.account.clone(),
-            posted,
-            ask: None,
-            received_us,
-        };
+        let submission = submission(round, model, posted, received_us);
         predictions::submit(&app.db, &app.writer, submission)
             .await
             .err()
@@ -218,6 +271,11 @@ fn parse(job: &Job, body: &ResultBody) -> Result<Parsed, Problem> {
         .to_string();
     Ok(Parsed {
         p: p.filter(|_| job.kind == JobKind::Run),
+        exact: if status == Status::Ok {
+            body.p.iter().copied().flatten().collect()
+        } else {
+            Vec::new()
+        },
         card: if card.len() <= CARD_LIMIT {
             card
         } else {

@@ -8,7 +8,7 @@ use super::{Features, JobKind, JobModel, ModelResult, NewJob, Runner, Status};
 use crate::db::Conn;
 use crate::models::Model;
 
-/// Rows in one insert, five values each.
+/// Rows in one insert, three values each.
 const CHUNK: usize = 200;
 
 const JOB: &str = "SELECT j.id, j.kind, j.round_id, j.deadline_us, j.lease_until_us, j.done_us,
@@ -91,17 +91,25 @@ pub(super) async fn insert_models(
 ) -> Result<(), sqlx::Error> {
     for chunk in models.chunks(CHUNK) {
         let rows: Vec<String> = (0..chunk.len())
-            .map(|n| format!("($1, ${}, ${}, '', '', 0, 0)", 2 * n + 2, 2 * n + 3))
+            .map(|n| {
+                let at = 3 * n + 2;
+                let (model, artifact, class) = (at, at + 1, at + 2);
+                format!("($1, ${model}, ${artifact}, ${class}, '', '', 0, 0)")
+            })
             .collect();
         let text = format!(
-            "INSERT INTO runner_job_models (job_id, model_id, artifact, status, detail, cpu_ms,
-                                            wall_ms)
+            "INSERT INTO runner_job_models (job_id, model_id, artifact, class, status, detail,
+                                            cpu_ms, wall_ms)
              VALUES {}",
             rows.join(", ")
         );
         let mut query = sqlx::query(AssertSqlSafe(text)).bind(job);
         for model in chunk {
-            query = query.bind(model.id.as_str()).bind(&model.artifact);
+            let class = super::runs::class_of(model).name();
+            query = query
+                .bind(model.id.as_str())
+                .bind(&model.artifact)
+                .bind(class);
         }
         query.execute(&mut *conn).await?;
     }
@@ -117,7 +125,7 @@ pub(super) async fn open_job(
 ) -> Result<Option<OpenJob>, sqlx::Error> {
     let text = format!(
         "{JOB} WHERE j.done_us = 0 AND j.deadline_us > $1 AND j.lease_until_us <= $2
-           AND (j.kind = 'check' OR j.lease_runner <> $3)
+           AND j.kind <> 'run' AND (j.kind = 'check' OR j.lease_runner <> $3)
          ORDER BY j.deadline_us, j.created_us, j.id LIMIT 1"
     );
     let row = sqlx::query(AssertSqlSafe(text))
@@ -317,7 +325,7 @@ pub(super) async fn put_runner(
     Ok(())
 }
 
-fn open(row: &AnyRow) -> Result<OpenJob, sqlx::Error> {
+pub(super) fn open(row: &AnyRow) -> Result<OpenJob, sqlx::Error> {
     let kind: String = row.try_get("kind")?;
     let round: String = row.try_get("round_id")?;
     let round = if round.is_empty() {
@@ -338,7 +346,7 @@ fn open(row: &AnyRow) -> Result<OpenJob, sqlx::Error> {
     })
 }
 
-fn seen(row: &AnyRow) -> Result<(Runner, i64), sqlx::Error> {
+pub(super) fn seen(row: &AnyRow) -> Result<(Runner, i64), sqlx::Error> {
     let runner = Runner {
         name: row.try_get("name")?,
         account: row
@@ -352,10 +360,10 @@ fn seen(row: &AnyRow) -> Result<(Runner, i64), sqlx::Error> {
     Ok((runner, row.try_get("seen_us")?))
 }
 
-fn decode(error: domain::IdError) -> sqlx::Error {
+pub(super) fn decode(error: domain::IdError) -> sqlx::Error {
     sqlx::Error::Decode(Box::new(error))
 }
 
-fn unknown(column: &str, text: &str) -> sqlx::Error {
+pub(super) fn unknown(column: &str, text: &str) -> sqlx::Error {
     sqlx::Error::Decode(format!("runner_jobs.{column} is {text:?}").into())
 }
