@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use domain::WallClock;
-use inference_runner::join::{self, JoinConfig, JoinError, Server};
+use inference_runner::join::{self, Device, JoinConfig, JoinError, Server};
 use inference_runner::{Limits, ModelRunner, RunnerConfig, Runtime, SandboxLevel, runtime};
 use nix::unistd::{Pid, getppid};
 use tokio::signal::unix::{SignalKind, signal};
@@ -62,9 +62,12 @@ pub(crate) async fn run(arguments: Join) -> anyhow::Result<u8> {
     let start = runner.try_start().await?;
     let name = arguments.name.unwrap_or_else(default_name);
     let server = Server::new(&arguments.server, arguments.key, name.clone(), &runtime)?;
+    let benchmark = join::measure(&runner, workers, limits).await?;
     let config = JoinConfig {
         name,
         workers,
+        device: Device::Cpu,
+        benchmark,
         cache_folder: arguments.cache.map_or_else(default_cache, Ok)?,
         cache_bytes: CACHE_BYTES,
         limits,
@@ -76,6 +79,9 @@ pub(crate) async fn run(arguments: Join) -> anyhow::Result<u8> {
         sandbox = SandboxLevel::REACHED.name(),
         child_start_ms = start.wall_us / 1_000,
         child_address_space_mib = start.address_space_bytes >> 20,
+        models_per_s = benchmark.models_per_s.round(),
+        tree_ms = benchmark.tree_ms,
+        dense_ms = benchmark.dense_ms,
         "starting with {}",
         runtime.description()
     );

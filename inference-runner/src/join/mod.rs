@@ -3,8 +3,12 @@
 //! Owns the talk with the server and the cache of artifacts. Holds the runner's key; the children
 //! never see it.
 
+mod benchmark;
 mod cache;
+mod device;
+mod heart;
 mod lease;
+mod machine;
 mod server;
 mod wire;
 
@@ -13,13 +17,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::WallClock;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::limits::Limits;
 use crate::process::ModelRunner;
 
+pub use benchmark::{Benchmark, BenchmarkError, measure};
 pub use cache::{ArtifactCache, CacheError};
+pub use device::Device;
 pub use server::{Server, ServerError};
 
 /// Leases worked on at once; a check that takes long must not keep a round waiting.
@@ -36,6 +44,10 @@ pub struct JoinConfig {
     pub name: String,
     /// Models run at once.
     pub workers: usize,
+    /// Where dense models run.
+    pub device: Device,
+    /// What the server splits rounds by.
+    pub benchmark: Benchmark,
     pub cache_folder: PathBuf,
     pub cache_bytes: u64,
     pub limits: Limits,
@@ -53,6 +65,10 @@ pub(super) struct Shared {
     pub(super) round_workers: Semaphore,
     /// Models of checks run at once, beside the rounds, so that no check holds up a round.
     pub(super) check_workers: Semaphore,
+    /// Whether the server knows what this runner is.
+    pub(super) is_registered: AtomicBool,
+    /// Between two heartbeats.
+    pub(super) pace_ms: AtomicU64,
 }
 
 /// Runs jobs until `stop` turns true, then finishes what it holds.
@@ -67,15 +83,21 @@ pub async fn join(
     clock: WallClock,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), JoinError> {
+    let first_pace_ms = u64::try_from(heart::FIRST_PACE.as_millis()).unwrap_or_default();
     let shared = Arc::new(Shared {
         server,
         runner,
-        cache: ArtifactCache::open(config.cache_folder, config.cache_bytes)?,
+        cache: ArtifactCache::open(config.cache_folder.clone(), config.cache_bytes)?,
         limits: config.limits,
         clock,
         round_workers: Semaphore::new(config.workers.max(1)),
         check_workers: Semaphore::new(1),
+        is_registered: AtomicBool::new(false),
+        pace_ms: AtomicU64::new(first_pace_ms),
     });
+    let (drain, mut draining) = watch::channel(false);
+    let beating = heart::beat(Arc::clone(&shared), stop.clone(), drain.clone());
+    let heart = tokio::spawn(beating);
     let mut leases = JoinSet::new();
     let mut trouble = Trouble::new(&config.name);
     let result = loop {
@@ -90,7 +112,14 @@ pub async fn join(
         while let Some(ended) = leases.try_join_next() {
             note_panic(ended);
         }
-        match shared.server.next().await {
+        if *draining.borrow() {
+            tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => {}
+                _ = draining.wait_for(|drain| !*drain) => {}
+            }
+            continue;
+        }
+        match ask(&shared, &config, &drain).await {
             Ok(answer) => {
                 trouble.over(shared.server.base());
                 if let Some(lease) = answer {
@@ -106,12 +135,36 @@ pub async fn join(
         }
     };
     if !leases.is_empty() {
-        tracing::info!(leases = leases.len(), "finishing the jobs at hand");
+        tracing::info!(
+            leases = leases.len(),
+            "draining: finishing the jobs at hand"
+        );
     }
     while let Some(ended) = leases.join_next().await {
         note_panic(ended);
     }
+    heart.abort();
     result
+}
+
+/// The next job, after a registration where the server does not know this runner.
+async fn ask(
+    shared: &Shared,
+    config: &JoinConfig,
+    drain: &watch::Sender<bool>,
+) -> Result<Option<wire::Lease>, ServerError> {
+    if !shared.is_registered.load(Ordering::Relaxed) {
+        let registered = shared.server.register(config).await?;
+        let pace_ms = registered.heartbeat_ms.clamp(100, 60_000);
+        shared.pace_ms.store(pace_ms, Ordering::Relaxed);
+        shared.is_registered.store(true, Ordering::Relaxed);
+        drain.send_replace(registered.drain);
+        if registered.drain {
+            tracing::info!("draining: the operator asked; nothing is taken");
+            return Ok(None);
+        }
+    }
+    shared.server.next().await
 }
 
 /// A lease has no result of its own; one that panicked is late for the server, and known here.

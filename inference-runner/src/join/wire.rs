@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::benchmark::Benchmark;
 use crate::check::Card;
 use crate::digest::Digest;
 use crate::outcome::{Outcome, Status};
@@ -15,6 +16,43 @@ pub(super) struct NextRequest {
     pub(super) version: &'static str,
     pub(super) runtime: String,
     pub(super) sandbox: &'static str,
+}
+
+/// `POST runner/registrations`.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct RegistrationRequest<'a> {
+    pub(super) runner: &'a str,
+    pub(super) version: &'static str,
+    pub(super) runtime: &'a str,
+    pub(super) sandbox: &'static str,
+    pub(super) device: &'static str,
+    pub(super) cores: usize,
+    pub(super) memory_mb: u64,
+    pub(super) workers: usize,
+    pub(super) benchmark: Benchmark,
+}
+
+/// Its answer.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(super) struct Registered {
+    pub(super) heartbeat_ms: u64,
+    #[serde(default)]
+    pub(super) drain: bool,
+}
+
+/// `POST runner/heartbeats`.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct HeartbeatRequest<'a> {
+    pub(super) runner: &'a str,
+    pub(super) free_workers: usize,
+    pub(super) load: f64,
+    pub(super) draining: bool,
+}
+
+/// Its answer.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(super) struct Wish {
+    pub(super) drain: bool,
 }
 
 /// The answer, when there is a job.

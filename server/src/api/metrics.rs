@@ -8,7 +8,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 
-use super::settlement_metrics;
+use super::{runner_metrics, settlement_metrics};
 use crate::app::App;
 
 /// One recorder a process, as `metrics` has it.
@@ -51,6 +51,10 @@ pub(super) async fn get_metrics(State(app): State<Arc<App>>) -> Response {
         Ok(settlement) => text.push_str(&settlement),
         // The rest is still worth having; what is absent is an alert of its own.
         Err(error) => tracing::error!(%error, "the metrics of settlement could not be read"),
+    }
+    match runner_metrics::text(&app).await {
+        Ok(runners) => text.push_str(&runners),
+        Err(error) => tracing::error!(%error, "the metrics of the runners could not be read"),
     }
     let form = [(
         header::CONTENT_TYPE,

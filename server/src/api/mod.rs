@@ -36,12 +36,16 @@ mod list_datasets;
 mod list_models;
 mod list_outcomes;
 mod list_rounds;
+mod list_runners;
 mod list_tournaments;
 mod post_model;
 mod post_model_upload;
+mod post_runner_heartbeat;
 mod post_runner_next;
+mod post_runner_registration;
 mod post_runner_results;
 mod put_prediction;
+mod runner_metrics;
 mod settlement_metrics;
 
 #[cfg(test)]
@@ -152,6 +156,9 @@ fn quick() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(get_model::get_model, delete_model::delete_model))
         .routes(routes!(get_model_history::get_model_history))
         .routes(routes!(get_model_summary::get_model_summary))
+        .routes(routes!(list_runners::list_runners))
+        .routes(routes!(post_runner_registration::post_runner_registration))
+        .routes(routes!(post_runner_heartbeat::post_runner_heartbeat))
         .routes(routes!(post_runner_next::post_runner_next))
         .routes(routes!(post_runner_results::post_runner_results))
 }

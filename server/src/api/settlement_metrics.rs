@@ -167,23 +167,24 @@ fn keys(page: &mut Page, keys: &[settlement::KeyState]) {
 }
 
 /// Seconds with three digits; a clock that is a little behind gives 0.
-fn seconds(us: i64) -> String {
+pub(super) fn seconds(us: i64) -> String {
     let ms = us.max(0) / 1_000;
     format!("{}.{:03}", ms / 1_000, ms % 1_000)
 }
 
+/// Metrics in the text form of Prometheus.
 #[derive(Default)]
-struct Page {
-    text: String,
+pub(super) struct Page {
+    pub(super) text: String,
 }
 
 impl Page {
-    fn head(&mut self, name: &str, help: &str, kind: &str) {
+    pub(super) fn head(&mut self, name: &str, help: &str, kind: &str) {
         // Writing to a String cannot fail.
         let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
     }
 
-    fn line(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
+    pub(super) fn line(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
         let labels: Vec<String> = labels
             .iter()
             .map(|(label, value)| format!("{label}=\"{value}\""))
@@ -195,7 +196,7 @@ impl Page {
         let _ = writeln!(self.text, "{name}{labels} {value}");
     }
 
-    fn gauge(&mut self, name: &str, help: &str, value: impl Display) {
+    pub(super) fn gauge(&mut self, name: &str, help: &str, value: impl Display) {
         self.head(name, help, "gauge");
         self.line(name, &[], value);
     }

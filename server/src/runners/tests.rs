@@ -146,17 +146,18 @@ async fn another_runner_takes_a_lease_that_ended() {
         } = place(&mut tx).await;
         let wall = WallClock::manual(NOW_US);
         let clock = MarketClock::live(wall.clone());
-        for name in ["r1", "r2"] {
-            note_seen(&mut tx, NOW_US, &runner(name, &account))
-                .await
-                .expect("seen");
-        }
+        note_seen(&mut tx, NOW_US, &runner("r1", &account))
+            .await
+            .expect("seen");
         let job = publish_run(&mut tx, 1, &round, DEADLINE_US, &[1.0], 1, &models).await;
         let job = job.expect("published");
         next_job(&mut tx, &clock, "r1")
             .await
             .expect("reads")
             .expect("a job");
+        note_seen(&mut tx, NOW_US, &runner("r2", &account))
+            .await
+            .expect("seen");
         wall.set(NOW_US + 29_999_999);
         assert!(!is_work_waiting(&mut tx, &clock, "r2").await.expect("reads"));
         wall.set(NOW_US + 30_000_000);

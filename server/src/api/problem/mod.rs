@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 pub(super) use documented::{
     BodyProblems, KeyProblems, LeaseProblems, ModelNameProblems, NotYetResolved,
-    PredictionProblems, QueryProblems, UnknownDataset, UnknownModel, UnknownRound,
+    PredictionProblems, QueryProblems, RunnerProblems, UnknownDataset, UnknownModel, UnknownRound,
     UnknownTournament, add_common,
 };
 
