@@ -25,6 +25,8 @@ pub(super) struct OpenRun {
 pub(super) struct OpenTry {
     pub(super) until_us: i64,
     pub(super) is_missed: bool,
+    /// Lent to settle a disagreement, perhaps after the round.
+    pub(super) is_third: bool,
 }
 
 /// Runs that wait for answers, and younger ones whose answers differ, by deadline.
@@ -235,7 +237,7 @@ pub(super) async fn open_try(
     runner: &str,
 ) -> Result<Option<OpenTry>, sqlx::Error> {
     let row = sqlx::query(
-        "SELECT until_us, is_missed FROM runner_tries
+        "SELECT until_us, is_missed, role FROM runner_tries
          WHERE job_id = $1 AND model_id = $2 AND runner = $3 AND answered_us = 0",
     )
     .bind(job)
@@ -247,6 +249,7 @@ pub(super) async fn open_try(
         Ok(OpenTry {
             until_us: row.try_get("until_us")?,
             is_missed: row.try_get::<i64, _>("is_missed")? != 0,
+            is_third: row.try_get::<String, _>("role")? == Role::Third.name(),
         })
     })
     .transpose()
