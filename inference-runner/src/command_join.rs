@@ -6,7 +6,8 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use domain::WallClock;
-use inference_runner::join::{self, Device, JoinConfig, JoinError, Server};
+use inference_runner::device::{Device, DeviceConfig, DeviceRunner};
+use inference_runner::join::{self, JoinConfig, JoinError, Server};
 use inference_runner::{Limits, ModelRunner, RunnerConfig, Runtime, SandboxLevel, runtime};
 use nix::unistd::{Pid, getppid};
 use tokio::signal::unix::{SignalKind, signal};
@@ -16,6 +17,9 @@ use crate::{DONE, REFUSED};
 
 /// Largest sum of cached artifacts.
 const CACHE_BYTES: u64 = 4 << 30;
+
+/// Models held by the process of a device.
+const DEVICE_MODELS_MAX: usize = 1_024;
 
 #[derive(Args)]
 pub(crate) struct Join {
@@ -32,6 +36,13 @@ pub(crate) struct Join {
     /// The ONNX Runtime library [default: $FORETOKEN_ORT, else where `cargo xtask setup` puts it].
     #[arg(long, value_name = "PATH")]
     ort: Option<PathBuf>,
+    /// Where dense models run; `cuda` needs the library of the wheel onnxruntime-gpu, named by
+    /// $FORETOKEN_ORT_GPU or --ort.
+    #[arg(long, value_enum, default_value_t)]
+    device: Device,
+    /// Of the device's memory, MB.
+    #[arg(long, value_name = "MB", default_value_t = 4_096)]
+    device_memory_mb: usize,
     /// Models run at once [default: processor cores].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: Option<u16>,
@@ -63,10 +74,17 @@ pub(crate) async fn run(arguments: Join) -> anyhow::Result<u8> {
     let name = arguments.name.unwrap_or_else(default_name);
     let server = Server::new(&arguments.server, arguments.key, name.clone(), &runtime)?;
     let benchmark = join::measure(&runner, workers, limits).await?;
+    let device = match arguments.device {
+        Device::Cpu => None,
+        Device::Cuda => Some(device_runner(&arguments.ort, arguments.device_memory_mb)?),
+    };
+    if let Some(device) = &device {
+        join::try_device(device).await?;
+    }
     let config = JoinConfig {
         name,
         workers,
-        device: Device::Cpu,
+        device,
         benchmark,
         cache_folder: arguments.cache.map_or_else(default_cache, Ok)?,
         cache_bytes: CACHE_BYTES,
@@ -108,6 +126,22 @@ pub(crate) async fn run(arguments: Join) -> anyhow::Result<u8> {
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// The process of a CUDA device, from the library that has the provider.
+fn device_runner(ort: &Option<PathBuf>, memory_mb: usize) -> anyhow::Result<DeviceRunner> {
+    let named = std::env::var_os("FORETOKEN_ORT_GPU").map(PathBuf::from);
+    let path = named.or_else(|| ort.clone()).context(
+        "--device cuda needs the library of the wheel onnxruntime-gpu: name it with \
+         FORETOKEN_ORT_GPU or --ort",
+    )?;
+    Ok(DeviceRunner::new(DeviceConfig {
+        runtime: Runtime::find(Some(&path), |_| None)?,
+        executable: RunnerConfig::THIS_PROGRAM.into(),
+        device: Device::Cuda,
+        memory_bytes: memory_mb << 20,
+        held_max: DEVICE_MODELS_MAX,
+    }))
 }
 
 async fn watch_signals(stop: watch::Sender<bool>) -> anyhow::Result<()> {

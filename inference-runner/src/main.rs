@@ -13,7 +13,8 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use command_check::Check;
 use command_join::Join;
-use inference_runner::child;
+use inference_runner::child::{self, DeviceOptions};
+use inference_runner::device::Device;
 use tracing_subscriber::EnvFilter;
 
 const DONE: u8 = 0;
@@ -35,6 +36,18 @@ enum Command {
     Join(Join),
     /// Try a model here, as a server's runner would. Exit code 0 accepted, 2 refused.
     Check(Check),
+    /// The process of a device; started by `join --device`.
+    #[command(hide = true)]
+    Device {
+        #[arg(long)]
+        ort: PathBuf,
+        #[arg(long, value_enum)]
+        device: Device,
+        #[arg(long)]
+        memory_bytes: usize,
+        #[arg(long)]
+        parent: u32,
+    },
     /// One model process; started by the other commands.
     #[command(hide = true)]
     Child {
@@ -55,9 +68,26 @@ fn main() -> ExitCode {
             });
         }
     };
-    start_log(!matches!(cli.command, Command::Child { .. }));
+    start_log(!matches!(
+        cli.command,
+        Command::Child { .. } | Command::Device { .. }
+    ));
     let result = match cli.command {
         Command::Child { ort } => Ok(if child::serve(&ort) { DONE } else { COULD_NOT }),
+        Command::Device {
+            ort,
+            device,
+            memory_bytes,
+            parent,
+        } => {
+            let options = DeviceOptions {
+                device,
+                memory_bytes,
+                parent,
+            };
+            let is_done = child::serve_device(&ort, options);
+            Ok(if is_done { DONE } else { COULD_NOT })
+        }
         Command::Join(arguments) => in_tokio(command_join::run(arguments)),
         Command::Check(arguments) => in_tokio(command_check::run(arguments)),
     };

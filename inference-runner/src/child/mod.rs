@@ -4,6 +4,7 @@
 //! `crate::confine` are done, and never touches a file after them.
 
 mod contract;
+mod device;
 mod execution;
 
 use std::fs::File;
@@ -13,6 +14,8 @@ use std::path::Path;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 use ort::environment::Environment;
+
+pub use device::{DeviceOptions, serve_device};
 
 use crate::confine;
 use crate::limits::{COLUMNS_MAX, ROWS_MAX};

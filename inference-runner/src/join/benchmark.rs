@@ -9,6 +9,8 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::check::known_rows;
+use crate::device::DeviceRunner;
+use crate::digest::Digest;
 use crate::limits::Limits;
 use crate::outcome::{Outcome, Status};
 use crate::process::{Job, ModelRunner, Task};
@@ -26,6 +28,9 @@ const RUNS_MIN: usize = 8;
 
 /// For one run on a machine that is busy with something else.
 const WALL: Duration = Duration::from_secs(10);
+
+/// For a device that starts.
+const DEVICE_WALL: Duration = Duration::from_secs(60);
 
 /// What was measured.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -95,6 +100,21 @@ pub async fn measure(
         tree_ms: ratio(median(trees), 1_000),
         dense_ms: ratio(median(denses), 1_000),
     })
+}
+
+/// Runs the dense net on a device: without one, or without its libraries, the runner must not join.
+///
+/// # Errors
+/// Why it does not run.
+pub async fn try_device(device: &DeviceRunner) -> Result<(), BenchmarkError> {
+    let job = Job {
+        task: Task::Run,
+        model: DENSE.into(),
+        features: known_rows(ROWS, datasets::features::FEATURE_COUNT),
+        limits: Limits::DEFAULT,
+    };
+    let outcome = device.run(Digest::of(DENSE), &job, DEVICE_WALL).await;
+    run_us("dense net (on the device)", &outcome).map(drop)
 }
 
 fn run_us(model: &'static str, outcome: &Outcome) -> Result<u64, BenchmarkError> {

@@ -156,7 +156,11 @@ async fn one_model(
         features,
         limits: shared.limits,
     };
-    let outcome = shared.runner.run(&job, budget.left()).await;
+    let device = shared.device.as_ref();
+    let outcome = match device.filter(|_| kind == Kind::Run && model.gains_from_device()) {
+        Some(device) => device.run(model.artifact, &job, budget.left()).await,
+        None => shared.runner.run(&job, budget.left()).await,
+    };
     let card = (kind == Kind::Check)
         .then(|| check::card(&outcome, file, rows, columns, shared.server.runtime()));
     ModelResult {

@@ -5,7 +5,6 @@
 
 mod benchmark;
 mod cache;
-mod device;
 mod heart;
 mod lease;
 mod machine;
@@ -22,12 +21,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use crate::device::{Device, DeviceRunner};
 use crate::limits::Limits;
 use crate::process::ModelRunner;
 
-pub use benchmark::{Benchmark, BenchmarkError, measure};
+pub use benchmark::{Benchmark, BenchmarkError, measure, try_device};
 pub use cache::{ArtifactCache, CacheError};
-pub use device::Device;
 pub use server::{Server, ServerError};
 
 /// Leases worked on at once; a check that takes long must not keep a round waiting.
@@ -38,14 +37,14 @@ const PAUSE_MIN: Duration = Duration::from_millis(250);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// What a runner needs to join a server.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct JoinConfig {
     /// Shown to the server's operator.
     pub name: String,
     /// Models run at once.
     pub workers: usize,
-    /// Where dense models run.
-    pub device: Device,
+    /// Where dense models run, when that is not the sandbox.
+    pub device: Option<DeviceRunner>,
     /// What the server splits rounds by.
     pub benchmark: Benchmark,
     pub cache_folder: PathBuf,
@@ -53,11 +52,21 @@ pub struct JoinConfig {
     pub limits: Limits,
 }
 
+/// What the runner tells of itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Own {
+    pub(super) device: Device,
+    pub(super) workers: usize,
+    pub(super) benchmark: Benchmark,
+}
+
 /// Parts that the leases share.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) server: Server,
     pub(super) runner: ModelRunner,
+    /// For dense models of rounds; checks are always in the sandbox.
+    pub(super) device: Option<DeviceRunner>,
     pub(super) cache: ArtifactCache,
     pub(super) limits: Limits,
     pub(super) clock: WallClock,
@@ -83,11 +92,17 @@ pub async fn join(
     clock: WallClock,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), JoinError> {
+    let own = Own {
+        device: config.device.as_ref().map_or(Device::Cpu, |_| Device::Cuda),
+        workers: config.workers,
+        benchmark: config.benchmark,
+    };
     let first_pace_ms = u64::try_from(heart::FIRST_PACE.as_millis()).unwrap_or_default();
     let shared = Arc::new(Shared {
         server,
         runner,
-        cache: ArtifactCache::open(config.cache_folder.clone(), config.cache_bytes)?,
+        device: config.device,
+        cache: ArtifactCache::open(config.cache_folder, config.cache_bytes)?,
         limits: config.limits,
         clock,
         round_workers: Semaphore::new(config.workers.max(1)),
@@ -119,7 +134,7 @@ pub async fn join(
             }
             continue;
         }
-        match ask(&shared, &config, &drain).await {
+        match ask(&shared, &own, &drain).await {
             Ok(answer) => {
                 trouble.over(shared.server.base());
                 if let Some(lease) = answer {
@@ -150,11 +165,11 @@ pub async fn join(
 /// The next job, after a registration where the server does not know this runner.
 async fn ask(
     shared: &Shared,
-    config: &JoinConfig,
+    own: &Own,
     drain: &watch::Sender<bool>,
 ) -> Result<Option<wire::Lease>, ServerError> {
     if !shared.is_registered.load(Ordering::Relaxed) {
-        let registered = shared.server.register(config).await?;
+        let registered = shared.server.register(own).await?;
         let pace_ms = registered.heartbeat_ms.clamp(100, 60_000);
         shared.pace_ms.store(pace_ms, Ordering::Relaxed);
         shared.is_registered.store(true, Ordering::Relaxed);

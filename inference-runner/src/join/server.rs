@@ -8,7 +8,7 @@ use super::wire::{
     HeartbeatRequest, Lease, ModelResult, NextRequest, Registered, RegistrationRequest,
     ResultsRequest, Wish,
 };
-use super::{JoinConfig, machine::Machine};
+use super::{Own, machine::Machine};
 use crate::confine::SandboxLevel;
 use crate::digest::Digest;
 use crate::outcome::one_line;
@@ -160,18 +160,18 @@ impl Server {
     }
 
     /// Says what this runner is.
-    pub(super) async fn register(&self, config: &JoinConfig) -> Result<Registered, ServerError> {
+    pub(super) async fn register(&self, own: &Own) -> Result<Registered, ServerError> {
         let machine = Machine::this();
         let request = RegistrationRequest {
             runner: &self.hello.runner,
             version: self.hello.version,
             runtime: &self.hello.runtime,
             sandbox: self.hello.sandbox,
-            device: config.device.name(),
+            device: own.device.name(),
             cores: machine.cores,
             memory_mb: machine.memory_mb,
-            workers: config.workers,
-            benchmark: config.benchmark,
+            workers: own.workers,
+            benchmark: own.benchmark,
         };
         let url = self.url(&["runner", "registrations"])?;
         let what = "the registration";

@@ -88,6 +88,16 @@ pub(super) struct FeaturesRef {
 pub(super) struct ModelRef {
     pub(super) model: String,
     pub(super) artifact: Digest,
+    /// `tree`, `linear`, `dense`; empty when the server does not know.
+    #[serde(default)]
+    pub(super) class: String,
+}
+
+impl ModelRef {
+    /// Whether a CUDA device has kernels for it; those of `ai.onnx.ml` run on the processor only.
+    pub(super) fn gains_from_device(&self) -> bool {
+        self.class == "dense"
+    }
 }
 
 /// `POST runner/jobs/{lease}/results`.
@@ -125,6 +135,24 @@ impl ModelResult {
             load_ms: cost.load_us.div_ceil(1_000),
             run_ms: cost.run_us.div_ceil(1_000),
             card: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_dense_models_go_to_a_device() {
+        let model = |class: &str| ModelRef {
+            model: "m".to_owned(),
+            artifact: Digest::of(b""),
+            class: class.to_owned(),
+        };
+        assert!(model("dense").gains_from_device());
+        for class in ["tree", "linear", "", "other"] {
+            assert!(!model(class).gains_from_device(), "{class}");
         }
     }
 }

@@ -74,6 +74,9 @@ struct JobModelBody {
     model: String,
     /// SHA-256 of its artifact.
     artifact: String,
+    /// `tree`, `linear` or `dense`; a CUDA device gains from dense models only.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    class: &'static str,
 }
 
 /// The next job for a runner, or 204 when none came within `wait_ms`.
@@ -199,6 +202,7 @@ impl From<Job> for JobBody {
                 .into_iter()
                 .map(|entry| JobModelBody {
                     model: entry.model.to_string(),
+                    class: entry.class.name(),
                     artifact: entry.artifact,
                 })
                 .collect(),

@@ -267,7 +267,7 @@ async fn compare(
         .unzip();
     let wall_us = clock.wall().now_us();
     let is_in_time = clock.now_us() < job.deadline_us;
-    let (state, counts, losers) = match verdict::judge(&answers, loan.class) {
+    let (state, counts, losers) = match verdict::judge(&answers, loan.model.class) {
         Verdict::Single => return Ok(None),
         Verdict::Agreed => (ComparisonState::Agreed, 0, Vec::new()),
         Verdict::Disputed => (ComparisonState::Disputed, 0, Vec::new()),

@@ -141,8 +141,8 @@ fn loan(row: &AnyRow, id: String) -> Result<Loan, sqlx::Error> {
         model: JobModel {
             model: id.parse().map_err(decode)?,
             artifact: row.try_get("artifact")?,
+            class: Class::parse(&row.try_get::<String, _>("class")?),
         },
-        class: Class::parse(&row.try_get::<String, _>("class")?),
         has_result: !row.try_get::<String, _>("result")?.is_empty(),
         wanted: match state.as_deref() {
             Some("waiting") => Wanted::Two,
@@ -208,7 +208,7 @@ pub(super) async fn lent_to(
     runner: &str,
 ) -> Result<Vec<(JobModel, bool)>, sqlx::Error> {
     let rows = sqlx::query(
-        "SELECT t.model_id, m.artifact, t.answered_us FROM runner_tries t
+        "SELECT t.model_id, m.artifact, m.class, t.answered_us FROM runner_tries t
          JOIN runner_job_models m ON m.job_id = t.job_id AND m.model_id = t.model_id
          WHERE t.job_id = $1 AND t.runner = $2 ORDER BY t.model_id LIMIT 10000",
     )
@@ -224,6 +224,7 @@ pub(super) async fn lent_to(
                     .parse()
                     .map_err(decode)?,
                 artifact: row.try_get("artifact")?,
+                class: Class::parse(&row.try_get::<String, _>("class")?),
             };
             Ok((model, row.try_get::<i64, _>("answered_us")? != 0))
         })

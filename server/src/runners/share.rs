@@ -6,7 +6,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{Class, JobModel};
+use super::JobModel;
 
 /// A live runner that takes jobs.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,8 +50,6 @@ pub(super) enum Wanted {
 pub(super) struct Loan {
     /// The model.
     pub model: JobModel,
-    /// What kind of graph it is.
-    pub class: Class,
     /// Whether it has a result.
     pub has_result: bool,
     /// How many answers it needs.
@@ -121,7 +119,7 @@ fn fresh(
         trusted.any(|one| one.is_cuda == wanted)
     };
     let is_mixed = has_cuda(true) && has_cuda(false);
-    let group = |loan: &Loan| loan.class.gains_from_cuda() == for_cuda;
+    let group = |loan: &Loan| loan.model.class.gains_from_cuda() == for_cuda;
     // Where both kinds are live each has its own models; afterwards everybody may help.
     if is_mixed && !is_late_start && me.is_cuda != for_cuda {
         return Vec::new();
@@ -230,6 +228,7 @@ fn affinity(runner: &str, artifact: &str) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runners::Class;
 
     fn runner(name: &str, weight: f64) -> Candidate {
         Candidate {
@@ -245,8 +244,8 @@ mod tests {
             model: JobModel {
                 model: format!("m-{n:04}").parse().expect("an id"),
                 artifact: format!("{n:064}"),
+                class: Class::Tree,
             },
-            class: Class::Tree,
             has_result: false,
             wanted: Wanted::One,
             tries: Vec::new(),
@@ -379,8 +378,8 @@ mod tests {
     fn dense_models_are_for_a_device_when_one_is_live() {
         let mut fleet = [runner("cpu", 1.0), runner("cuda", 1.0)];
         let mut models = loans(4);
-        models[0].class = Class::Dense;
-        models[1].class = Class::Unknown;
+        models[0].model.class = Class::Dense;
+        models[1].model.class = Class::Unknown;
         assert_eq!(plan("cpu", &fleet[..1], &models, false).len(), 4);
         fleet[1].is_cuda = true;
         let of = |plan: Vec<(usize, Role)>| {

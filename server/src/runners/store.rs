@@ -4,7 +4,7 @@ use domain::{ModelId, RoundId};
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row};
 
-use super::{Features, JobKind, JobModel, ModelResult, NewJob, Runner, Status};
+use super::{Class, Features, JobKind, JobModel, ModelResult, NewJob, Runner, Status};
 use crate::db::Conn;
 use crate::models::Model;
 
@@ -183,7 +183,7 @@ pub(super) async fn postpone(conn: &mut Conn, job: &str, until_us: i64) -> Resul
 
 pub(super) async fn pending(conn: &mut Conn, job: &str) -> Result<Vec<JobModel>, sqlx::Error> {
     let rows = sqlx::query(
-        "SELECT model_id, artifact FROM runner_job_models
+        "SELECT model_id, artifact, class FROM runner_job_models
          WHERE job_id = $1 AND status = '' ORDER BY model_id LIMIT 10000",
     )
     .bind(job)
@@ -197,6 +197,7 @@ pub(super) async fn pending(conn: &mut Conn, job: &str) -> Result<Vec<JobModel>,
                     .parse()
                     .map_err(decode)?,
                 artifact: row.try_get("artifact")?,
+                class: Class::parse(&row.try_get::<String, _>("class")?),
             })
         })
         .collect()
