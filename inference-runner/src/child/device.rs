@@ -35,11 +35,7 @@ pub struct DeviceOptions {
 #[must_use]
 pub fn serve_device(ort: &Path, options: DeviceOptions) -> bool {
     end_with(options.parent);
-    let environment = ort::init_from(ort).and_then(|builder| {
-        let named = builder.with_name("foretoken").with_telemetry(false);
-        named.build()
-    });
-    let Ok(environment) = environment else {
+    let Some(environment) = environment(ort) else {
         return false;
     };
     let mut models = HashMap::new();
@@ -58,6 +54,12 @@ pub fn serve_device(ort: &Path, options: DeviceOptions) -> bool {
         }
     }
     true
+}
+
+fn environment(ort: &Path) -> Option<Environment> {
+    let builder = ort::init_from(ort).ok()?;
+    let named = builder.with_name("foretoken").with_telemetry(false);
+    named.build().ok()
 }
 
 struct Work {
