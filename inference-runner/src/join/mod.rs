@@ -134,6 +134,12 @@ pub async fn join(
             }
             continue;
         }
+        // Asked for more only when all that is here has begun: what waits here, another could run.
+        tokio::select! {
+            begun = shared.round_workers.acquire() => drop(begun),
+            _ = stop.wait_for(|stop| *stop) => continue,
+            _ = draining.wait_for(|drain| *drain) => continue,
+        }
         match ask(&shared, &own, &drain).await {
             Ok(answer) => {
                 trouble.over(shared.server.base());

@@ -128,7 +128,7 @@ async fn record_run(
 ) -> Result<(), Problem> {
     let first = {
         let mut conn = app.db.read().await?;
-        runners::without_result(&mut conn, job).await?
+        runners::first_answers(&mut conn, &app.market, job, runner).await?
     };
     for one in &mut parsed {
         one.p = one.p.filter(|_| first.contains(&one.result.model));

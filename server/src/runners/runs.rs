@@ -167,13 +167,34 @@ async fn planned(
     Ok(plan.into_iter().map(entry).collect())
 }
 
-/// Models of `job` that have no result yet: their first answer counts.
+/// Models of `job` whose answer by `runner` counts at once: they have no result yet, and the runner
+/// is trusted.
 ///
 /// # Errors
 /// Database errors.
-pub async fn without_result(conn: &mut Conn, job: &Job) -> Result<Vec<ModelId>, RunnerError> {
+pub async fn first_answers(
+    conn: &mut Conn,
+    clock: &MarketClock,
+    job: &Job,
+    runner: &str,
+) -> Result<Vec<ModelId>, RunnerError> {
+    if distrusted(conn, clock)
+        .await?
+        .iter()
+        .any(|name| name == runner)
+    {
+        return Ok(Vec::new());
+    }
     let pending = store::pending(conn, &job.id).await?;
     Ok(pending.into_iter().map(|entry| entry.model).collect())
+}
+
+/// Runners whose answers do not count by themselves.
+async fn distrusted(conn: &mut Conn, clock: &MarketClock) -> Result<Vec<String>, RunnerError> {
+    let wall_us = clock.wall().now_us();
+    let members = fleet::members(conn).await?.into_iter();
+    let distrusted = members.filter(|one| !one.candidate(wall_us).is_trusted);
+    Ok(distrusted.map(|one| one.runner.name).collect())
 }
 
 /// Writes a runner's answers for a run, each once; the first of a model is its result. Answers what
@@ -191,6 +212,7 @@ pub async fn record_run(
     let wall_us = clock.wall().now_us();
     runs_store::hold(conn, &job.id, runner, wall_us.max(1)).await?;
     let loans = runs_store::loans(conn, &job.id, wall_us).await?;
+    let distrusted = distrusted(conn, clock).await?;
     let mut decided = Vec::new();
     let (mut on_time, mut missed) = (0, 0);
     for answer in answers {
@@ -217,11 +239,13 @@ pub async fn record_run(
         if is_failure && can_another_run(conn, clock, loan, runner, job).await? {
             continue;
         }
-        store::set_result(conn, &job.id, &answer.result).await?;
-        // Whoever hung until the round was over says what its clock made of it: nothing to compare.
-        let is_compared = clock.now_us() < job.deadline_us || open.is_third;
-        if !is_failure && is_compared {
-            decided.extend(compare(conn, clock, job, loan).await?);
+        if !distrusted.iter().any(|name| name == runner) {
+            store::set_result(conn, &job.id, &answer.result).await?;
+        }
+        // Whoever hung until the round was over says what its clock made of it.
+        let is_telling = clock.now_us() < job.deadline_us || answer.result.status == Status::Ok;
+        if !is_failure && is_telling {
+            decided.extend(compare(conn, clock, job, loan, &distrusted).await?);
         }
     }
     for deed in [Deed::OnTime(on_time), Deed::Missed(missed)] {
@@ -259,6 +283,7 @@ async fn compare(
     clock: &MarketClock,
     job: &Job,
     loan: &Loan,
+    distrusted: &[String],
 ) -> Result<Option<Decided>, RunnerError> {
     let model = &loan.model.model;
     let (answers, blamed): (Vec<Answer>, Vec<bool>) = runs_store::answers(conn, &job.id, model)
@@ -267,13 +292,15 @@ async fn compare(
         .unzip();
     let wall_us = clock.wall().now_us();
     let is_in_time = clock.now_us() < job.deadline_us;
+    let is_trusted = |one: &Answer| !distrusted.contains(&one.runner);
+    let first = answers.iter().position(is_trusted).unwrap_or_default();
     let (state, counts, losers) = match verdict::judge(&answers, loan.model.class) {
         Verdict::Single => return Ok(None),
-        Verdict::Agreed => (ComparisonState::Agreed, 0, Vec::new()),
-        Verdict::Disputed => (ComparisonState::Disputed, 0, Vec::new()),
-        Verdict::Undecided => (ComparisonState::Undecided, 0, Vec::new()),
+        Verdict::Agreed => (ComparisonState::Agreed, first, Vec::new()),
+        Verdict::Disputed => (ComparisonState::Disputed, first, Vec::new()),
+        Verdict::Undecided => (ComparisonState::Undecided, first, Vec::new()),
         // After the round nothing changes any more for its model.
-        Verdict::Settled { losers, .. } if !is_in_time => (ComparisonState::Settled, 0, losers),
+        Verdict::Settled { losers, .. } if !is_in_time => (ComparisonState::Settled, first, losers),
         Verdict::Settled { winner, losers } => (ComparisonState::Settled, winner, losers),
     };
     for loser in &losers {
@@ -311,6 +338,7 @@ async fn compare(
     }
     let is_changed = matches!(state, ComparisonState::Disputed | ComparisonState::Settled);
     let is_number = counted.status == Status::Ok && is_changed && is_in_time;
+    let is_number = is_number && (state == ComparisonState::Settled || is_trusted(counted));
     Ok(is_number.then(|| Decided {
         model: model.clone(),
         p: counted.p.clone(),

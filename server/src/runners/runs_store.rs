@@ -25,8 +25,6 @@ pub(super) struct OpenRun {
 pub(super) struct OpenTry {
     pub(super) until_us: i64,
     pub(super) is_missed: bool,
-    /// Lent to settle a disagreement, perhaps after the round.
-    pub(super) is_third: bool,
 }
 
 /// Runs that wait for answers, and younger ones whose answers differ, by deadline.
@@ -238,7 +236,7 @@ pub(super) async fn open_try(
     runner: &str,
 ) -> Result<Option<OpenTry>, sqlx::Error> {
     let row = sqlx::query(
-        "SELECT until_us, is_missed, role FROM runner_tries
+        "SELECT until_us, is_missed FROM runner_tries
          WHERE job_id = $1 AND model_id = $2 AND runner = $3 AND answered_us = 0",
     )
     .bind(job)
@@ -250,7 +248,6 @@ pub(super) async fn open_try(
         Ok(OpenTry {
             until_us: row.try_get("until_us")?,
             is_missed: row.try_get::<i64, _>("is_missed")? != 0,
-            is_third: row.try_get::<String, _>("role")? == Role::Third.name(),
         })
     })
     .transpose()
@@ -286,7 +283,8 @@ pub(super) async fn set_answer(
     Ok(())
 }
 
-/// The answers for a model in the order of their arrival, with whether each was blamed before.
+/// The answers for a model in the order of their arrival, with whether each was blamed before. Time
+/// that ran out says more of the runner than of the model, and is no answer here.
 pub(super) async fn answers(
     conn: &mut Conn,
     job: &str,
@@ -297,7 +295,7 @@ pub(super) async fn answers(
                 COALESCE(f.profile, 'cpu-v1') AS profile
          FROM runner_tries t LEFT JOIN runner_fleet f ON f.name = t.runner
          WHERE t.job_id = $1 AND t.model_id = $2 AND t.answered_us <> 0
-           AND t.status <> 'platform-error'
+           AND t.status NOT IN ('platform-error', 'limit-wall')
          ORDER BY t.answered_us, t.runner LIMIT 100",
     )
     .bind(job)

@@ -182,7 +182,9 @@ async fn another_runner_takes_a_lease_that_ended() {
             .await
             .expect("not done");
         assert!(answered.is_empty(), "r2 may still say the same");
-        let open = without_result(&mut tx, &job).await.expect("reads");
+        let open = first_answers(&mut tx, &clock, &job, "r2")
+            .await
+            .expect("reads");
         assert_eq!(open, [models[1].id.clone()]);
         wall.set(DEADLINE_US);
         assert!(

@@ -241,6 +241,41 @@ async fn without_time_for_a_third_the_first_counts_and_the_truth_is_found_afterw
 }
 
 #[tokio::test]
+async fn who_was_found_lying_does_not_count_however_fast_it_is() {
+    each_database(|db| async move {
+        let mut tx = db.begin().await.expect("begin");
+        let run = Run::publish(&mut tx, 1_000_000).await;
+        let lied = reputation::Deed::False(1);
+        fleet::credit(&mut tx, NOW_US, "a", lied)
+            .await
+            .expect("credits");
+        assert!(run.ask(&mut tx, "a").await.is_empty(), "nothing of its own");
+        let first = run.ask(&mut tx, "b").await.remove(0);
+        assert_eq!(
+            run.ask(&mut tx, "a").await,
+            [first.clone()],
+            "to be compared"
+        );
+        let (job, _) = leased(&mut tx, &run.job, "a", &run.account)
+            .await
+            .expect("lent");
+        let counting = first_answers(&mut tx, &run.clock, &job, "a").await;
+        assert!(counting.expect("reads").is_empty());
+        assert!(run.say(&mut tx, "a", &first, 0.9).await.is_empty());
+        let round = ROUND.parse().expect("an id");
+        assert!(
+            results_of_round(&mut tx, &round)
+                .await
+                .expect("reads")
+                .is_empty()
+        );
+        let disputed = run.say(&mut tx, "b", &first, 0.5).await;
+        assert_eq!(disputed[0].p, [0.5], "the answer of the trusted one");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn the_sample_can_be_checked_once_the_round_has_locked() {
     each_database(|db| async move {
         let mut tx = db.begin().await.expect("begin");

@@ -15,10 +15,10 @@ use crate::demo::{Demo, DemoSettings};
 use crate::process::Running;
 use crate::{binaries, scratch, wait};
 
-/// A round takes 25 s and its models have 4 s, on the wall.
-pub const SPEED: &str = "12";
+/// A round takes 30 s and its models have 5 s, on the wall.
+pub(super) const SPEED: &str = "10";
 /// Copies of one artifact: what is counted for them must be the same.
-const COPIES: u32 = 6;
+const COPIES: u32 = 3;
 const TOURNAMENT: &str = "btc-usd-5m";
 const ARTIFACT: &str = "datasets/models/forest.onnx";
 /// The reference model with that artifact.
@@ -26,15 +26,15 @@ const ORIGINAL: &str = "forest";
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// The faulty ones, and one that is not.
-pub const STEADY: &str = "steady";
-pub const DIES: &str = "dies";
-pub const HANGS: &str = "hangs";
-pub const LATE_ONE: &str = "late";
-pub const LIAR: &str = "lies";
+pub(super) const STEADY: &str = "steady";
+pub(super) const DIES: &str = "dies";
+pub(super) const HANGS: &str = "hangs";
+pub(super) const LATE_ONE: &str = "late";
+pub(super) const LIAR: &str = "lies";
 
 /// See the module.
-pub struct Fleet {
-    pub visitor: Caller,
+pub(super) struct Fleet {
+    pub(super) visitor: Caller,
     key: String,
     folder: TempDir,
     starts: u32,
@@ -42,9 +42,9 @@ pub struct Fleet {
 }
 
 /// A runner and its wire.
-pub struct Runner {
+pub(super) struct Runner {
     name: &'static str,
-    pub relay: Arc<Relay>,
+    pub(super) relay: Arc<Relay>,
     process: Running,
 }
 
@@ -53,7 +53,7 @@ impl Fleet {
     ///
     /// # Errors
     /// When the demo does not start or refuses a copy.
-    pub async fn start() -> anyhow::Result<Self> {
+    pub(super) async fn start() -> anyhow::Result<Self> {
         let folder = scratch::folder("runners")?;
         let settings = DemoSettings {
             folder: folder.path(),
@@ -87,7 +87,7 @@ impl Fleet {
     ///
     /// # Errors
     /// When it does not start.
-    pub async fn join(&mut self, name: &'static str, wire: Wire) -> anyhow::Result<Runner> {
+    pub(super) async fn join(&mut self, name: &'static str, wire: Wire) -> anyhow::Result<Runner> {
         let relay = Relay::start(&self._demo.url, wire).await?;
         let process = self.process(name, &relay)?;
         Ok(Runner {
@@ -113,7 +113,7 @@ impl Fleet {
     ///
     /// # Errors
     /// When it does not start.
-    pub fn revive(&mut self, runner: &mut Runner) -> anyhow::Result<()> {
+    pub(super) fn revive(&mut self, runner: &mut Runner) -> anyhow::Result<()> {
         let relay = Arc::clone(&runner.relay);
         runner.process = self.process(runner.name, &relay)?;
         Ok(())
@@ -123,7 +123,7 @@ impl Fleet {
     ///
     /// # Errors
     /// When the server does not answer.
-    pub async fn told(&self, name: &str) -> anyhow::Result<Value> {
+    pub(super) async fn told(&self, name: &str) -> anyhow::Result<Value> {
         let page = self.visitor.json("runners").await?;
         let runners = page["runners"].as_array().cloned().unwrap_or_default();
         let told = runners.into_iter().find(|one| one["name"] == name);
@@ -134,7 +134,7 @@ impl Fleet {
     ///
     /// # Errors
     /// When one is not heard.
-    pub async fn until_live(&self, names: &[&str]) -> anyhow::Result<()> {
+    pub(super) async fn until_live(&self, names: &[&str]) -> anyhow::Result<()> {
         wait::until("all runners to be live", LIMIT, async || {
             for name in names {
                 if self.told(name).await?["live"] != true {
@@ -150,18 +150,18 @@ impl Fleet {
     ///
     /// # Errors
     /// When it takes too long.
-    pub async fn until_round(&self, round: &str, states: &[&str]) -> anyhow::Result<Value> {
+    pub(super) async fn until_round(&self, round: &str, states: &[&str]) -> anyhow::Result<Value> {
         let path = format!("rounds/{round}");
         wait::until(&format!("{round} to be {states:?}"), LIMIT, async || {
             let told = self.visitor.json(&path).await?;
-            let state = told["round"]["state"].as_str().unwrap_or_default();
+            let state = told["state"].as_str().unwrap_or_default();
             Ok(states.contains(&state).then_some(told))
         })
         .await
     }
 
     /// Whether an entry of a round is the copied model or one of its copies.
-    pub fn is_copy(entry: &Value) -> bool {
+    pub(super) fn is_copy(entry: &Value) -> bool {
         let name = entry["name"].as_str().unwrap_or_default();
         name == ORIGINAL || name.starts_with("copy-")
     }
@@ -170,7 +170,7 @@ impl Fleet {
     ///
     /// # Errors
     /// When the server does not answer.
-    pub async fn hosted(&self, tournament: &str) -> anyhow::Result<usize> {
+    pub(super) async fn hosted(&self, tournament: &str) -> anyhow::Result<usize> {
         let page = self
             .visitor
             .json(&format!("models?tournament={tournament}"))
@@ -188,7 +188,7 @@ impl Runner {
     ///
     /// # Errors
     /// When it is lent nothing.
-    pub async fn strike(&self, signal: Signal) -> anyhow::Result<()> {
+    pub(super) async fn strike(&self, signal: Signal) -> anyhow::Result<()> {
         let had = self.relay.leases();
         let what = format!("a run for {}", self.name);
         wait::until(&what, LIMIT, async || {
@@ -200,7 +200,7 @@ impl Runner {
     }
 
     /// Lets it go on.
-    pub fn wake(&self) {
+    pub(super) fn wake(&self) {
         self.process.signal(Signal::SIGCONT);
     }
 }

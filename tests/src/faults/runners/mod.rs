@@ -16,7 +16,7 @@ use fleet::{DIES, Fleet, HANGS, LATE_ONE, LIAR, Runner, STEADY};
 use relay::Wire;
 
 /// Later than the deadline of a round's models.
-const LATE: Duration = Duration::from_secs(9);
+const LATE: Duration = Duration::from_secs(8);
 /// What was disputed is settled by then.
 const SETTLED_LIMIT: Duration = Duration::from_secs(60);
 /// A round that is in one of these was locked.
@@ -77,7 +77,7 @@ async fn look(fleet: &Fleet, rounds: &BTreeSet<String>) -> anyhow::Result<Seen> 
     for id in rounds {
         let told = fleet.until_round(id, &ENDED).await?;
         seen.rounds += 1;
-        let reason = told["round"]["void_reason"].as_str().unwrap_or_default();
+        let reason = told["void_reason"].as_str().unwrap_or_default();
         if reason == LATE_COMMITMENT {
             seen.voided_by_chain += 1;
             continue;
@@ -86,14 +86,14 @@ async fn look(fleet: &Fleet, rounds: &BTreeSet<String>) -> anyhow::Result<Seen> 
             seen.voided.push(format!("{id}: {reason}"));
             continue;
         }
-        let start_us = told["round"]["start_us"].as_i64().unwrap_or_default();
+        let start_us = told["start_us"].as_i64().unwrap_or_default();
         let stages = told["stages"].as_array().cloned().unwrap_or_default();
         let lock = stages.iter().find(|stage| stage["stage"] == "lock");
         let locked_us = lock.and_then(|stage| stage["at_us"].as_i64());
         seen.late_locks += usize::from(locked_us.is_none_or(|at_us| at_us >= start_us));
         let entries = told["entries"].as_array().cloned().unwrap_or_default();
         let hosted = entries.iter().filter(|one| one["hosting"] == "hosted");
-        let tournament = told["round"]["tournament"].as_str().unwrap_or_default();
+        let tournament = told["tournament"].as_str().unwrap_or_default();
         let counted = hosted.count();
         seen.counted += counted;
         seen.absent += fleet.hosted(tournament).await?.saturating_sub(counted);

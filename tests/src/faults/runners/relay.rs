@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 /// What becomes of a runner's answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wire {
+pub(super) enum Wire {
     /// They arrive as they are.
     Honest,
     /// They arrive so much later.
@@ -25,9 +25,9 @@ pub enum Wire {
 
 /// See the module.
 #[derive(Debug)]
-pub struct Relay {
+pub(super) struct Relay {
     /// Where a runner joins.
-    pub url: String,
+    pub(super) url: String,
     leased: Mutex<BTreeSet<String>>,
     leases: AtomicU64,
     altered: AtomicU64,
@@ -39,7 +39,7 @@ impl Relay {
     ///
     /// # Errors
     /// When no port is to be had.
-    pub async fn start(server: &str, wire: Wire) -> anyhow::Result<Arc<Self>> {
+    pub(super) async fn start(server: &str, wire: Wire) -> anyhow::Result<Arc<Self>> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let relay = Arc::new(Self {
             url: format!("http://{}", listener.local_addr()?),
@@ -67,17 +67,17 @@ impl Relay {
     }
 
     /// Runs that the runner was lent a part of.
-    pub fn leases(&self) -> u64 {
+    pub(super) fn leases(&self) -> u64 {
         self.leases.load(Ordering::SeqCst)
     }
 
     /// Probabilities that were altered.
-    pub fn altered(&self) -> u64 {
+    pub(super) fn altered(&self) -> u64 {
         self.altered.load(Ordering::SeqCst)
     }
 
     /// The rounds of those runs.
-    pub fn rounds(&self) -> BTreeSet<String> {
+    pub(super) fn rounds(&self) -> BTreeSet<String> {
         let leased = self.leased.lock().unwrap_or_else(PoisonError::into_inner);
         leased.clone()
     }
