@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use domain::WallClock;
 use rand::TryRng;
 
+use super::deploy::DeployArgs;
 use super::{DataArgs, Ended, print, refuse};
 use crate::accounts::{self, Scope};
 use crate::runners::{RunnerError, fleet};
@@ -29,6 +30,8 @@ enum AdminCommand {
     /// Runners of hosted models
     #[command(subcommand)]
     Runner(RunnerCommand),
+    /// Make the contracts on a chain and register the tournaments; again: register new ones
+    Deploy(DeployArgs),
     /// End a halt, after a fresh comparison of ledger and chain
     Resume {
         /// Why it is right to go on; stored
@@ -101,6 +104,7 @@ pub(super) async fn run(args: AdminArgs) -> anyhow::Result<Ended> {
         AdminCommand::Runner(RunnerCommand::Undrain { name, data }) => {
             drain(now_us, &name, false, &data).await
         }
+        AdminCommand::Deploy(args) => super::deploy::run(args).await,
         AdminCommand::Resume { reason, data } => resume(now_us, &reason, &data).await,
     }
 }
@@ -117,7 +121,7 @@ async fn create_tournament(
     match rounds::enter(&mut tx, now_us, &text).await {
         Ok(entered) => {
             if let Some(deployment) = chain::deployment(&mut tx).await? {
-                let misfits = settlement::misfits(&entered.tournament, &deployment);
+                let misfits = settlement::misfits(&entered.tournament, (&deployment).into());
                 if !misfits.is_empty() {
                     return Ok(refuse(&misfits.join("\n")));
                 }
