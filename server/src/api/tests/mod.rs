@@ -1,5 +1,6 @@
 //! The real router over a real database; only the clock is moved by hand.
 
+mod fleet;
 mod model_verbs;
 mod models;
 mod predictions;
