@@ -5,6 +5,7 @@
 //! the child alone: no model byte is ever parsed in the process that holds the runner's key.
 
 pub mod check;
+pub mod device;
 pub mod digest;
 pub mod environment;
 pub mod join;

@@ -8,6 +8,7 @@
 #[cfg(debug_assertions)]
 mod attempt;
 mod contract;
+mod device;
 mod execution;
 mod fork_server;
 mod probe;
@@ -16,6 +17,8 @@ mod reaping;
 use std::io::{self, Read, Write};
 
 use ort::environment::Environment;
+
+pub use device::{DeviceOptions, serve_device};
 
 use crate::confine;
 use crate::limits::{COLUMNS_MAX, ROWS_MAX};

@@ -11,6 +11,7 @@ use super::Shared;
 use super::server::ServerError;
 use super::wire::{Kind, Lease, ModelRef, ModelResult};
 use crate::check::{self, File, REPEATS};
+use crate::device::DeviceRunner;
 use crate::digest::Digest;
 use crate::limits::{COLUMNS_MAX, ROWS_MAX};
 use crate::outcome::{Outcome, Status};
@@ -160,7 +161,12 @@ async fn one_model(
             limits: shared.limits,
         };
         let wall = turn.wall.min(budget.left());
-        let outcome = shared.runner.run(&job, wall).await;
+        let gains = kind == Kind::Run && model.gains_from_device();
+        let device = shared.device.as_ref().filter(|_| gains);
+        let outcome = match device {
+            Some(device) => device.run(model.artifact, &job, wall).await,
+            None => shared.runner.run(&job, wall).await,
+        };
         if !turn.settles(&outcome) && !budget.left().is_zero() {
             continue;
         }
@@ -171,6 +177,7 @@ async fn one_model(
             .then(|| check::card(&outcome, file, rows, columns, runtime, sandbox));
         return ModelResult {
             card,
+            environment: device.map(DeviceRunner::environment),
             ..ModelResult::new(model.model, outcome)
         };
     }

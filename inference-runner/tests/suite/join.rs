@@ -249,3 +249,68 @@ async fn a_diagnosis_is_answered_row_by_row_without_a_card() {
     let (code, log) = stopped(child).await;
     assert_eq!(code, Some(0), "{log}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_runner_says_what_it_is_and_that_it_lives() {
+    let cache = tempfile::tempdir().unwrap();
+    let double = Double::start(state(&[], "run", 1_000)).await;
+    let child = join(&double.url, "secret", cache.path());
+    let beaten = double.until(|state| state.heartbeats.len() >= 2);
+    tokio::time::timeout(LIMIT, beaten).await.unwrap();
+    {
+        let state = double.state.lock().unwrap();
+        assert_eq!(state.machines.len(), 1);
+        let machine = &state.machines[0];
+        assert_eq!(machine["runner"], "r1");
+        assert_eq!(machine["device"], "cpu");
+        assert_eq!(machine["workers"], 2);
+        for name in ["cores", "memory_mb"] {
+            assert!(machine[name].as_u64().unwrap() > 0, "{machine}");
+        }
+        for name in ["models_per_s", "tree_ms", "dense_ms"] {
+            assert!(
+                machine["benchmark"][name].as_f64().unwrap() > 0.0,
+                "{machine}"
+            );
+        }
+        assert_eq!(state.heartbeats[0]["free_workers"], 2);
+        assert_eq!(state.heartbeats[0]["draining"], false);
+    }
+    assert_eq!(stopped(child).await.0, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drained_runner_takes_nothing_new_says_so_and_works_again() {
+    let cache = tempfile::tempdir().unwrap();
+    let mut drained = state(&[("a", "linear_n1")], "run", 20_000);
+    drained.drain = true;
+    let double = Double::start(drained).await;
+    let child = join(&double.url, "secret", cache.path());
+    let said = double.until(|state| {
+        let last = state.heartbeats.last();
+        state.heartbeats.len() > 3 && last.is_some_and(|beat| beat["draining"] == true)
+    });
+    tokio::time::timeout(LIMIT, said).await.unwrap();
+    assert_eq!(double.state.lock().unwrap().jobs.len(), 1, "not asked for");
+    double.state.lock().unwrap().drain = false;
+    assert_eq!(results(&double, 1).await[0]["status"], "ok");
+    assert_eq!(stopped(child).await.0, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopping_runner_says_that_it_drains_while_it_finishes() {
+    let cache = tempfile::tempdir().unwrap();
+    let double = Double::start(state(&[("endless", "endless_loop")], "run", 3_000)).await;
+    let child = join(&double.url, "secret", cache.path());
+    let asked = double.until(|state| state.blob_requests.len() == 2);
+    tokio::time::timeout(LIMIT, asked).await.unwrap();
+    let (code, log) = stopped(child).await;
+    assert_eq!(code, Some(0), "{log}");
+    assert!(
+        log.contains("draining: finishing the jobs at hand"),
+        "{log}"
+    );
+    let state = double.state.lock().unwrap();
+    assert_eq!(state.results.len(), 1);
+    assert_eq!(state.heartbeats.last().unwrap()["draining"], true);
+}

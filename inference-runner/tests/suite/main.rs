@@ -6,6 +6,7 @@
     reason = "a test that cannot go on fails; helpers are tests too"
 )]
 
+mod device;
 mod double;
 mod exporters;
 mod hostile;

@@ -8,7 +8,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 
-use super::{feed_metrics, settlement_metrics};
+use super::{feed_metrics, runner_metrics, settlement_metrics};
 use crate::app::App;
 
 /// One recorder a process, as `metrics` has it.
@@ -55,6 +55,10 @@ pub(super) async fn get_metrics(State(app): State<Arc<App>>) -> Response {
     match feed_metrics::text(&app).await {
         Ok(feeds) => text.push_str(&feeds),
         Err(error) => tracing::error!(%error, "the metrics of the feeds could not be read"),
+    }
+    match runner_metrics::text(&app).await {
+        Ok(runners) => text.push_str(&runners),
+        Err(error) => tracing::error!(%error, "the metrics of the runners could not be read"),
     }
     let form = [(
         header::CONTENT_TYPE,

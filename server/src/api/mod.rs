@@ -43,12 +43,17 @@ mod list_models;
 mod list_outcomes;
 mod list_receipts;
 mod list_rounds;
+mod list_runners;
 mod list_tournaments;
 mod post_model;
 mod post_model_upload;
+mod post_runner_heartbeat;
 mod post_runner_next;
+mod post_runner_registration;
 mod post_runner_results;
 mod put_prediction;
+mod run_answers;
+mod runner_metrics;
 mod settlement_metrics;
 
 #[cfg(test)]
@@ -163,6 +168,9 @@ fn quick() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(get_model_diagnostics::get_model_diagnostics))
         .routes(routes!(list_receipts::list_receipts))
         .routes(routes!(get_run::get_run))
+        .routes(routes!(list_runners::list_runners))
+        .routes(routes!(post_runner_registration::post_runner_registration))
+        .routes(routes!(post_runner_heartbeat::post_runner_heartbeat))
         .routes(routes!(post_runner_next::post_runner_next))
         .routes(routes!(post_runner_results::post_runner_results))
 }

@@ -49,6 +49,10 @@ pub(super) struct ServeArgs {
     /// Which venues to follow and where they are, TOML [default: Binance, Coinbase and Kraken]
     #[arg(long, value_name = "FILE", env = "FORETOKEN_FEEDS")]
     feeds: Option<PathBuf>,
+    /// Percent of a round's hosted models that run on two runners, one model at least; 0: none
+    #[arg(long, value_name = "PERCENT", env = "FORETOKEN_REPLICATED", default_value_t = 5,
+          value_parser = clap::value_parser!(u32).range(0..=100))]
+    replicated: u32,
 }
 
 pub(super) async fn run(args: ServeArgs) -> anyhow::Result<Ended> {
@@ -77,6 +81,7 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<Ended> {
         is_replay: args.replay,
         replay_end_us,
         chain_poll: chain_poll(market.speed()),
+        replicated_ppm: args.replicated * 10_000,
     };
     let releases = Releases::open(&args.data.data, args.datasets.url())?;
     let secret = receipt_secret(&args.data.data)?;

@@ -16,6 +16,7 @@ pub mod publish_dataset;
 mod resolve_round;
 mod run_round;
 mod score_round;
+mod watch_runners;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,6 +64,11 @@ pub async fn run_deadlines(app: Arc<App>, stop: CancellationToken) {
 pub async fn tick(app: &App) -> anyhow::Result<()> {
     open_round::schedule(app).await?;
     check_model::publish(app).await?;
+    if let Err(error) = watch_runners::sweep(app).await {
+        // Rounds must not wait for it.
+        let error = format!("{error:#}");
+        tracing::error!(error, "the runners' leases could not be looked at");
+    }
     let due = {
         let mut conn = app.db.read().await?;
         rounds::due(&mut conn, app.market.now_us()).await?

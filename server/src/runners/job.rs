@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use domain::{AccountId, ModelId, RoundId};
 
+use super::Class;
+
 /// What a job is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobKind {
@@ -33,6 +35,8 @@ pub struct JobModel {
     pub model: ModelId,
     /// SHA-256 of the artifact that is meant.
     pub artifact: String,
+    /// What kind of graph it is.
+    pub class: Class,
 }
 
 /// A job as a runner gets it.

@@ -42,6 +42,7 @@ mod round_evidence;
 mod round_explained;
 mod round_predictions;
 mod run;
+mod runners;
 mod tournament;
 
 #[cfg(test)]
@@ -81,6 +82,7 @@ pub fn router() -> Router<Arc<App>> {
         .route("/datasets/files/{*path}", get(dataset_file::file))
         .route("/feeds", get(feeds::page))
         .route("/batches", get(batches::page))
+        .route("/runners", get(runners::page))
         .route("/operator", get(operator::page))
         .route("/record/{*path}", get(record::file))
         .route("/static/{file}", get(assets::file))

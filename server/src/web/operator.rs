@@ -17,6 +17,7 @@ use crate::app::App;
 use crate::chain::{self, Deployment, Head};
 use crate::db::Conn;
 use crate::ledger::{self, Total};
+use crate::runners::{self, ComparisonState, fleet};
 use crate::settlement::{self, Halt, Holder, KeyState, OnItsWay, Reconciliation};
 
 /// Closed transactions and comparisons shown.
@@ -183,9 +184,31 @@ async fn facts(
                 ago(now.market_us - last.at_us, "market")
             }),
         },
+        runners_at_work(conn, now).await?,
         block("Newest block", latest),
         block("Newest final block", last_final),
     ])
+}
+
+async fn runners_at_work(conn: &mut Conn, now: Now) -> Result<Fact, WebError> {
+    let members = fleet::members(conn).await?;
+    let live = members.iter().filter(|one| one.is_live(now.wall_us));
+    let (draining, working): (Vec<_>, Vec<_>) = live.partition(|one| one.is_draining());
+    let counts = runners::counts(conn).await?;
+    let disputed = counts
+        .iter()
+        .find(|(state, _)| *state == ComparisonState::Disputed)
+        .map_or(0, |(_, count)| *count);
+    Ok(Fact {
+        name: "Runners",
+        value: format!("{} at work", working.len()),
+        note: format!(
+            "{} draining, {} not heard; {} open disagreements",
+            draining.len(),
+            members.len() - draining.len() - working.len(),
+            text::count(disputed)
+        ),
+    })
 }
 
 fn lease(holder: Option<&Holder>, now: Now) -> Fact {

@@ -87,6 +87,12 @@ documented! {
         ("409", "`model-name-taken` or `too-many-models`"),
         ("422", "`model-name-invalid` or `body-invalid`"),
     ];
+    /// A runner about itself.
+    RunnerProblems: [
+        ("404", "`unknown-runner`"),
+        ("409", "`runner-name-taken`"),
+        ("422", "`runner-name-invalid` or `body-invalid`"),
+    ];
     /// Answering a lease.
     LeaseProblems: [
         ("404", "`unknown-lease`"),

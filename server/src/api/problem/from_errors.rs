@@ -227,6 +227,13 @@ impl From<RunnerError> for Problem {
                 said,
                 "Start the runner with another `--name`.",
             ),
+            RunnerError::UnknownRunner(_) => Self::new(
+                StatusCode::NOT_FOUND,
+                "unknown-runner",
+                "No runner has registered under this name",
+                said,
+                "Register it first: `POST /api/v1/runner/registrations`.",
+            ),
             RunnerError::UnknownLease(_) => Self::new(
                 StatusCode::NOT_FOUND,
                 "unknown-lease",

@@ -1,6 +1,7 @@
 //! The real router over a real database; only the clock is moved by hand.
 
 mod diagnostics;
+mod fleet;
 mod model_verbs;
 mod models;
 mod predictions;
