@@ -46,7 +46,7 @@ pub(crate) async fn run(arguments: Run) -> anyhow::Result<u8> {
         executable: RunnerConfig::THIS_PROGRAM.into(),
         limits,
     })?;
-    runner.try_start().await?;
+    let start = runner.try_start().await?;
     let sha256 = Digest::of(&model);
     let job = Job {
         task: Task::Run,
@@ -63,7 +63,7 @@ pub(crate) async fn run(arguments: Run) -> anyhow::Result<u8> {
         "cpu_ms": outcome.cost.cpu_us.div_ceil(1_000),
         // The digest of the canonical re-encoding, where the child made one.
         "canonical_digest": serde_json::to_value(&outcome.facts)?["canonical_digest"],
-        "environment": Environment::of(&runtime, runner.sandbox().await.name()),
+        "environment": Environment::of(&runtime, start.sandbox.name()),
     });
     writeln!(std::io::stdout(), "{answer}")?;
     Ok(match outcome.status {

@@ -48,7 +48,7 @@ fn starts(folder: &Path) -> usize {
 async fn several_models_share_a_process_and_answer_as_in_the_sandbox() {
     let folder = tempfile::tempdir().unwrap();
     let device = device(fragile(folder.path(), 0), 2);
-    let sandbox = runner(0);
+    let sandbox = runner();
     // Three models, two places: one is let go and comes back.
     for name in [
         "dense_n2",
@@ -138,7 +138,7 @@ async fn on_a_cuda_device_a_dense_net_answers_as_on_the_processor() {
     let job = job("dense_n2", 256);
     let on_device = cuda.run(Digest::of(&job.model), &job, WALL * 3).await;
     assert_eq!(on_device.status, Status::Ok, "{}", on_device.detail());
-    let on_processor = runner(0).run(&job, WALL).await;
+    let on_processor = runner().run(&job, WALL).await;
     let gaps = on_device
         .p
         .iter()

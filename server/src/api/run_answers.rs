@@ -2,7 +2,7 @@
 //!
 //! Must never decide which of several answers counts: [`runners::record_run`] does.
 
-use domain::{ModelId, Probability, RoundId};
+use domain::{Probability, RoundId};
 use futures::future::join_all;
 
 use super::post_runner_results::Parsed;
@@ -12,7 +12,7 @@ use crate::db::Conn;
 use crate::models::{self, Model, RunEnd};
 use crate::predictions::{self, Submission};
 use crate::receipts::{self, Answer, Executed};
-use crate::runners::{self, Decided, Job, ModelResult, RunAnswer, Status};
+use crate::runners::{self, Decided, Job, RunAnswer, Status};
 
 /// A runner's call for a run.
 pub(super) struct Run<'a> {
@@ -130,7 +130,10 @@ fn submission(run: &Run<'_>, model: &Model, posted: Probability) -> Submission {
 async fn submit_all(app: &App, run: &Run<'_>, parsed: &mut [Parsed]) -> Result<(), Problem> {
     let round = run.round;
     let submissions = parsed.iter().map(|one| async {
-        let model = run.entries.iter().find(|entry| entry.id == one.result.model);
+        let model = run
+            .entries
+            .iter()
+            .find(|entry| entry.id == one.result.model);
         let (Some(model), Some(posted)) = (model, one.p) else {
             return None;
         };

@@ -271,6 +271,7 @@ fn not_begun(model: &Model, has_dataset: bool) -> Diagnosis {
         (Hosting::Hosted, ModelState::Active) => (Progress::None, "no dataset is published yet"),
         (Hosting::Hosted, ModelState::Checking) => (Progress::None, "the model is being checked"),
         (Hosting::Hosted, ModelState::Refused) => (Progress::None, "the model was refused"),
+        (Hosting::Hosted, ModelState::Paused) => (Progress::None, "the model is paused"),
         (Hosting::Hosted, ModelState::Retired) => (Progress::None, "the model is retired"),
     };
     Diagnosis {

@@ -38,8 +38,9 @@ pub use comparison::{
     Comparison, ComparisonState, Disagreement, Sample, ShownSample, counts, disagreements, samples,
 };
 pub use job::{Features, Job, JobKind, JobModel, ModelResult, Runner, Status};
-pub use runs::{Decided, RunAnswer, first_answers, is_overdue, record_run, sample_run, sweep,
-    without_result,};
+pub use runs::{
+    Decided, RunAnswer, first_answers, is_overdue, record_run, sample_run, sweep, without_result,
+};
 pub use sample::choose;
 pub use verdict::{DENSE_TOLERANCE, DEVICE_TOLERANCE};
 

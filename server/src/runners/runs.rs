@@ -316,7 +316,11 @@ async fn compare(
             let own = answers.iter().position(|one| one.runner == runner);
             let right = [Some(first), own].into_iter().flatten();
             let mut right = right.filter(|at| !losers.contains(at));
-            (ComparisonState::Settled, right.next().unwrap_or(winner), losers)
+            (
+                ComparisonState::Settled,
+                right.next().unwrap_or(winner),
+                losers,
+            )
         }
     };
     for loser in &losers {

@@ -15,9 +15,8 @@ use utoipa::ToSchema;
 
 pub(super) use documented::{
     BodyProblems, KeyProblems, LeaseProblems, ModelNameProblems, NotYetResolved,
-    PredictionProblems, QueryProblems, RunnerProblems, UnknownDataset, UnknownModel, UnknownReceipt,
-    UnknownRound,
-    UnknownTournament, add_common,
+    PredictionProblems, QueryProblems, RunnerProblems, UnknownDataset, UnknownModel,
+    UnknownReceipt, UnknownRound, UnknownTournament, add_common,
 };
 
 /// A refusal on its way out. Boxed, so that a `Result` stays small.

@@ -1,7 +1,7 @@
 //! Every page on a fresh server and on one with rounds behind it.
 
-mod feeds;
 mod diagnostics;
+mod feeds;
 mod model;
 mod published;
 mod runners;

@@ -133,7 +133,7 @@ impl LiveFeeds {
         &self,
         parts: &mut JoinSet<()>,
         db: &Db,
-        clock: &WallClock,
+        clock: &MarketClock,
         stop: &CancellationToken,
     ) -> reqwest::Result<()> {
         let http = source::client()?;
