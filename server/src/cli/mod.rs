@@ -16,6 +16,8 @@ mod score;
 mod serve;
 mod settle;
 mod settler;
+#[cfg(test)]
+mod source_round_tests;
 mod verify;
 mod verify_run;
 

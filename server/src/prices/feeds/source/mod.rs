@@ -13,8 +13,6 @@ mod fetch;
 #[cfg(test)]
 mod poll_tests;
 #[cfg(test)]
-mod round_tests;
-#[cfg(test)]
 pub(crate) mod weather_fixture;
 
 use std::sync::Arc;
@@ -45,13 +43,13 @@ const AHEAD_US: i64 = 5 * SECOND_US;
 const AFTER_FAILURE: Duration = Duration::from_millis(500);
 
 /// One source that is followed.
-pub(in crate::prices::feeds) struct Source {
-    pub(in crate::prices::feeds) settings: SourceSettings,
-    pub(in crate::prices::feeds) patience: Patience,
-    pub(in crate::prices::feeds) db: Db,
-    pub(in crate::prices::feeds) clock: WallClock,
-    pub(in crate::prices::feeds) board: Arc<Board>,
-    pub(in crate::prices::feeds) http: reqwest::Client,
+pub(crate) struct Source {
+    pub(crate) settings: SourceSettings,
+    pub(crate) patience: Patience,
+    pub(crate) db: Db,
+    pub(crate) clock: WallClock,
+    pub(crate) board: Arc<Board>,
+    pub(crate) http: reqwest::Client,
 }
 
 impl Source {
@@ -75,7 +73,7 @@ impl Source {
     }
 
     /// Shows what an earlier run observed last.
-    pub(super) async fn resume(&self) {
+    pub(crate) async fn resume(&self) {
         let now_us = self.clock.now_us();
         let newest = async {
             let mut conn = self.db.read().await?;
@@ -88,7 +86,7 @@ impl Source {
     }
 
     /// One poll: asks until there is a usable answer or the retries are spent.
-    pub(super) async fn poll(&self, dice: &mut StdRng) {
+    pub(crate) async fn poll(&self, dice: &mut StdRng) {
         let name = &self.settings.name;
         for failures in 1..=self.settings.retries + 1 {
             self.board.sources().ask(name);

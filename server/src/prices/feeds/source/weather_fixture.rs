@@ -136,7 +136,7 @@ pub(crate) fn feeds_file(address: &str) -> String {
 }
 
 /// The example's source at `address`, not started, with a board of its own.
-pub(in crate::prices::feeds) fn source(db: &Db, clock: &WallClock, address: &str) -> Source {
+pub(crate) fn source(db: &Db, clock: &WallClock, address: &str) -> Source {
     let feeds = FeedSettings::parse(&feeds_file(address)).expect("a feeds file");
     let settings: SourceSettings = feeds.sources[0].clone();
     Source {

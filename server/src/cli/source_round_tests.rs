@@ -1,4 +1,5 @@
-//! Whole rounds on a source through the jobs of the server, the clock moved by hand.
+//! Whole rounds on a numeric source through the jobs and pages that `serve` runs, the clock moved by
+//! hand.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,20 +12,20 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tower::ServiceExt;
 
-use super::weather_fixture::{Weather, dice, source};
-use super::{Source, decode};
 use crate::app::{App, Parts};
 use crate::chain::testing::{deployment, head};
 use crate::db::Db;
 use crate::db::testing::{each_database, sqlite};
 use crate::predictions::{self, ReceiptSigner, Submission};
 use crate::prices::evidence::{Record, hash};
+use crate::prices::feeds::source::weather_fixture::{Weather, dice, source};
+use crate::prices::feeds::source::{Source, decode};
 use crate::prices::{self, Evidence, Resolution, rule};
 use crate::releases::Releases;
 use crate::settings::ServeSettings;
 use crate::{accounts, jobs, models, rounds};
 
-const TOURNAMENT: &str = include_str!("berlin-temperature-1h.toml");
+const TOURNAMENT: &str = include_str!("../prices/feeds/source/berlin-temperature-1h.toml");
 const NOON: i64 = 1_709_640_000 * SECOND_US;
 const END: i64 = NOON + 3_600 * SECOND_US;
 const ROUND: &str = "berlin-temperature-1h-20240305T1200Z";
