@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use domain::{SourceId, WallClock};
+use domain::{SourceId, MarketClock};
 
 use super::settings::SourceSettings;
 use crate::prices::observations::{Kept, Observation};
@@ -117,7 +117,7 @@ impl SourceBoard {
 
     /// The moment of an answer. Evidence waits for [`SourceBoard::written`] or
     /// [`SourceBoard::failed`] from here on.
-    pub(super) fn stamp(&self, source: &SourceId, clock: &WallClock) -> i64 {
+    pub(super) fn stamp(&self, source: &SourceId, clock: &MarketClock) -> i64 {
         let mut entries = self.entries();
         let now_us = clock.now_us();
         if let Some(entry) = entries.get_mut(source) {

@@ -18,7 +18,7 @@ pub(crate) mod weather_fixture;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::WallClock;
+use domain::MarketClock;
 use domain::timestamp::{SECOND_US, rfc3339};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -47,7 +47,7 @@ pub(crate) struct Source {
     pub(crate) settings: SourceSettings,
     pub(crate) patience: Patience,
     pub(crate) db: Db,
-    pub(crate) clock: WallClock,
+    pub(crate) clock: MarketClock,
     pub(crate) board: Arc<Board>,
     pub(crate) http: reqwest::Client,
 }
