@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use domain::WallClock;
+use domain::{MarketClock, WallClock};
 use domain::timestamp::SECOND_US;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -143,7 +143,7 @@ pub(crate) fn source(db: &Db, clock: &WallClock, address: &str) -> Source {
         settings,
         patience: feeds.patience,
         db: db.clone(),
-        clock: clock.clone(),
+        clock: MarketClock::live(clock.clone()),
         board: Arc::new(Board::new(&feeds)),
         http: client().expect("a client"),
     }
