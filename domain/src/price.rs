@@ -114,6 +114,23 @@ impl Quantity {
     pub fn units(self) -> i64 {
         self.0
     }
+
+    /// As a float, for candles; exact to the unit below 2^53 units.
+    #[must_use]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "volumes are far below 2^53 units"
+    )]
+    pub fn to_f64(self) -> f64 {
+        self.0 as f64 / 1e8
+    }
+}
+
+impl std::iter::Sum for Quantity {
+    /// Saturates: nothing that is traded comes near.
+    fn sum<I: Iterator<Item = Self>>(quantities: I) -> Self {
+        quantities.fold(Self::ZERO, |sum, one| Self(sum.0.saturating_add(one.0)))
+    }
 }
 
 /// A decimal without sign or exponent in units of 1e-8, and whether digits that are not zero were

@@ -113,11 +113,7 @@ pub(super) async fn get_feeds(State(app): State<Arc<App>>) -> Result<Json<FeedsB
     };
     let venues = board.venues();
     let mut conn = app.db.read().await?;
-    let mut gaps = Vec::new();
-    for asset in prices::assets_of(&venues) {
-        gaps.extend(prices::gaps(&mut conn, &asset, (now_us - GAPS_US, i64::MAX)).await?);
-    }
-    gaps.sort_by_key(|gap| std::cmp::Reverse(gap.found_us));
+    let gaps = prices::gaps_since(&mut conn, &venues, now_us - GAPS_US).await?;
     Ok(Json(FeedsBody {
         now_us,
         is_live: true,

@@ -13,8 +13,8 @@ use crate::wall::pause;
 
 /// Enough for the largest of the contracts.
 const GAS_LIMIT: u64 = 8_000_000;
-/// Waiting for a transaction ends here.
-const LIMIT: Duration = Duration::from_secs(60);
+/// Waiting for a transaction ends here: many blocks of any chain.
+const LIMIT: Duration = Duration::from_secs(300);
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -29,6 +29,32 @@ pub struct DeployKeys {
     pub operator: Key,
     /// May veto and pause.
     pub guardian: Key,
+}
+
+impl DeployKeys {
+    /// Who deploys, and for whom.
+    #[must_use]
+    pub fn roles(&self) -> Roles {
+        Roles {
+            owner: self.owner.clone(),
+            operator: self.operator.clone(),
+            committer: self.committer.address(),
+            guardian: self.guardian.address(),
+        }
+    }
+}
+
+/// What a deployment needs of each role: only two of the keys sign it.
+#[derive(Clone, Debug)]
+pub struct Roles {
+    /// See [`DeployKeys`].
+    pub owner: Key,
+    /// See [`DeployKeys`].
+    pub operator: Key,
+    /// See [`DeployKeys`].
+    pub committer: Address,
+    /// See [`DeployKeys`].
+    pub guardian: Address,
 }
 
 /// Parameters of the vault; seconds, and units of 1e-9 token.
@@ -50,6 +76,8 @@ pub struct DeploySettings {
     pub minimum_deposit: u64,
     /// The development token's supply, units.
     pub supply: u64,
+    /// The stake token, where it exists; else the development token is made.
+    pub token: Option<Address>,
 }
 
 impl DeploySettings {
@@ -65,6 +93,19 @@ impl DeploySettings {
             bond: 1_000_000_000_000,
             minimum_deposit: 1_000_000_000,
             supply: 1_000_000_000_000_000_000,
+            token: None,
+        }
+    }
+
+    /// The durations that the protocol names, for a real chain.
+    #[must_use]
+    pub fn protocol() -> Self {
+        Self {
+            window_s: 2 * 3_600,
+            settle_by_s: 12 * 3_600,
+            delay_s: 24 * 3_600,
+            margin_s: 3_600,
+            ..Self::demo()
         }
     }
 }
@@ -118,6 +159,18 @@ pub async fn fitting_deployment(
     Ok(Some(stored))
 }
 
+/// What an operator must hold to propose, wei, and what it holds.
+///
+/// # Errors
+/// When the node does not answer.
+pub async fn bond_held(chain: &Chain, made: &Deployment) -> Result<(U256, U256), ChainError> {
+    let held = ForeToken::balanceOfCall {
+        account: made.operator,
+    };
+    let bond = U256::from(made.bond).saturating_mul(U256::from(WEI_PER_UNIT));
+    Ok((bond, chain.view(made.token, &held, None).await?))
+}
+
 /// The contracts of this installation: those it has, or new ones. Tournaments that the registry
 /// does not know are registered. Somebody must mine meanwhile.
 ///
@@ -126,18 +179,18 @@ pub async fn fitting_deployment(
 pub async fn deploy(
     db: &Db,
     chain: &Chain,
-    keys: &DeployKeys,
+    roles: &Roles,
     settings: &DeploySettings,
     tournaments: &[NewTournament],
 ) -> Result<Deployment, ChainError> {
     let stored = fitting_deployment(&mut *db.read().await?, chain).await?;
     if let Some(stored) = stored {
-        register(chain, keys, &stored, tournaments).await?;
+        register(chain, roles, &stored, tournaments).await?;
         return Ok(stored);
     }
-    let made = make(chain, keys, settings).await?;
-    register(chain, keys, &made, tournaments).await?;
-    lend_bond(chain, keys, &made).await?;
+    let made = make(chain, roles, settings).await?;
+    register(chain, roles, &made, tournaments).await?;
+    lend_bond(chain, roles, &made).await?;
     let mut tx = db.begin().await?;
     set_deployment(&mut tx, &made).await?;
     tx.commit().await?;
@@ -146,14 +199,18 @@ pub async fn deploy(
 
 async fn make(
     chain: &Chain,
-    keys: &DeployKeys,
+    roles: &Roles,
     settings: &DeploySettings,
 ) -> Result<Deployment, ChainError> {
-    let owner = keys.owner.address();
+    let owner = roles.owner.address();
     let first = chain.nonce(owner, false).await?;
     let deployed_block = chain.latest().await?.number;
-    let [token, registry, fault_proof, vault] =
-        [0, 1, 2, 3].map(|offset: u64| owner.create(first.saturating_add(offset)));
+    let supply = U256::from(settings.supply).saturating_mul(U256::from(WEI_PER_UNIT));
+    // Addresses follow from the sender's numbers: the token takes the first one where it is made.
+    let offset = u64::from(settings.token.is_none());
+    let token = settings.token.unwrap_or_else(|| owner.create(first));
+    let [registry, fault_proof, vault] =
+        [0, 1, 2].map(|place: u64| owner.create(first.saturating_add(offset + place)));
     let made = Deployment {
         chain_id: chain.chain_id(),
         token,
@@ -167,21 +224,21 @@ async fn make(
         idle_limit_s: i64::from(settings.idle_limit_s),
         bond: settings.bond,
         minimum_deposit: settings.minimum_deposit,
-        committer: keys.committer.address(),
-        operator: keys.operator.address(),
-        guardian: keys.guardian.address(),
+        committer: roles.committer,
+        operator: roles.operator.address(),
+        guardian: roles.guardian,
         owner,
     };
-    let supply = U256::from(settings.supply).saturating_mul(U256::from(WEI_PER_UNIT));
+    let new_token =
+        (settings.token.is_none()).then(|| contracts::deploy::fore_token(owner, supply));
     let codes = [
-        contracts::deploy::fore_token(owner, supply),
         contracts::deploy::round_registry(owner, made.committer),
         contracts::deploy::fault_proof(),
         contracts::deploy::stake_vault(vault_settings(&made, fault_proof, settings)),
     ];
-    let mut sender = Sender::new(chain, &keys.owner).await?;
+    let mut sender = Sender::new(chain, &roles.owner).await?;
     let mut sent = Vec::new();
-    for code in codes {
+    for code in new_token.into_iter().chain(codes) {
         sent.push(sender.send(None, code).await?);
     }
     for tx_hash in sent {
@@ -211,11 +268,11 @@ fn vault_settings(made: &Deployment, fault_proof: Address, settings: &DeploySett
 
 async fn register(
     chain: &Chain,
-    keys: &DeployKeys,
+    roles: &Roles,
     made: &Deployment,
     tournaments: &[NewTournament],
 ) -> Result<(), ChainError> {
-    let mut sender = Sender::new(chain, &keys.owner).await?;
+    let mut sender = Sender::new(chain, &roles.owner).await?;
     let mut sent = Vec::new();
     for tournament in tournaments {
         let known = RoundRegistry::tournamentOfCall {
@@ -248,26 +305,34 @@ async fn register(
     Ok(())
 }
 
-/// The operator locks a bond with every proposal: it gets two of them and lets the vault take them.
-async fn lend_bond(chain: &Chain, keys: &DeployKeys, made: &Deployment) -> Result<(), ChainError> {
+/// The operator locks a bond with every proposal: it gets two of them, where the owner has as much,
+/// and lets the vault take them.
+async fn lend_bond(chain: &Chain, roles: &Roles, made: &Deployment) -> Result<(), ChainError> {
     let bonds = U256::from(made.bond).saturating_mul(U256::from(WEI_PER_UNIT));
+    let two = bonds.saturating_mul(U256::from(2_u64));
+    let held = ForeToken::balanceOfCall {
+        account: made.owner,
+    };
+    let is_rich = chain.view(made.token, &held, None).await? >= two;
     let transfer = ForeToken::transferCall {
         to: made.operator,
-        value: bonds.saturating_mul(U256::from(2_u64)),
+        value: two,
     };
     let approve = ForeToken::approveCall {
         spender: made.vault,
         value: U256::MAX,
     };
-    let lent = Sender::new(chain, &keys.owner)
-        .await?
-        .send(Some(made.token), transfer.abi_encode().into())
-        .await?;
-    let allowed = Sender::new(chain, &keys.operator)
+    if is_rich {
+        let lent = Sender::new(chain, &roles.owner)
+            .await?
+            .send(Some(made.token), transfer.abi_encode().into())
+            .await?;
+        mined(chain, lent, "the operator's bond").await?;
+    }
+    let allowed = Sender::new(chain, &roles.operator)
         .await?
         .send(Some(made.token), approve.abi_encode().into())
         .await?;
-    mined(chain, lent, "the operator's bond").await?;
     mined(chain, allowed, "the operator's allowance").await?;
     Ok(())
 }

@@ -29,7 +29,9 @@ use crate::db::{self, Conn};
 
 pub use alloy::primitives::{Address as ChainAddress, B256, Bytes, U256};
 pub use call::call_and_wait;
-pub use deploy::{DeployKeys, DeploySettings, NewTournament, deploy, fitting_deployment};
+pub use deploy::{
+    DeployKeys, DeploySettings, NewTournament, Roles, bond_held, deploy, fitting_deployment,
+};
 pub use event::{Event, Said};
 pub use logs::{Logged, read_logs};
 pub use revert::Revert;

@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use domain::WallClock;
 use rand::TryRng;
 
+use super::deploy::DeployArgs;
 use super::{DataArgs, Ended, print, refuse};
 use crate::accounts::{self, Scope};
 use crate::{chain, rounds, settlement};
@@ -25,6 +26,8 @@ enum AdminCommand {
     /// API keys
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Make the contracts on a chain and register the tournaments; again: register new ones
+    Deploy(DeployArgs),
     /// End a halt, after a fresh comparison of ledger and chain
     Resume {
         /// Why it is right to go on; stored
@@ -73,6 +76,7 @@ pub(super) async fn run(args: AdminArgs) -> anyhow::Result<Ended> {
             scopes,
             data,
         }) => create_key(now_us, &account, &scopes, &data).await,
+        AdminCommand::Deploy(args) => super::deploy::run(args).await,
         AdminCommand::Resume { reason, data } => resume(now_us, &reason, &data).await,
     }
 }
@@ -89,7 +93,7 @@ async fn create_tournament(
     match rounds::enter(&mut tx, now_us, &text).await {
         Ok(entered) => {
             if let Some(deployment) = chain::deployment(&mut tx).await? {
-                let misfits = settlement::misfits(&entered.tournament, &deployment);
+                let misfits = settlement::misfits(&entered.tournament, (&deployment).into());
                 if !misfits.is_empty() {
                     return Ok(refuse(&misfits.join("\n")));
                 }

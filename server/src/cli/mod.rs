@@ -4,11 +4,13 @@
 mod admin;
 mod check;
 mod dataset;
+mod deploy;
 mod exit;
 mod feeds;
 mod guardian;
 mod input;
 mod resolve;
+mod role_key;
 mod score;
 mod serve;
 mod settle;

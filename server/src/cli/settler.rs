@@ -1,13 +1,14 @@
 //! `foretoken settler`: everything that signs for the chain, in a process of its own.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
 
+use super::role_key::role_key;
 use super::{DataArgs, Ended};
 use crate::app::stop_on_signal;
-use crate::chain::{self, Key};
+use crate::chain;
 use crate::record;
 use crate::settings::market_clock;
 use crate::settler::{self, SettlerKeys, SettlerSettings};
@@ -36,8 +37,8 @@ pub(super) async fn run(args: SettlerArgs) -> anyhow::Result<Ended> {
     let stop = stop_on_signal()?;
     let data = &args.data.data;
     let keys = SettlerKeys {
-        committer: key(data, "committer", "FORETOKEN_COMMITTER_KEY")?,
-        operator: key(data, "operator", "FORETOKEN_OPERATOR_KEY")?,
+        committer: role_key(data, "committer", "FORETOKEN_COMMITTER_KEY")?,
+        operator: role_key(data, "operator", "FORETOKEN_OPERATOR_KEY")?,
     };
     let db = args.data.open().await?;
     let market = market_clock(data)?;
@@ -63,22 +64,4 @@ pub(super) async fn run(args: SettlerArgs) -> anyhow::Result<Ended> {
     )
     .await?;
     Ok(Ended::Done)
-}
-
-/// A key from the environment, else from a file of the data folder that only its owner can read.
-fn key(data: &Path, role: &str, variable: &str) -> anyhow::Result<Key> {
-    let named = std::env::var(variable)
-        .ok()
-        .filter(|value| !value.is_empty());
-    let path = data.join("keys").join(format!("{role}.key"));
-    let text = match named {
-        Some(text) => text,
-        None => std::fs::read_to_string(&path).with_context(|| {
-            format!(
-                "no {role} key: set {variable} or write it to {}",
-                path.display()
-            )
-        })?,
-    };
-    Key::from_hex(text.trim()).with_context(|| format!("the {role} key is no key"))
 }

@@ -217,7 +217,14 @@ async fn deploy(
     ] {
         anvil::give_gas(chain, key.address()).await?;
     }
-    Ok(chain::deploy(db, chain, &roles, &DeploySettings::demo(), &tournaments).await?)
+    Ok(chain::deploy(
+        db,
+        chain,
+        &roles.roles(),
+        &DeploySettings::demo(),
+        &tournaments,
+    )
+    .await?)
 }
 
 /// Development keys, all from one secret of the data folder.

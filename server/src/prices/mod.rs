@@ -386,9 +386,25 @@ pub async fn gaps(conn: &mut Conn, asset: &str, span: (i64, i64)) -> Result<Vec<
     store::feeds::gaps(conn, asset, span).await
 }
 
+/// The gaps since `from_us` of all assets that `venues` trade, newest first.
+///
+/// # Errors
+/// Database errors, broken rows.
+pub async fn gaps_since(
+    conn: &mut Conn,
+    venues: &[VenueStatus],
+    from_us: i64,
+) -> Result<Vec<Gap>, PriceError> {
+    let mut found = Vec::new();
+    for asset in assets_of(venues) {
+        found.extend(gaps(conn, &asset, (from_us, i64::MAX)).await?);
+    }
+    found.sort_by_key(|gap| std::cmp::Reverse(gap.found_us));
+    Ok(found)
+}
+
 /// The assets that live feeds follow, by name.
-#[must_use]
-pub fn assets_of(venues: &[VenueStatus]) -> BTreeSet<String> {
+fn assets_of(venues: &[VenueStatus]) -> BTreeSet<String> {
     let markets = venues.iter().flat_map(|venue| venue.markets.keys());
     markets.cloned().collect()
 }

@@ -69,21 +69,14 @@ pub(super) async fn insert_candles(
     Ok(())
 }
 
-/// Venues state at most eight digits, so this loses nothing and [`volume`] returns the same bits.
+/// Venues state at most eight digits, so this loses nothing: [`Quantity::to_f64`] returns the same
+/// bits.
 #[expect(
     clippy::cast_possible_truncation,
     reason = "a float to integer cast saturates"
 )]
 fn volume_units(volume: f64) -> i64 {
     (volume * 1e8).round_ties_even() as i64
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "volumes are far below 2^53 units"
-)]
-fn volume(units: i64) -> f64 {
-    units as f64 / 1e8
 }
 
 /// When the first trade of `venue` inside `after` (its start excluded) was received.
@@ -246,7 +239,7 @@ pub(super) async fn candles(
             high: price(row.try_get(2)?)?,
             low: price(row.try_get(3)?)?,
             close: price(row.try_get(4)?)?,
-            volume: volume(row.try_get(5)?),
+            volume: quantity(row.try_get(5)?)?.to_f64(),
         })
     };
     rows.iter().map(candle).collect()

@@ -68,7 +68,7 @@ pub use reconcile::{
 };
 pub use record::{BatchRecord, record, withdrawal_proof};
 pub use refusal::{backoff_us, refused};
-pub use timetable::{all_misfits, misfits, warn_of_misfits};
+pub use timetable::{VaultTimes, all_misfits, misfits, warn_of_misfits};
 pub use watch::{
     Closed, Counts, Holder, KeyState, OnItsWay, OpenCount, closed_intents, counts, holder, keys,
     note_balance, on_its_way, reconciliations,

@@ -77,11 +77,7 @@ pub(super) async fn page(State(app): State<Arc<App>>) -> Result<Html<String>, We
     let venues = app.feeds.as_ref().map(|board| board.venues());
     let venues = venues.unwrap_or_default();
     let mut conn = app.db.read().await?;
-    let mut gaps = Vec::new();
-    for asset in prices::assets_of(&venues) {
-        gaps.extend(prices::gaps(&mut conn, &asset, (now_us - GAPS_US, i64::MAX)).await?);
-    }
-    gaps.sort_by_key(|gap| std::cmp::Reverse(gap.found_us));
+    let mut gaps = prices::gaps_since(&mut conn, &venues, now_us - GAPS_US).await?;
     gaps.truncate(SHOWN_GAPS);
     let filter = RoundFilter {
         tournament: None,

@@ -142,8 +142,8 @@ impl World {
             rule_hash: entered.rule_hash.parse()?,
             a_ppm: entered.tournament.stake.a_ppm,
         }];
-        let deployment =
-            chain::deploy(&db, &chain, &keys, &settings(plan.window_s), &tournaments).await?;
+        let (roles, vault) = (keys.roles(), settings(plan.window_s));
+        let deployment = chain::deploy(&db, &chain, &roles, &vault, &tournaments).await?;
         let mut world = Self {
             wall,
             market,

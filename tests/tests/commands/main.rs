@@ -1,6 +1,7 @@
 //! Commands that cannot do what they are asked: each says what, why and what to do, and ends with
 //! the right exit code (1 could not, 2 input refused, 64 wrong usage).
 
+mod deploy;
 mod prices;
 mod score;
 

@@ -7,6 +7,7 @@ use domain::timestamp::{parse_rfc3339, rfc3339};
 
 use super::{DataArgs, Ended, print, refuse};
 use crate::prices::feeds::history::{self, Market};
+use crate::prices::feeds::live::settings::{FeedSettings, VenueSettings};
 use crate::prices::{self, Filled};
 use crate::settings::market_clock;
 
@@ -23,9 +24,9 @@ pub(super) struct BackfillArgs {
     /// The venue's name of the market: BTCUSDT, BTC-USD, BTC/USD
     #[arg(long)]
     symbol: String,
-    /// Whose candles these are here: btc or eth
+    /// Whose candles these are here: btc or eth; known for the markets that are followed by default
     #[arg(long, value_parser = asset)]
-    asset: Asset,
+    asset: Option<Asset>,
     /// Start of the first bar, RFC 3339
     #[arg(long, value_name = "RFC3339", value_parser = moment)]
     from: i64,
@@ -49,12 +50,9 @@ pub(super) async fn run(args: BackfillArgs) -> anyhow::Result<Ended> {
         )));
     }
     let span_us = args.from..args.to;
-    let rest = args.rest.clone();
-    let market = Market {
-        venue: args.venue,
-        symbol: args.symbol.clone(),
-        asset: args.asset,
-        rest: rest.unwrap_or_else(|| history::default_rest(args.venue).to_owned()),
+    let market = match market(&args)? {
+        Ok(market) => market,
+        Err(refusal) => return Ok(refuse(&refusal)),
     };
     let candles = match history::candles(&market, span_us.clone()).await {
         Err(error @ history::HistoryError::Span { .. }) => return Ok(refuse(&error.to_string())),
@@ -75,9 +73,35 @@ pub(super) async fn run(args: BackfillArgs) -> anyhow::Result<Ended> {
         )));
     }
     let db = args.data.open().await?;
-    let filled = prices::fill_candles(&db, args.asset, &candles).await;
+    let filled = prices::fill_candles(&db, market.asset, &candles).await;
     db.close().await;
     report(&filled?)
+}
+
+/// What is asked, and where; the refusal of a market whose asset nobody told.
+fn market(args: &BackfillArgs) -> anyhow::Result<Result<Market, String>> {
+    let public = FeedSettings::public_venues().map_err(anyhow::Error::msg)?;
+    let Some(venue) = public.venue(args.venue) else {
+        anyhow::bail!("{} is not in the program's feeds", args.venue.name());
+    };
+    let Some(asset) = args.asset.or_else(|| asset_of(venue, &args.symbol)) else {
+        return Ok(Err(format!(
+            "whose candles {} are is not known: say --asset btc or --asset eth",
+            args.symbol
+        )));
+    };
+    Ok(Ok(Market {
+        venue: args.venue,
+        symbol: args.symbol.clone(),
+        asset,
+        rest: args.rest.clone().unwrap_or_else(|| venue.rest.clone()),
+    }))
+}
+
+fn asset_of(venue: &VenueSettings, symbol: &str) -> Option<Asset> {
+    let mut markets = venue.markets.iter();
+    let (name, _) = markets.find(|(_, of_venue)| *of_venue == symbol)?;
+    asset(name).ok()
 }
 
 fn report(filled: &Filled) -> anyhow::Result<Ended> {
@@ -143,7 +167,7 @@ mod tests {
     async fn backfill(folder: &std::path::Path, rest: &str, more: &[&str]) -> Ended {
         let data = folder.display().to_string();
         let mut line = vec!["backfill", "--venue", "coinbase", "--symbol", "BTC-USD"];
-        line.extend(["--asset", "btc", "--data", &data, "--rest", rest]);
+        line.extend(["--data", &data, "--rest", rest]);
         line.extend(["--to", "2024-02-03T00:00:00Z"]);
         line.extend(more);
         let line = Line::try_parse_from(line).expect("a command");
@@ -171,6 +195,31 @@ mod tests {
         let mut conn = db.read().await.expect("a connection");
         let stored = prices::candles(&mut conn, "btc", 0, i64::MAX).await;
         assert_eq!(stored.expect("candles"), whole[..576]);
+    }
+
+    #[test]
+    fn a_market_that_is_not_followed_needs_its_asset() {
+        let line = |more: &[&str]| {
+            let mut line = vec!["x", "--venue", "kraken", "--data", "d"];
+            line.extend([
+                "--from",
+                "2024-02-01T00:00:00Z",
+                "--to",
+                "2024-02-02T00:00:00Z",
+            ]);
+            line.extend(more);
+            let line = Line::try_parse_from(line).expect("a command");
+            market(&line.args).expect("the program's feeds")
+        };
+        let known = line(&["--symbol", "ETH/USD"]).expect("known");
+        assert_eq!(
+            (known.asset, known.symbol.as_str()),
+            (Asset::Eth, "ETH/USD")
+        );
+        let refusal = line(&["--symbol", "XBT/EUR"]).expect_err("unknown");
+        assert!(refusal.contains("--asset"), "{refusal}");
+        let told = line(&["--symbol", "XBT/EUR", "--asset", "btc"]);
+        assert_eq!(told.expect("told").asset, Asset::Btc);
     }
 
     #[derive(Parser)]

@@ -12,8 +12,8 @@ use serde_json::value::RawValue;
 
 use super::exact::Exact;
 use super::message::{
-    DecodeError, LONGEST_ANSWER, LONGEST_FRAME, Message, VenueCandle, VenueTrade, shortened,
-    text_of,
+    DecodeError, LONGEST_ANSWER, LONGEST_FRAME, Message, VenueCandle, VenueTrade, refusal,
+    shortened, text_of,
 };
 use super::protocol::Cursor;
 
@@ -106,8 +106,8 @@ fn stream_trade(trade: &Trade<'_>) -> Result<VenueTrade, DecodeError> {
     Ok(VenueTrade {
         symbol: trade.symbol.clone().into_owned(),
         trade_id: trade.trade_id,
-        price: trade.price.price().map_err(DecodeError::Malformed)?,
-        quantity: trade.quantity.quantity().map_err(DecodeError::Malformed)?,
+        price: trade.price.price()?,
+        quantity: trade.quantity.quantity()?,
         venue_time_us: epoch_us(trade.time)?,
     })
 }
@@ -141,14 +141,13 @@ struct OldTrade<'a> {
 /// Reads a page of old trades.
 pub(super) fn decode_trades(symbol: &str, answer: &[u8]) -> Result<Vec<VenueTrade>, DecodeError> {
     let text = text_of(answer, LONGEST_ANSWER)?;
-    let trades: Vec<OldTrade<'_>> =
-        serde_json::from_str(text).map_err(|e| refused(text).unwrap_or(DecodeError::json(&e)))?;
+    let trades: Vec<OldTrade<'_>> = serde_json::from_str(text).map_err(|e| refusal(text, &e))?;
     let trade = |old: &OldTrade<'_>| {
         Ok(VenueTrade {
             symbol: symbol.to_owned(),
             trade_id: old.id,
-            price: old.price.price().map_err(DecodeError::Malformed)?,
-            quantity: old.qty.quantity().map_err(DecodeError::Malformed)?,
+            price: old.price.price()?,
+            quantity: old.qty.quantity()?,
             venue_time_us: epoch_us(old.time)?,
         })
     };
@@ -193,17 +192,15 @@ struct Kline<'a>(
 /// Reads a page of bars.
 pub(super) fn decode_candles(answer: &[u8]) -> Result<Vec<VenueCandle>, DecodeError> {
     let text = text_of(answer, LONGEST_ANSWER)?;
-    let klines: Vec<Kline<'_>> =
-        serde_json::from_str(text).map_err(|e| refused(text).unwrap_or(DecodeError::json(&e)))?;
+    let klines: Vec<Kline<'_>> = serde_json::from_str(text).map_err(|e| refusal(text, &e))?;
     let candle = |kline: &Kline<'_>| {
-        let price = |exact: &Exact<'_>| exact.price().map_err(DecodeError::Malformed);
         Ok(VenueCandle {
             open_time_us: epoch_us(kline.0)?,
-            open: price(&kline.1)?,
-            high: price(&kline.2)?,
-            low: price(&kline.3)?,
-            close: price(&kline.4)?,
-            volume: kline.5.quantity().map_err(DecodeError::Malformed)?,
+            open: kline.1.price()?,
+            high: kline.2.price()?,
+            low: kline.3.price()?,
+            close: kline.4.price()?,
+            volume: kline.5.quantity()?,
         })
     };
     klines.iter().map(candle).collect()
@@ -220,13 +217,6 @@ pub(super) fn decode_time(answer: &[u8]) -> Result<i64, DecodeError> {
         server_time: i64,
     }
     let text = text_of(answer, LONGEST_ANSWER)?;
-    let time: Time =
-        serde_json::from_str(text).map_err(|e| refused(text).unwrap_or(DecodeError::json(&e)))?;
+    let time: Time = serde_json::from_str(text).map_err(|e| refusal(text, &e))?;
     epoch_us(time.server_time)
-}
-
-/// The error that an answer is, if it is one: `{"code":-1121,"msg":"Invalid symbol."}`.
-fn refused(text: &str) -> Option<DecodeError> {
-    let refusal: Refusal<'_> = serde_json::from_str(text).ok()?;
-    Some(DecodeError::Refused(shortened(&refusal.msg)))
 }

@@ -10,8 +10,8 @@ use serde::Deserialize;
 
 use super::exact::Exact;
 use super::message::{
-    DecodeError, LONGEST_ANSWER, LONGEST_FRAME, Message, VenueCandle, VenueTrade, shortened,
-    text_of,
+    DecodeError, LONGEST_ANSWER, LONGEST_FRAME, Message, VenueCandle, VenueTrade, refusal,
+    shortened, text_of,
 };
 use super::protocol::Cursor;
 
@@ -105,8 +105,8 @@ fn stream_trade(matched: &Match<'_>) -> Result<VenueTrade, DecodeError> {
     Ok(VenueTrade {
         symbol: matched.product_id.clone().into_owned(),
         trade_id: matched.trade_id,
-        price: matched.price.price().map_err(DecodeError::Malformed)?,
-        quantity: matched.size.quantity().map_err(DecodeError::Malformed)?,
+        price: matched.price.price()?,
+        quantity: matched.size.quantity()?,
         venue_time_us: moment(&matched.time)?,
     })
 }
@@ -138,14 +138,13 @@ struct OldTrade<'a> {
 /// Reads a page of old trades.
 pub(super) fn decode_trades(symbol: &str, answer: &[u8]) -> Result<Vec<VenueTrade>, DecodeError> {
     let text = text_of(answer, LONGEST_ANSWER)?;
-    let trades: Vec<OldTrade<'_>> =
-        serde_json::from_str(text).map_err(|e| refused(text).unwrap_or(DecodeError::json(&e)))?;
+    let trades: Vec<OldTrade<'_>> = serde_json::from_str(text).map_err(|e| refusal(text, &e))?;
     let trade = |old: &OldTrade<'_>| {
         Ok(VenueTrade {
             symbol: symbol.to_owned(),
             trade_id: old.trade_id,
-            price: old.price.price().map_err(DecodeError::Malformed)?,
-            quantity: old.size.quantity().map_err(DecodeError::Malformed)?,
+            price: old.price.price()?,
+            quantity: old.size.quantity()?,
             venue_time_us: moment(&old.time)?,
         })
     };
@@ -182,19 +181,17 @@ struct Bar<'a>(
 /// Reads a page of bars; Coinbase sends the newest first.
 pub(super) fn decode_candles(answer: &[u8]) -> Result<Vec<VenueCandle>, DecodeError> {
     let text = text_of(answer, LONGEST_ANSWER)?;
-    let bars: Vec<Bar<'_>> =
-        serde_json::from_str(text).map_err(|e| refused(text).unwrap_or(DecodeError::json(&e)))?;
+    let bars: Vec<Bar<'_>> = serde_json::from_str(text).map_err(|e| refusal(text, &e))?;
     let candle = |bar: &Bar<'_>| {
-        let price = |exact: &Exact<'_>| exact.price().map_err(DecodeError::Malformed);
         let open_time_us = bar.0.checked_mul(SECOND_US);
         Ok(VenueCandle {
             open_time_us: open_time_us
                 .ok_or_else(|| DecodeError::Malformed(format!("{} is not a time", bar.0)))?,
-            low: price(&bar.1)?,
-            high: price(&bar.2)?,
-            open: price(&bar.3)?,
-            close: price(&bar.4)?,
-            volume: bar.5.quantity().map_err(DecodeError::Malformed)?,
+            low: bar.1.price()?,
+            high: bar.2.price()?,
+            open: bar.3.price()?,
+            close: bar.4.price()?,
+            volume: bar.5.quantity()?,
         })
     };
     bars.iter().rev().map(candle).collect()
@@ -211,18 +208,6 @@ pub(super) fn decode_time(answer: &[u8]) -> Result<i64, DecodeError> {
         iso: Cow<'a, str>,
     }
     let text = text_of(answer, LONGEST_ANSWER)?;
-    let time: Time<'_> =
-        serde_json::from_str(text).map_err(|e| refused(text).unwrap_or(DecodeError::json(&e)))?;
+    let time: Time<'_> = serde_json::from_str(text).map_err(|e| refusal(text, &e))?;
     moment(&time.iso)
-}
-
-/// The error that an answer is, if it is one: `{"message":"NotFound"}`.
-fn refused(text: &str) -> Option<DecodeError> {
-    #[derive(Deserialize)]
-    struct Refusal<'a> {
-        #[serde(borrow)]
-        message: Cow<'a, str>,
-    }
-    let refusal: Refusal<'_> = serde_json::from_str(text).ok()?;
-    Some(DecodeError::Refused(shortened(&refusal.message)))
 }

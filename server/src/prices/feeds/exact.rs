@@ -9,6 +9,8 @@ use domain::{Price, Quantity};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use super::message::DecodeError;
+
 /// The longest number that a venue may send, bytes; real ones have under 30.
 const LONGEST: usize = 64;
 /// An exponent beyond this cannot give a price or a quantity of ours.
@@ -42,18 +44,20 @@ impl<'de: 'a, 'a> Deserialize<'de> for Exact<'a> {
 
 impl Exact<'_> {
     /// As a price.
-    pub(super) fn price(&self) -> Result<Price, String> {
-        self.0.parse().map_err(|error| format!("{error}"))
+    pub(super) fn price(&self) -> Result<Price, DecodeError> {
+        let price = self.0.parse::<Price>();
+        price.map_err(|error| DecodeError::Malformed(error.to_string()))
     }
 
     /// As a traded amount, cut to eight digits.
-    pub(super) fn quantity(&self) -> Result<Quantity, String> {
-        Quantity::from_text_floored(&self.0).map_err(|error| error.to_string())
+    pub(super) fn quantity(&self) -> Result<Quantity, DecodeError> {
+        let quantity = Quantity::from_text_floored(&self.0);
+        quantity.map_err(|error| DecodeError::Malformed(error.to_string()))
     }
 
     /// As a moment: seconds since the epoch with a fraction, floored to microseconds.
-    pub(super) fn seconds_as_us(&self) -> Result<i64, String> {
-        let bad = || format!("{:?} is not a time in seconds", self.0);
+    pub(super) fn seconds_as_us(&self) -> Result<i64, DecodeError> {
+        let bad = || DecodeError::Malformed(format!("{:?} is not a time in seconds", self.0));
         let (whole, fraction) = self.0.split_once('.').unwrap_or((&self.0, ""));
         let kept = fraction.get(..6).unwrap_or(fraction);
         format!("{whole}{kept:0<6}").parse().map_err(|_| bad())

@@ -8,12 +8,11 @@ use std::time::Duration;
 use datasets::candle::BAR_US;
 use datasets::{Asset, Candle, CandleSeries, DatasetError};
 use domain::Venue;
-use futures::StreamExt;
 use reqwest::{Client, StatusCode};
 use thiserror::Error;
 
-use super::message::{DecodeError, LONGEST_ANSWER, VenueCandle};
-use super::protocol::{candles_path, candles_per_page, decode_candles};
+use super::message::DecodeError;
+use super::rest::{self, bar_pages};
 use crate::wall::pause;
 
 /// Between two pages: far below what each venue allows from one address.
@@ -76,16 +75,6 @@ pub struct Market {
     pub rest: String,
 }
 
-/// The public REST interface of a venue.
-#[must_use]
-pub fn default_rest(venue: Venue) -> &'static str {
-    match venue {
-        Venue::Binance => "https://api.binance.com",
-        Venue::Coinbase => "https://api.exchange.coinbase.com",
-        Venue::Kraken => "https://api.kraken.com",
-    }
-}
-
 /// The candles of `market` that open in `span_us`, in rising order; bars may be missing, see
 /// [`gaps`].
 ///
@@ -95,28 +84,21 @@ pub async fn candles(market: &Market, span_us: Range<i64>) -> Result<Vec<Candle>
     admit(&span_us)?;
     let client = Client::builder().timeout(ANSWER_LIMIT).build();
     let client = client.map_err(|error| unreachable(market, "", &error))?;
-    let page_us = candles_per_page(market.venue) * BAR_US;
     let mut all = Vec::new();
-    let mut from_us = span_us.start;
-    while from_us < span_us.end {
-        let to_us = span_us.end.min(from_us.saturating_add(page_us));
-        let path = candles_path(market.venue, &market.symbol, from_us, to_us);
-        let answer = fetch(&client, market, &path).await?;
-        let page =
-            decode_candles(market.venue, &answer).map_err(|source| HistoryError::Answer {
-                venue: market.venue,
-                path,
-                source,
-            })?;
-        // A venue may answer more than was asked for, and the bar that has not closed.
-        let within = page
-            .iter()
-            .filter(|bar| (from_us..to_us).contains(&bar.open_time_us));
-        all.extend(within.map(candle));
-        from_us = to_us;
-        if from_us < span_us.end {
+    let pages = bar_pages(market.venue, &market.symbol, span_us);
+    for (number, page) in pages.enumerate() {
+        if number > 0 {
             pause(BETWEEN_PAGES).await;
         }
+        let answer = fetch(&client, market, &page.path).await?;
+        let bars = page
+            .decode(&answer)
+            .map_err(|source| HistoryError::Answer {
+                venue: market.venue,
+                path: page.path.clone(),
+                source,
+            })?;
+        all.extend(bars);
     }
     let series = CandleSeries::new(market.asset, all)?;
     Ok(series.as_slice().to_vec())
@@ -153,32 +135,13 @@ fn admit(span_us: &Range<i64>) -> Result<(), HistoryError> {
     })
 }
 
-fn candle(bar: &VenueCandle) -> Candle {
-    Candle {
-        open_time_us: bar.open_time_us,
-        open: bar.open,
-        high: bar.high,
-        low: bar.low,
-        close: bar.close,
-        volume: volume(bar.volume.units()),
-    }
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "as the stored volume is read: far below 2^53 units"
-)]
-fn volume(units: i64) -> f64 {
-    units as f64 / 1e8
-}
-
 /// One answer; what passes is tried again with growing pauses.
 async fn fetch(client: &Client, market: &Market, path: &str) -> Result<Vec<u8>, HistoryError> {
     let url = format!("{}{path}", market.rest.trim_end_matches('/'));
-    let mut rest = FIRST_PAUSE;
+    let mut wait = FIRST_PAUSE;
     let mut attempt = 1;
     loop {
-        let failure = match ask(client, &url).await {
+        let failure = match rest::read(client, &url).await {
             Ok((status, body)) if status.is_success() => return Ok(body),
             Ok((status, body)) => {
                 let said = String::from_utf8_lossy(&body);
@@ -195,25 +158,10 @@ async fn fetch(client: &Client, market: &Market, path: &str) -> Result<Vec<u8>, 
             return Err(unreachable(market, path, &failure));
         }
         tracing::info!(venue = market.venue.name(), failure, "asking again");
-        pause(rest).await;
-        rest *= 2;
+        pause(wait).await;
+        wait *= 2;
         attempt += 1;
     }
-}
-
-/// Reads at most one byte more than an answer may have; the decoder then refuses it.
-async fn ask(client: &Client, url: &str) -> reqwest::Result<(StatusCode, Vec<u8>)> {
-    let answer = client.get(url).send().await?;
-    let status = answer.status();
-    let mut body = Vec::new();
-    let mut chunks = answer.bytes_stream();
-    while let Some(chunk) = chunks.next().await {
-        body.extend_from_slice(&chunk?);
-        if body.len() > LONGEST_ANSWER {
-            break;
-        }
-    }
-    Ok((status, body))
 }
 
 fn unreachable(market: &Market, path: &str, reason: &impl ToString) -> HistoryError {

@@ -118,8 +118,8 @@ fn stream_trade(trade: &Trade<'_>) -> Result<VenueTrade, DecodeError> {
     Ok(VenueTrade {
         symbol: trade.symbol.clone().into_owned(),
         trade_id: trade.trade_id,
-        price: trade.price.price().map_err(DecodeError::Malformed)?,
-        quantity: trade.qty.quantity().map_err(DecodeError::Malformed)?,
+        price: trade.price.price()?,
+        quantity: trade.qty.quantity()?,
         venue_time_us,
     })
 }
@@ -159,9 +159,9 @@ pub(super) fn decode_trades(symbol: &str, answer: &[u8]) -> Result<Vec<VenueTrad
         Ok(VenueTrade {
             symbol: symbol.to_owned(),
             trade_id: old.6,
-            price: old.0.price().map_err(DecodeError::Malformed)?,
-            quantity: old.1.quantity().map_err(DecodeError::Malformed)?,
-            venue_time_us: old.2.seconds_as_us().map_err(DecodeError::Malformed)?,
+            price: old.0.price()?,
+            quantity: old.1.quantity()?,
+            venue_time_us: old.2.seconds_as_us()?,
         })
     };
     trades.iter().map(trade).collect()
@@ -202,16 +202,15 @@ struct Bar<'a>(
 pub(super) fn decode_candles(answer: &[u8]) -> Result<Vec<VenueCandle>, DecodeError> {
     let bars: Vec<Bar<'_>> = rows(text_of(answer, LONGEST_ANSWER)?)?;
     let candle = |bar: &Bar<'_>| {
-        let price = |exact: &Exact<'_>| exact.price().map_err(DecodeError::Malformed);
         let open_time_us = bar.0.checked_mul(SECOND_US);
         Ok(VenueCandle {
             open_time_us: open_time_us
                 .ok_or_else(|| DecodeError::Malformed(format!("{} is not a time", bar.0)))?,
-            open: price(&bar.1)?,
-            high: price(&bar.2)?,
-            low: price(&bar.3)?,
-            close: price(&bar.4)?,
-            volume: bar.6.quantity().map_err(DecodeError::Malformed)?,
+            open: bar.1.price()?,
+            high: bar.2.price()?,
+            low: bar.3.price()?,
+            close: bar.4.price()?,
+            volume: bar.6.quantity()?,
         })
     };
     bars.iter().map(candle).collect()

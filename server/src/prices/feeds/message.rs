@@ -2,7 +2,11 @@
 //!
 //! Owns the shapes that the decoders answer. Must never know a venue's own field names.
 
+use std::borrow::Cow;
+
+use datasets::Candle;
 use domain::{Price, Quantity};
+use serde::Deserialize;
 use thiserror::Error;
 
 /// The longest frame that is looked at, bytes. A subscription's snapshot has a few thousand.
@@ -69,6 +73,20 @@ impl DecodeError {
     }
 }
 
+/// What a JSON answer of REST is when it is not what was asked for: the venue's own error (`msg` at
+/// Binance, `message` at Coinbase), or something that nobody documents.
+pub(super) fn refusal(text: &str, error: &serde_json::Error) -> DecodeError {
+    #[derive(Deserialize)]
+    struct Refusal<'a> {
+        #[serde(alias = "message", borrow)]
+        msg: Cow<'a, str>,
+    }
+    serde_json::from_str::<Refusal<'_>>(text).map_or_else(
+        |_| DecodeError::json(error),
+        |said| DecodeError::Refused(shortened(&said.msg)),
+    )
+}
+
 /// A venue's text, short enough for a log line or a table.
 pub(super) fn shortened(text: &str) -> String {
     text.chars().take(120).collect()
@@ -100,4 +118,19 @@ pub struct VenueCandle {
     pub close: Price,
     /// Traded amount of the asset.
     pub volume: Quantity,
+}
+
+impl VenueCandle {
+    /// The bar as datasets know it.
+    #[must_use]
+    pub fn candle(&self) -> Candle {
+        Candle {
+            open_time_us: self.open_time_us,
+            open: self.open,
+            high: self.high,
+            low: self.low,
+            close: self.close,
+            volume: self.volume.to_f64(),
+        }
+    }
 }

@@ -14,6 +14,7 @@ mod binance;
 mod coinbase;
 mod exact;
 mod kraken;
+mod rest;
 
 #[cfg(test)]
 mod decode_tests;

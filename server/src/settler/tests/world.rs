@@ -73,10 +73,10 @@ impl World {
             delay_s: 1_060,
             ..DeploySettings::demo()
         };
-        let deployment = deploy(&db, &chain, &keys, &short, &tournaments)
+        let deployment = deploy(&db, &chain, &keys.roles(), &short, &tournaments)
             .await
             .expect("deploys");
-        let again = deploy(&db, &chain, &keys, &short, &tournaments)
+        let again = deploy(&db, &chain, &keys.roles(), &short, &tournaments)
             .await
             .expect("deploys");
         assert_eq!(deployment, again, "a second deployment is the first");

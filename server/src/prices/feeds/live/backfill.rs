@@ -6,8 +6,9 @@ use domain::Venue;
 
 use super::continuity::Known;
 use super::venue::Followed;
-use crate::prices::feeds::message::{LONGEST_ANSWER, VenueTrade, shortened};
+use crate::prices::feeds::message::{VenueTrade, shortened};
 use crate::prices::feeds::protocol::{self, Cursor};
+use crate::prices::feeds::rest;
 use crate::wall::pause;
 
 /// Pages of one back-fill at most: hours of trades. A longer absence has voided its rounds already.
@@ -76,7 +77,7 @@ async fn one_page(
     protocol::decode_trades(venue, symbol, &body).map_err(|error| format!("{path}: {error}"))
 }
 
-/// One REST answer, at most [`LONGEST_ANSWER`] bytes and within the venue's patience.
+/// One REST answer within the venue's patience.
 ///
 /// # Errors
 /// Whatever went wrong, for people.
@@ -93,15 +94,7 @@ pub(super) async fn get(followed: &Followed, path: &str) -> Result<Vec<u8>, Stri
 
 async fn fetch(http: &reqwest::Client, url: &str) -> Result<Vec<u8>, String> {
     let short = |error: reqwest::Error| shortened(&error.without_url().to_string());
-    let mut answer = http.get(url).send().await.map_err(short)?;
-    let status = answer.status();
-    let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(short)? {
-        if body.len() + chunk.len() > LONGEST_ANSWER {
-            return Err(format!("the answer has over {LONGEST_ANSWER} bytes"));
-        }
-        body.extend_from_slice(&chunk);
-    }
+    let (status, body) = rest::read(http, url).await.map_err(short)?;
     if !status.is_success() {
         let said = shortened(&String::from_utf8_lossy(&body));
         return Err(format!("status {status}: {said}"));

@@ -8,15 +8,14 @@ use std::time::Duration;
 use datasets::Candle;
 use datasets::candle::BAR_US;
 use datasets::features::BARS_NEEDED;
-use domain::Venue;
 use domain::timestamp::{SECOND_US, rfc3339};
+use domain::{Quantity, Venue};
 use tokio_util::sync::CancellationToken;
 
 use super::backfill::get;
 use super::venue::Followed;
 use crate::db::Db;
-use crate::prices::feeds::message::VenueCandle;
-use crate::prices::feeds::protocol;
+use crate::prices::feeds::rest::bar_pages;
 use crate::prices::{PriceError, Tick, candles, gaps, insert_candles, trades_of_venue};
 use crate::wall::pause;
 
@@ -127,16 +126,14 @@ async fn from_trades(db: &Db, asset: &str, open_us: i64) -> Result<Option<Candle
 /// The bar of trades in order; none of no trades.
 pub(super) fn candle(open_us: i64, trades: &[Tick]) -> Option<Candle> {
     let prices = || trades.iter().map(|tick| tick.price);
-    let volume: i64 = trades
-        .iter()
-        .fold(0, |sum, tick| sum.saturating_add(tick.quantity.units()));
+    let volume = trades.iter().map(|tick| tick.quantity).sum::<Quantity>();
     Some(Candle {
         open_time_us: open_us,
         open: prices().next()?,
         high: prices().max()?,
         low: prices().min()?,
         close: prices().next_back()?,
-        volume: as_volume(volume),
+        volume: volume.to_f64(),
     })
 }
 
@@ -147,17 +144,10 @@ async fn ask(
 ) -> Result<Vec<Candle>, String> {
     let venue = followed.venue();
     let mut found = Vec::new();
-    let mut page_us = from_us;
-    while page_us < to_us {
-        let page_end_us = to_us.min(page_us + protocol::candles_per_page(venue) * BAR_US);
-        let path = protocol::candles_path(venue, symbol, page_us, page_end_us);
-        let body = get(followed, &path).await?;
-        let bars =
-            protocol::decode_candles(venue, &body).map_err(|error| format!("{path}: {error}"))?;
-        let span = page_us..page_end_us;
-        let wanted = bars.iter().filter(|bar| span.contains(&bar.open_time_us));
-        found.extend(wanted.map(of_venue));
-        page_us = page_end_us;
+    for page in bar_pages(venue, symbol, from_us..to_us) {
+        let answer = get(followed, &page.path).await?;
+        let bars = page.decode(&answer);
+        found.extend(bars.map_err(|error| format!("{}: {error}", page.path))?);
     }
     let (from, to) = (rfc3339(from_us), rfc3339(to_us));
     tracing::info!(
@@ -169,25 +159,6 @@ async fn ask(
         "bars asked for"
     );
     Ok(found)
-}
-
-fn of_venue(bar: &VenueCandle) -> Candle {
-    Candle {
-        open_time_us: bar.open_time_us,
-        open: bar.open,
-        high: bar.high,
-        low: bar.low,
-        close: bar.close,
-        volume: as_volume(bar.volume.units()),
-    }
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "volumes are far below 2^53 units"
-)]
-fn as_volume(units: i64) -> f64 {
-    units as f64 / 1e8
 }
 
 async fn store(db: &Db, asset: &str, found: &[Candle]) -> Result<(), String> {
@@ -212,7 +183,7 @@ mod tests {
             price: price.parse::<domain::Price>().expect("a price"),
             venue_time_us: trade_id,
             receive_time_us: trade_id,
-            quantity: domain::Quantity::from_text_floored(quantity).expect("a quantity"),
+            quantity: Quantity::from_text_floored(quantity).expect("a quantity"),
         };
         let trades = [
             tick(1, "10", "0.1"),

@@ -106,6 +106,12 @@ impl FeedSettings {
         Ok(settings)
     }
 
+    /// One venue; none when it is not followed.
+    #[must_use]
+    pub fn venue(&self, venue: Venue) -> Option<&VenueSettings> {
+        self.venues.iter().find(|settings| settings.name == venue)
+    }
+
     fn check(&self) -> Result<(), String> {
         if self.venues.is_empty() {
             return Err("it names no [[venue]]".into());
