@@ -3,11 +3,12 @@
 //! Owns which rounds of a part become rows and what the columns are called. Must never make a row
 //! of a round that lacks a bar.
 
+use std::io::Cursor;
 use std::ops::Range;
 
 use domain::Direction;
 use domain::timestamp::compact_minute;
-use polars::prelude::{Column, DataFrame, ParquetWriter};
+use polars::prelude::{Column, DataFrame, ParquetReader, ParquetWriter, SerReader};
 
 use crate::candle::{Asset, BAR_US, CandleHistory};
 use crate::error::DatasetError;
@@ -134,6 +135,30 @@ pub fn to_parquet(asset: Asset, rows: &[Row]) -> Result<Vec<u8>, DatasetError> {
     let mut bytes = Vec::new();
     ParquetWriter::new(&mut bytes).finish(&mut frame)?;
     Ok(bytes)
+}
+
+/// The first rows of a file that [`to_parquet`] wrote, `most` at most: the named columns, float32,
+/// row by row.
+///
+/// # Errors
+/// [`DatasetError::Parquet`] for bytes or columns that are not as described,
+/// [`DatasetError::EmptyCell`] for a cell that holds nothing.
+pub fn first_features(
+    bytes: &[u8],
+    columns: &[&str],
+    most: usize,
+) -> Result<Vec<f32>, DatasetError> {
+    let frame = ParquetReader::new(Cursor::new(bytes))
+        .finish()?
+        .head(Some(most));
+    let mut features = vec![0.0; frame.height() * columns.len()];
+    for (place, name) in columns.iter().enumerate() {
+        let values = frame.column(name)?.f32()?;
+        for (row, value) in values.iter().enumerate() {
+            features[row * columns.len() + place] = value.ok_or_else(|| empty_cell(name))?;
+        }
+    }
+    Ok(features)
 }
 
 /// 1 for up, 0 for down.

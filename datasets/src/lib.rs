@@ -20,6 +20,7 @@ pub mod distributions;
 pub mod export;
 pub mod manifest;
 pub mod reference_models;
+pub mod row_file;
 pub mod version;
 
 mod columns;

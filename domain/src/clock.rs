@@ -124,6 +124,13 @@ impl MarketClock {
         Duration::from_secs_f64(left as f64 / self.speed / 1e6)
     }
 
+    /// A wall duration in market microseconds.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "short durations")]
+    pub fn market_us(&self, wall: Duration) -> i64 {
+        (wall.as_secs_f64() * self.speed * 1e6) as i64
+    }
+
     /// Market seconds per wall second.
     #[must_use]
     pub fn speed(&self) -> f64 {
@@ -150,6 +157,7 @@ mod tests {
         assert_eq!(market.now_us(), 110_000_000);
         assert_eq!(market.wall_until(170_000_000), Duration::from_secs(1));
         assert_eq!(market.wall_until(0), Duration::ZERO);
+        assert_eq!(market.market_us(Duration::from_millis(5)), 300_000);
     }
 
     #[test]

@@ -99,6 +99,10 @@ text_id!(
     /// An account: a person, a bot or the operator.
     AccountId, "account"
 );
+text_id!(
+    /// A numeric source that a feeds file describes, `berlin-temperature`.
+    SourceId, "source"
+);
 
 /// One round of one tournament: `btc-usd-5m-20240305T1200Z`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -6,6 +6,7 @@
 
 pub mod clock;
 pub mod id;
+pub mod origin;
 pub mod price;
 pub mod probability;
 pub mod round;
@@ -15,7 +16,8 @@ pub mod token;
 pub mod tournament;
 
 pub use clock::{MarketClock, WallClock};
-pub use id::{AccountId, IdError, ModelId, RoundId, TournamentId};
+pub use id::{AccountId, IdError, ModelId, RoundId, SourceId, TournamentId};
+pub use origin::{Origin, OriginError};
 pub use price::{Price, PriceError, Quantity, QuantityError};
 pub use probability::{Probability, ProbabilityError};
 pub use round::{Direction, Outcome, RoundState, ShownState};

@@ -133,6 +133,18 @@ impl std::iter::Sum for Quantity {
     }
 }
 
+/// A decimal with or without a minus sign in units of 1e-8; none when it is no such decimal or has
+/// digits beyond the eighth that are not zero. For numbers that are no prices, such as degrees.
+#[must_use]
+pub fn exact_units(text: &str) -> Option<i64> {
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => (-1, digits),
+        None => (1, text),
+    };
+    let (units, cut) = decimal_units(digits)?;
+    (!cut).then(|| sign * units)
+}
+
 /// A decimal without sign or exponent in units of 1e-8, and whether digits that are not zero were
 /// cut from its end.
 fn decimal_units(text: &str) -> Option<(i64, bool)> {
@@ -193,6 +205,16 @@ mod tests {
         assert_eq!(units("0"), Ok(0));
         assert!(units("-1").is_err());
         assert!(units("1e3").is_err());
+    }
+
+    #[test]
+    fn signed_decimals_lose_nothing() {
+        assert_eq!(exact_units("-3.25"), Some(-325_000_000));
+        assert_eq!(exact_units("0"), Some(0));
+        assert_eq!(exact_units("273.150000000"), Some(27_315_000_000));
+        for text in ["--1", "+1", "-", "1e3", "0.000000001", "99999999999"] {
+            assert_eq!(exact_units(text), None, "{text}");
+        }
     }
 
     #[test]

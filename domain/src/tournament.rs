@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::id::{IdError, RoundId, TournamentId};
+use crate::origin::Origin;
 use crate::timestamp::SECOND_US;
 use crate::token::TokenAmount;
 
@@ -60,6 +61,25 @@ pub struct Timetable {
     pub lock_before_s: i64,
     /// A round that is not proposed by this long after T is void.
     pub settle_by_s: i64,
+    /// Evidence closes at the latest this long after the interval. Of venues always 300; a source
+    /// may publish what it measured later than that.
+    #[serde(
+        default = "venues_evidence_s",
+        skip_serializing_if = "is_venues_evidence"
+    )]
+    pub evidence_after_s: i64,
+}
+
+/// What protocol.md §1 says for venues.
+const VENUES_EVIDENCE_S: i64 = 300;
+
+fn venues_evidence_s() -> i64 {
+    VENUES_EVIDENCE_S
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_venues_evidence(seconds: &i64) -> bool {
+    *seconds == VENUES_EVIDENCE_S
 }
 
 /// How trades become an outcome (protocol.md §1).
@@ -121,10 +141,10 @@ pub struct Tournament {
     pub name: String,
     /// Always `direction` here.
     pub kind: Kind,
-    /// The asset whose price decides: `btc` or `eth`.
+    /// The asset whose price decides: `btc` or `eth`; of a source, what it measures.
     pub asset: String,
-    /// Venues whose trades are evidence.
-    pub venues: Vec<Venue>,
+    /// Venues whose trades are evidence, or sources whose observations are.
+    pub venues: Vec<Origin>,
     /// When things happen.
     pub timetable: Timetable,
     /// How trades become an outcome.
@@ -152,6 +172,11 @@ pub struct TournamentError {
     pub rule: &'static str,
 }
 
+/// A day: later evidence would hold stakes for too long.
+const MOST_EVIDENCE_S: i64 = 86_400;
+/// What the settler needs between the end of the evidence and the last moment to propose.
+const LEAST_SETTLING_S: i64 = 300;
+
 impl Timetable {
     fn problem(&self) -> Option<&'static str> {
         let times = [
@@ -173,9 +198,13 @@ impl Timetable {
         if self.lock_before_s <= 0 {
             return Some("timetable.lock_before_s must be above 0");
         }
-        if self.settle_by_s < self.interval_s + 600 {
+        if !(1..=MOST_EVIDENCE_S).contains(&self.evidence_after_s) {
+            return Some("timetable.evidence_after_s must be 1 to 86400");
+        }
+        if self.settle_by_s < self.interval_s + self.evidence_after_s + LEAST_SETTLING_S {
             return Some(
-                "timetable.settle_by_s must be at least interval_s + 600, when evidence ends",
+                "timetable.settle_by_s must be at least interval_s + evidence_after_s (300 when \
+                 it is not named) + 300",
             );
         }
         None
@@ -194,6 +223,8 @@ impl Tournament {
             .iter()
             .collect::<std::collections::BTreeSet<_>>()
             .len();
+        let named = self.venues.iter();
+        let sources = named.filter(|origin| origin.source().is_some()).count();
         let problem = if let Some(rule) = self.timetable.problem() {
             Some(rule)
         } else if !(1..500_000).contains(&stake.a_ppm) {
@@ -211,6 +242,10 @@ impl Tournament {
             || venues < self.outcome.quorum
         {
             Some("venues must be different and at least outcome.quorum of them")
+        } else if sources > 0 && sources < venues {
+            Some("venues must be venues alone or sources alone")
+        } else if sources == 0 && self.timetable.evidence_after_s != VENUES_EVIDENCE_S {
+            Some("timetable.evidence_after_s is for sources; evidence of venues ends after 300 s")
         } else if self.outcome.min_samples > self.outcome.samples || self.outcome.min_samples == 0 {
             Some("1 <= outcome.min_samples <= outcome.samples must hold")
         } else if self.name.trim().is_empty() || self.name.len() > 100 {
@@ -224,6 +259,12 @@ impl Tournament {
                 rule,
             })
         })
+    }
+
+    /// Whether sources are its evidence, not venues.
+    #[must_use]
+    pub fn is_of_sources(&self) -> bool {
+        self.venues.iter().any(|origin| origin.source().is_some())
     }
 
     /// The round whose interval starts at `start_us`.
@@ -296,7 +337,7 @@ mod tests {
             name: "Bitcoin".into(),
             kind: Kind::Direction,
             asset: "btc".into(),
-            venues: Venue::ALL.to_vec(),
+            venues: Venue::ALL.map(Origin::from).to_vec(),
             timetable: Timetable {
                 interval_s: 300,
                 opens_before_s: 600,
@@ -305,6 +346,7 @@ mod tests {
                 deadline_before_s: 15,
                 lock_before_s: 10,
                 settle_by_s: 43_200,
+                evidence_after_s: VENUES_EVIDENCE_S,
             },
             outcome: OutcomeRule::default(),
             stake: StakeRule {
@@ -325,8 +367,30 @@ mod tests {
         late.timetable.deadline_before_s = 5;
         assert!(late.check().expect_err("order").rule.contains("deadline"));
         let mut twice = example();
-        twice.venues = vec![Venue::Kraken, Venue::Kraken];
+        twice.venues = vec![Venue::Kraken.into(), Venue::Kraken.into()];
         assert!(twice.check().expect_err("venues").rule.contains("venues"));
+    }
+
+    #[test]
+    fn sources_stand_alone_and_may_take_their_time() {
+        let source: Origin = "source:berlin-temperature".parse().expect("an origin");
+        let mut slow = example();
+        slow.timetable.evidence_after_s = 900;
+        let rule = slow.check().expect_err("venues do not").rule;
+        assert!(rule.contains("is for sources"), "{rule}");
+        slow.venues.push(source.clone());
+        let rule = slow.check().expect_err("mixed").rule;
+        assert!(rule.contains("sources alone"), "{rule}");
+        slow.venues = vec![source];
+        slow.outcome.quorum = 1;
+        assert_eq!(slow.check(), Ok(()));
+        slow.timetable.settle_by_s = 1_499;
+        assert!(
+            slow.check()
+                .expect_err("too soon")
+                .rule
+                .contains("settle_by_s")
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The local check: the same child, the same contract and the same limits as on a server, on rows
 //! that are known in advance. Answers a card for the model's author.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -11,6 +12,7 @@ use crate::limits::Limits;
 use crate::outcome::{Outcome, Reason, Status, TensorFacts};
 use crate::process::{Features, Job, ModelRunner, Task};
 use crate::runtime::Runtime;
+use crate::scan::ModelClass;
 
 /// Rows of a check.
 pub const ROWS: usize = 256;
@@ -23,10 +25,26 @@ pub(crate) const REPEATS: usize = 100;
 pub struct Card {
     pub accepted: bool,
     pub status: Status,
+    /// Absent, as everything that the scanner says, when it refused the model.
+    pub class: Option<ModelClass>,
     pub reasons: Vec<Reason>,
-    pub sha256: Digest,
+    /// Operators that are run and how often each.
+    pub ops: BTreeMap<String, usize>,
+    /// Version of the default operator set; absent when only others are imported.
+    pub opset: Option<i64>,
+    /// Version of every imported set; the default one is the empty text.
+    pub opsets: BTreeMap<String, i64>,
+    /// IR version of the upload.
+    pub ir: Option<i64>,
+    /// Numbers in constants and trees.
+    pub params: Option<u64>,
+    /// Multiply-adds, or what takes as long, for one row.
+    pub cost_per_row: Option<u64>,
+    /// Of the uploaded bytes.
+    pub digest: Digest,
+    /// Of the file that is run.
+    pub canonical_digest: Option<Digest>,
     pub bytes: usize,
-    pub opset: Option<u32>,
     pub inputs: Vec<TensorFacts>,
     pub outputs: Vec<TensorFacts>,
     /// Rows and columns of the check's features.
@@ -35,19 +53,21 @@ pub struct Card {
     /// The lowest and the highest answer; absent when there was none.
     pub lowest_p: Option<f64>,
     pub highest_p: Option<f64>,
+    /// Scanning and loading.
     pub load_ms: f64,
+    pub scan_ms: f64,
     /// Half of the runs over all rows took at most this long.
     pub run_ms_p50: f64,
     /// And 99 of 100 at most this.
     pub run_ms_p99: f64,
     pub cpu_ms: f64,
-    /// Most memory of the child, about 40 MB of ONNX Runtime included.
-    pub peak_bytes: u64,
+    /// Most memory of the process in MiB, about 40 of ONNX Runtime included.
+    pub peak_mb: f64,
     pub runtime: String,
     pub sandbox: &'static str,
 }
 
-/// Checks one model against rows of `columns` features.
+/// Checks one model against the known rows of `columns` features.
 pub async fn check(
     runner: &ModelRunner,
     runtime: &Runtime,
@@ -55,23 +75,44 @@ pub async fn check(
     columns: usize,
     limits: Limits,
 ) -> Card {
-    let sha256 = Digest::of(&model);
-    let bytes = model.len();
+    check_on(runner, runtime, model, known_rows(ROWS, columns), limits).await
+}
+
+/// Checks one model against `features`.
+pub async fn check_on(
+    runner: &ModelRunner,
+    runtime: &Runtime,
+    model: Vec<u8>,
+    features: Features,
+    limits: Limits,
+) -> Card {
+    let file = File {
+        digest: Digest::of(&model),
+        bytes: model.len(),
+    };
+    let (rows, columns) = (features.rows, features.columns);
     let job = Job {
         task: Task::Check { repeats: REPEATS },
         model: model.into(),
-        features: known_rows(ROWS, columns),
+        features,
         limits,
     };
     let outcome = runner.run(&job, limits.wall).await;
-    let file = File { sha256, bytes };
-    card(&outcome, file, ROWS, columns, runtime.description())
+    let sandbox = runner.sandbox().await;
+    card(
+        &outcome,
+        file,
+        rows,
+        columns,
+        runtime.description(),
+        sandbox,
+    )
 }
 
 /// The model's file.
 #[derive(Clone, Copy)]
 pub(crate) struct File {
-    pub(crate) sha256: Digest,
+    pub(crate) digest: Digest,
     pub(crate) bytes: usize,
 }
 
@@ -82,17 +123,30 @@ pub(crate) fn card(
     rows: usize,
     columns: usize,
     runtime: String,
+    sandbox: Option<SandboxLevel>,
 ) -> Card {
     let facts = outcome.facts.clone().unwrap_or_default();
+    let scan = facts.scan;
+    let opsets = scan
+        .as_ref()
+        .map(|scan| scan.opsets.clone())
+        .unwrap_or_default();
     let mut runs_us = facts.runs_us;
     runs_us.sort_unstable();
     Card {
         accepted: outcome.status == Status::Ok,
         status: outcome.status,
+        class: scan.as_ref().map(|scan| scan.class),
         reasons: outcome.reasons.clone(),
-        sha256: file.sha256,
+        opset: opsets.get("").copied(),
+        opsets,
+        ir: scan.as_ref().map(|scan| scan.ir),
+        params: scan.as_ref().map(|scan| scan.params),
+        cost_per_row: scan.as_ref().map(|scan| scan.cost_per_row),
+        ops: scan.map(|scan| scan.ops).unwrap_or_default(),
+        digest: file.digest,
+        canonical_digest: facts.canonical_digest,
         bytes: file.bytes,
-        opset: facts.opset,
         inputs: facts.inputs,
         outputs: facts.outputs,
         rows,
@@ -100,12 +154,13 @@ pub(crate) fn card(
         lowest_p: outcome.p.iter().copied().reduce(f64::min),
         highest_p: outcome.p.iter().copied().reduce(f64::max),
         load_ms: milliseconds(outcome.cost.load_us),
+        scan_ms: milliseconds(facts.scan_us),
         run_ms_p50: milliseconds(percentile(&runs_us, 50)),
         run_ms_p99: milliseconds(percentile(&runs_us, 99)),
         cpu_ms: milliseconds(outcome.cost.cpu_us),
-        peak_bytes: outcome.cost.peak_bytes,
+        peak_mb: mebibytes(outcome.cost.peak_bytes),
         runtime,
-        sandbox: SandboxLevel::REACHED.name(),
+        sandbox: sandbox.map_or("none", SandboxLevel::name),
     }
 }
 
@@ -118,17 +173,14 @@ impl Card {
             Status::PlatformError => "not checked",
             _ => "refused",
         };
-        let mut lines = vec![format!("{verdict}  sha256:{}", self.sha256)];
+        let mut lines = vec![format!("{verdict}  sha256:{}", self.digest)];
         for reason in &self.reasons {
             lines.push(format!("  {}: {}", reason.code, reason.message));
             if !reason.fix.is_empty() {
                 lines.push(format!("    change: {}", reason.fix));
             }
         }
-        let opset = self.opset.map_or("-".to_owned(), |opset| opset.to_string());
-        lines.push(format!("  file      {} bytes, opset {opset}", self.bytes));
-        lines.push(format!("  inputs    {}", list(&self.inputs)));
-        lines.push(format!("  outputs   {}", list(&self.outputs)));
+        self.scanned(&mut lines);
         if self.accepted {
             lines.push(format!(
                 "  time      load {:.1} ms, run p50 {:.2} ms, p99 {:.2} ms ({} rows, {} columns)",
@@ -138,13 +190,42 @@ impl Card {
         if let (Some(low), Some(high)) = (self.lowest_p, self.highest_p) {
             lines.push(format!("  answers   {low:.4} to {high:.4}"));
         }
-        let peak = self.peak_bytes.div_ceil(1 << 20);
         lines.push(format!(
-            "  memory    {peak} MiB at most, ONNX Runtime included"
+            "  memory    {:.0} MiB at most, ONNX Runtime included",
+            self.peak_mb.ceil()
         ));
         lines.push(format!("  sandbox   {}", self.sandbox));
         lines.push(format!("  runtime   {}", self.runtime));
         lines.join("\n")
+    }
+
+    /// What the scanner says.
+    fn scanned(&self, lines: &mut Vec<String>) {
+        let version = |(domain, version): (&String, &i64)| match domain.as_str() {
+            "" => format!("opset {version}"),
+            domain => format!("{domain} {version}"),
+        };
+        let mut file = vec![format!("{} bytes", self.bytes)];
+        file.extend(self.ir.map(|ir| format!("IR {ir}")));
+        file.extend(self.opsets.iter().map(version));
+        lines.push(format!("  file      {}", file.join(", ")));
+        let (Some(class), Some(digest)) = (self.class, self.canonical_digest) else {
+            return;
+        };
+        lines.push(format!("  runs as   sha256:{digest}"));
+        let ops = self
+            .ops
+            .iter()
+            .map(|(name, count)| format!("{name} {count}"));
+        let ops = ops.collect::<Vec<_>>().join(", ");
+        lines.push(format!("  class     {} ({ops})", class.name()));
+        lines.push(format!(
+            "  size      {} parameters, {} multiply-adds a row",
+            self.params.unwrap_or_default(),
+            self.cost_per_row.unwrap_or_default()
+        ));
+        lines.push(format!("  inputs    {}", list(&self.inputs)));
+        lines.push(format!("  outputs   {}", list(&self.outputs)));
     }
 }
 
@@ -171,6 +252,14 @@ fn percentile(sorted: &[u64], percent: usize) -> u64 {
 )]
 fn milliseconds(us: u64) -> f64 {
     us as f64 / 1e3
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "bytes of a process, far below 2^53"
+)]
+fn mebibytes(bytes: u64) -> f64 {
+    bytes as f64 / 1_048_576.0
 }
 
 /// The same pseudo-random rows everywhere: uniform in −3 to 3, from splitmix64 with seed 1.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use domain::WallClock;
+use inference_runner::device::{Device, DeviceConfig, DeviceRunner};
 use inference_runner::join::{self, JoinConfig, JoinError, Server};
 use inference_runner::{Limits, ModelRunner, RunnerConfig, Runtime, SandboxLevel, runtime};
 use nix::unistd::{Pid, getppid};
@@ -16,6 +17,9 @@ use crate::{DONE, REFUSED};
 
 /// Largest sum of cached artifacts.
 const CACHE_BYTES: u64 = 4 << 30;
+
+/// Models held by the process of a device.
+const DEVICE_MODELS_MAX: usize = 1_024;
 
 #[derive(Args)]
 pub(crate) struct Join {
@@ -32,18 +36,26 @@ pub(crate) struct Join {
     /// The ONNX Runtime library [default: $FORETOKEN_ORT, else where `cargo xtask setup` puts it].
     #[arg(long, value_name = "PATH")]
     ort: Option<PathBuf>,
+    /// Where dense models run; `cuda` needs the library of the wheel onnxruntime-gpu, named by
+    /// $FORETOKEN_ORT_GPU or --ort.
+    #[arg(long, value_enum, default_value_t)]
+    device: Device,
+    /// Of the device's memory, MB.
+    #[arg(long, value_name = "MB", default_value_t = 4_096)]
+    device_memory_mb: usize,
     /// Models run at once [default: processor cores].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: Option<u16>,
-    /// Processes kept ready with the runtime loaded, about 40 MB each [default: workers + 2].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=256))]
-    warm: Option<u16>,
     /// Folder for downloaded models [default: ~/.cache/foretoken/artifacts].
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
     /// End when the process that started this one ends.
     #[arg(long)]
     parent_dies: bool,
+    /// Run models also where the kernel confines them less than fully: for trials, with models of
+    /// people you trust.
+    #[arg(long)]
+    allow_weaker_sandbox: bool,
 }
 
 pub(crate) async fn run(arguments: Join) -> anyhow::Result<u8> {
@@ -57,14 +69,32 @@ pub(crate) async fn run(arguments: Join) -> anyhow::Result<u8> {
         runtime: runtime.clone(),
         executable: RunnerConfig::THIS_PROGRAM.into(),
         limits,
-        warm: arguments.warm.map_or(workers + 2, usize::from),
     })?;
     let start = runner.try_start().await?;
+    if !is_enough(start.sandbox, arguments.allow_weaker_sandbox) {
+        return Ok(REFUSED);
+    }
     let name = arguments.name.unwrap_or_else(default_name);
-    let server = Server::new(&arguments.server, arguments.key, name.clone(), &runtime)?;
+    let server = Server::new(
+        &arguments.server,
+        arguments.key,
+        name.clone(),
+        &runtime,
+        start.sandbox,
+    )?;
+    let benchmark = join::measure(&runner, workers, limits).await?;
+    let device = match arguments.device {
+        Device::Cpu => None,
+        Device::Cuda => Some(device_runner(&arguments.ort, arguments.device_memory_mb)?),
+    };
+    if let Some(device) = &device {
+        join::try_device(device).await?;
+    }
     let config = JoinConfig {
         name,
         workers,
+        device,
+        benchmark,
         cache_folder: arguments.cache.map_or_else(default_cache, Ok)?,
         cache_bytes: CACHE_BYTES,
         limits,
@@ -73,9 +103,12 @@ pub(crate) async fn run(arguments: Join) -> anyhow::Result<u8> {
         runner = config.name,
         server = arguments.server,
         workers,
-        sandbox = SandboxLevel::REACHED.name(),
-        child_start_ms = start.wall_us / 1_000,
-        child_address_space_mib = start.address_space_bytes >> 20,
+        sandbox = start.sandbox.name(),
+        start_ms = start.wall_us / 1_000,
+        runtime_address_space_mib = start.address_space_bytes >> 20,
+        models_per_s = benchmark.models_per_s.round(),
+        tree_ms = benchmark.tree_ms,
+        dense_ms = benchmark.dense_ms,
         "starting with {}",
         runtime.description()
     );
@@ -102,6 +135,42 @@ pub(crate) async fn run(arguments: Join) -> anyhow::Result<u8> {
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Says what is missing where a model is not fully confined.
+fn is_enough(sandbox: SandboxLevel, weaker_is_allowed: bool) -> bool {
+    if sandbox == SandboxLevel::Full {
+        return true;
+    }
+    let (level, missing) = (sandbox.name(), sandbox.missing());
+    if weaker_is_allowed {
+        tracing::warn!(
+            "models are confined by {level} only: this kernel lacks {missing}; run no model of \
+             anybody whom you do not trust"
+        );
+    } else {
+        tracing::error!(
+            "models would be confined by {level} only, since this kernel lacks {missing}; use \
+             another machine, or --allow-weaker-sandbox for models of people you trust"
+        );
+    }
+    weaker_is_allowed
+}
+
+/// The process of a CUDA device, from the library that has the provider.
+fn device_runner(ort: &Option<PathBuf>, memory_mb: usize) -> anyhow::Result<DeviceRunner> {
+    let named = std::env::var_os("FORETOKEN_ORT_GPU").map(PathBuf::from);
+    let path = named.or_else(|| ort.clone()).context(
+        "--device cuda needs the library of the wheel onnxruntime-gpu: name it with \
+         FORETOKEN_ORT_GPU or --ort",
+    )?;
+    Ok(DeviceRunner::new(DeviceConfig {
+        runtime: Runtime::find(Some(&path), |_| None)?,
+        executable: RunnerConfig::THIS_PROGRAM.into(),
+        device: Device::Cuda,
+        memory_bytes: memory_mb << 20,
+        held_max: DEVICE_MODELS_MAX,
+    }))
 }
 
 async fn watch_signals(stop: watch::Sender<bool>) -> anyhow::Result<()> {

@@ -8,11 +8,11 @@ use anyhow::Context;
 use clap::Args;
 use inference_runner::environment::Environment;
 use inference_runner::{
-    Digest, Features, Job, Limits, ModelRunner, RunnerConfig, Runtime, SandboxLevel, Status, Task,
+    Digest, Features, Job, Limits, ModelRunner, RunnerConfig, Runtime, Status, Task,
 };
 use serde_json::json;
 
-use crate::command_check::read_model;
+use crate::command_check::read_file;
 use crate::{COULD_NOT, DONE, REFUSED};
 
 #[derive(Args)]
@@ -34,7 +34,7 @@ pub(crate) struct Run {
 
 pub(crate) async fn run(arguments: Run) -> anyhow::Result<u8> {
     let runtime = Runtime::find(arguments.ort.as_deref(), |name| std::env::var_os(name))?;
-    let model = read_model(&arguments.model)?;
+    let model = read_file(&arguments.model, "model")?;
     let features = Features {
         rows: arguments.rows,
         columns: arguments.columns,
@@ -45,7 +45,6 @@ pub(crate) async fn run(arguments: Run) -> anyhow::Result<u8> {
         runtime: runtime.clone(),
         executable: RunnerConfig::THIS_PROGRAM.into(),
         limits,
-        warm: 0,
     })?;
     runner.try_start().await?;
     let sha256 = Digest::of(&model);
@@ -64,7 +63,7 @@ pub(crate) async fn run(arguments: Run) -> anyhow::Result<u8> {
         "cpu_ms": outcome.cost.cpu_us.div_ceil(1_000),
         // The digest of the canonical re-encoding, where the child made one.
         "canonical_digest": serde_json::to_value(&outcome.facts)?["canonical_digest"],
-        "environment": Environment::of(&runtime, SandboxLevel::REACHED.name()),
+        "environment": Environment::of(&runtime, runner.sandbox().await.name()),
     });
     writeln!(std::io::stdout(), "{answer}")?;
     Ok(match outcome.status {

@@ -10,6 +10,9 @@ use crate::runtime::{self, Runtime};
 /// The settings of execution by name; see `child::execution`.
 pub const PROFILE: &str = "cpu-v1";
 
+/// As [`PROFILE`], on a CUDA device; see `child::device`.
+pub const DEVICE_PROFILE: &str = "gpu-v1";
+
 /// A runner's description of itself, sent with every result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Environment {
@@ -47,6 +50,23 @@ impl Environment {
             isa: isa(),
             build: format!("inference-runner {}", env!("CARGO_PKG_VERSION")),
             sandbox,
+        }
+    }
+}
+
+impl Environment {
+    /// The same library's description where a CUDA device runs the model, in a process that nothing
+    /// but a limit of its memory confines.
+    #[must_use]
+    pub fn of_device(runtime: &Runtime, memory_bytes: usize) -> Self {
+        Self {
+            profile: DEVICE_PROFILE,
+            provider: "CUDAExecutionProvider",
+            options: format!(
+                "tf32=0 memory_limit={memory_bytes} intra_op_threads=1 inter_op_threads=1 \
+                 deterministic_compute=1 optimization=all row_block={ROW_BLOCK}"
+            ),
+            ..Self::of(runtime, "device")
         }
     }
 }

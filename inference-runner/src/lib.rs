@@ -5,6 +5,7 @@
 //! the child alone: no model byte is ever parsed in the process that holds the runner's key.
 
 pub mod check;
+pub mod device;
 pub mod digest;
 pub mod environment;
 pub mod join;
@@ -12,6 +13,7 @@ pub mod limits;
 pub mod outcome;
 pub mod process;
 pub mod runtime;
+pub mod scan;
 
 pub mod child;
 mod confine;
@@ -21,5 +23,7 @@ pub use confine::SandboxLevel;
 pub use digest::Digest;
 pub use limits::Limits;
 pub use outcome::{Cost, ModelFacts, Outcome, Reason, Status};
-pub use process::{Features, Job, ModelRunner, RunnerConfig, Task};
+#[cfg(debug_assertions)]
+pub use process::{Attempt, Layer, Trial};
+pub use process::{Features, Job, ModelRunner, RunnerConfig, Task, Turns};
 pub use runtime::{Runtime, RuntimeError};

@@ -10,8 +10,8 @@ pub struct Limits {
     pub model_bytes: u64,
     /// Address space of the child in bytes: code, the runtime's own tables and the model together.
     pub address_space_bytes: u64,
-    /// Processor seconds of the model, without the child's start-up.
-    pub cpu_seconds: u64,
+    /// Processor time of the model's process, to the millisecond.
+    pub cpu: Duration,
     /// Time on the wall from the first byte of the job to the last byte of the reply.
     pub wall: Duration,
 }
@@ -21,7 +21,7 @@ impl Limits {
     pub const DEFAULT: Self = Self {
         model_bytes: 64 << 20,
         address_space_bytes: 2 << 30,
-        cpu_seconds: 10,
+        cpu: Duration::from_secs(10),
         wall: Duration::from_secs(15),
     };
 }

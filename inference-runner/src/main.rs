@@ -15,7 +15,8 @@ use clap::{Parser, Subcommand};
 use command_check::Check;
 use command_join::Join;
 use command_run::Run;
-use inference_runner::child;
+use inference_runner::child::{self, DeviceOptions};
+use inference_runner::device::Device;
 use tracing_subscriber::EnvFilter;
 
 const DONE: u8 = 0;
@@ -39,9 +40,21 @@ enum Command {
     Check(Check),
     /// Run a model over a file of features and print its answers as JSON.
     Run(Run),
-    /// One model process; started by the other commands.
+    /// The process of a device; started by `join --device`.
     #[command(hide = true)]
-    Child {
+    Device {
+        #[arg(long)]
+        ort: PathBuf,
+        #[arg(long, value_enum)]
+        device: Device,
+        #[arg(long)]
+        memory_bytes: usize,
+        #[arg(long)]
+        parent: u32,
+    },
+    /// Makes the processes of models; started by the other commands.
+    #[command(hide = true)]
+    ForkServer {
         #[arg(long)]
         ort: PathBuf,
     },
@@ -59,9 +72,26 @@ fn main() -> ExitCode {
             });
         }
     };
-    start_log(!matches!(cli.command, Command::Child { .. }));
+    start_log(!matches!(
+        cli.command,
+        Command::ForkServer { .. } | Command::Device { .. }
+    ));
     let result = match cli.command {
-        Command::Child { ort } => Ok(if child::serve(&ort) { DONE } else { COULD_NOT }),
+        Command::ForkServer { ort } => Ok(if child::serve(&ort) { DONE } else { COULD_NOT }),
+        Command::Device {
+            ort,
+            device,
+            memory_bytes,
+            parent,
+        } => {
+            let options = DeviceOptions {
+                device,
+                memory_bytes,
+                parent,
+            };
+            let is_done = child::serve_device(&ort, options);
+            Ok(if is_done { DONE } else { COULD_NOT })
+        }
         Command::Join(arguments) => in_tokio(command_join::run(arguments)),
         Command::Check(arguments) => in_tokio(command_check::run(arguments)),
         Command::Run(arguments) => in_tokio(command_run::run(arguments)),

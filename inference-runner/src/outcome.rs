@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::digest::Digest;
+use crate::scan::ScanFacts;
+
 /// The typed result of one model in one job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -14,6 +17,8 @@ pub enum Status {
     LimitMem,
     /// The time on the wall was spent; the child was killed.
     LimitWall,
+    /// It made a system call that no model needs; the kernel killed it at once.
+    ForbiddenSyscall,
     /// The file is no model that this tournament can run.
     LoadError,
     /// The model failed while it ran.
@@ -71,17 +76,24 @@ pub struct ModelFacts {
     pub opset: Option<u32>,
     /// Time of each run over all rows, in microseconds, in order.
     pub runs_us: Vec<u64>,
+    /// Of the file that was loaded: the scanner's. Absent only in the hostile suite.
+    pub canonical_digest: Option<Digest>,
+    /// What the scanner knows about the model.
+    pub scan: Option<ScanFacts>,
+    /// Reading, checking and writing it again, in microseconds.
+    pub scan_us: u64,
 }
 
-/// What a job took. The times are of the model's own work, without the child's start-up, except
-/// `wall_us`, which runs from the first byte sent to the last byte read.
+/// What a job took. `load_us` and `run_us` are the model's own account of its work. `cpu_us` and
+/// `peak_bytes` are the kernel's of its whole process, from the fork to the end, and `wall_us` runs
+/// from the first byte sent to the last byte read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cost {
     pub cpu_us: u64,
     pub wall_us: u64,
     pub load_us: u64,
     pub run_us: u64,
-    /// Most memory that the child held at once, ONNX Runtime included.
+    /// Most memory that the process held at once, ONNX Runtime included.
     pub peak_bytes: u64,
 }
 

@@ -4,6 +4,7 @@
 //! bits on every machine. Never knows baselines, stakes or money.
 
 use domain::{Direction, Probability};
+use serde::{Deserialize, Serialize};
 
 use crate::direction::side;
 use crate::summary::Interval;
@@ -15,7 +16,7 @@ pub const BINS: usize = 10;
 const Z: f64 = 1.959_963_984_540_054;
 
 /// How well a set of forecasts is calibrated.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
     /// n, forecasts behind all numbers.
     pub forecasts: usize,
@@ -30,7 +31,7 @@ pub struct Calibration {
 }
 
 /// The forecasts of one bin.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Bin {
     /// n_b, at least 1.
     pub count: usize,
@@ -46,7 +47,7 @@ pub struct Bin {
 ///
 /// Murphy (1973) splits forecasts that are equal within a bin; ours are not, which leaves the two
 /// within-bin terms of Stephenson, Coelho and Jolliffe (2008), here as one number.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Split {
     /// Σ n_b/n·(p̄_b − ȳ_b)²: lower is better, 0 when every bin comes true as often as it says.
     pub reliability: f64,

@@ -5,6 +5,7 @@
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+use serde::{Deserialize, Serialize};
 
 use crate::percentile::{percentile, position};
 
@@ -13,7 +14,7 @@ pub const DRAWS: usize = 2_000;
 const SEED: u64 = 0;
 
 /// Per model over its scored eras, in time order.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// Scored eras.
     pub eras: usize,
@@ -34,7 +35,7 @@ pub struct Summary {
 }
 
 /// A 95 % confidence interval of a mean.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// The 2.5 % point.
     pub low: f64,

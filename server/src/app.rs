@@ -187,6 +187,7 @@ pub mod testing {
             is_replay: true,
             replay_end_us: None,
             chain_poll: Duration::from_millis(50),
+            replicated_ppm: 50_000,
         };
         let receipts =
             ReceiptSigner::from_secret(&[7; 32], 31_337, alloy::primitives::Address::ZERO);

@@ -11,6 +11,7 @@ pub mod chain;
 
 pub mod accounts;
 pub mod aggregates;
+pub mod diagnostics;
 pub mod ledger;
 pub mod models;
 pub mod predictions;

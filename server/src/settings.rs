@@ -25,6 +25,8 @@ pub struct ServeSettings {
     pub replay_end_us: Option<i64>,
     /// How often the chain is polled.
     pub chain_poll: Duration,
+    /// The share of a round's hosted models that run on two runners, ppm.
+    pub replicated_ppm: u32,
 }
 
 /// The market clock of a data directory, `clock.json`. Absent: market time is wall time.

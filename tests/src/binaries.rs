@@ -49,6 +49,16 @@ pub fn foretoken() -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
+/// The program `inference-runner`, fresh.
+///
+/// # Errors
+/// When it cannot be built.
+pub fn inference_runner() -> anyhow::Result<PathBuf> {
+    let path = foretoken()?.with_file_name("inference-runner");
+    anyhow::ensure!(path.is_file(), "{} was not built", path.display());
+    Ok(path)
+}
+
 /// Builds what `cargo check-all` builds, so that nothing is compiled with other features and no
 /// stale program is tested.
 fn build() -> anyhow::Result<()> {

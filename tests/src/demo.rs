@@ -43,10 +43,22 @@ impl Demo {
     /// # Errors
     /// When the program cannot be built or started.
     pub fn start(settings: &DemoSettings<'_>) -> anyhow::Result<Self> {
+        Self::start_at(settings, SPEED, &[])
+    }
+
+    /// Starts it at another speed, with variables for it and its children.
+    ///
+    /// # Errors
+    /// As [`Demo::start`].
+    pub fn start_at(
+        settings: &DemoSettings<'_>,
+        speed: &str,
+        variables: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
         let port = free_port()?.to_string();
         let data = settings.folder.join("data");
         let json = settings.folder.join("out.json");
-        let mut command = process::foretoken(["demo", "--speed", SPEED, "--port", &port])?;
+        let mut command = process::foretoken(["demo", "--speed", speed, "--port", &port])?;
         command.arg("--data").arg(&data).arg("--json").arg(&json);
         if let Some(rounds) = settings.rounds {
             command.args(["--headless", "--rounds", &rounds.to_string()]);
@@ -54,6 +66,7 @@ impl Demo {
         if let Some(url) = settings.database_url {
             command.env("DATABASE_URL", url);
         }
+        command.envs(variables.iter().copied());
         let process = Running::start(command, settings.folder, "demo")?;
         Ok(Self {
             process,

@@ -14,6 +14,7 @@ pub mod demo;
 pub mod dice;
 #[cfg(debug_assertions)]
 pub mod faults;
+pub mod live;
 pub mod plain_http;
 pub mod process;
 pub mod process_tree;

@@ -59,7 +59,7 @@ pub fn run(wanted: &Wanted) -> Result<bool> {
         let row = contracts_row(wanted.without_contracts)?;
         rows.insert(place.unwrap_or(rows.len()), row);
     }
-    println!("\nfaults: rows R1 to R9, R14, R15 and R17 of the scorecard");
+    println!("\nfaults: rows R1 to R9, R14, R15, R17 and R18 of the scorecard");
     for row in &rows {
         println!("{}", line(row));
     }
@@ -71,8 +71,9 @@ pub fn run(wanted: &Wanted) -> Result<bool> {
 
 /// The rows that need a chain and a settler.
 fn suite(wanted: &Wanted) -> Result<Vec<Value>> {
-    let build = ["build", "--locked", "-p", "server", "-p", "tests", "--bins"];
-    process::run(process::cargo().args(build))?;
+    let programs = ["-p", "server", "-p", "tests", "-p", "inference-runner"];
+    let build = ["build", "--locked", "--bins"];
+    process::run(process::cargo().args(build).args(programs))?;
     let mut suite = process::command(project::target()?.join("debug").join("faults"));
     suite
         .args(["--kills", &wanted.kills.to_string()])

@@ -116,6 +116,17 @@ def test_rounds_come_most_urgent_first_and_new_fields_are_ignored() -> None:
         assert [round.deadline_us for round in api.open_rounds("t")] == [2, 9]
 
 
+def test_diagnostics_come_as_the_api_answers_them() -> None:
+    answer = {"model": "a b", "state": "none", "reason": "no dataset is published yet"}
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        assert request.url.raw_path == b"/api/v1/models/a%20b/diagnostics"
+        return httpx.Response(200, json=answer)
+
+    with client(handler) as api:
+        assert api.diagnostics("a b") == answer
+
+
 def test_a_refusal_is_raised_with_code_and_remedy_and_not_repeated() -> None:
     calls = []
 

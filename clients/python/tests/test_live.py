@@ -8,12 +8,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Callable, Iterator, Optional, TypeVar
+from typing import Callable, Iterator, List, Optional, Tuple, TypeVar
 
+import httpx
 import pytest
 
 from conftest import LiveServer
-from foretoken import Client, Dataset, LateError, Model, ProblemError, Round
+from foretoken import Client, Dataset, LateError, Model, ProblemError, Retry, Round, Unreachable
 
 PACKAGE = Path(__file__).resolve().parents[1]
 TOURNAMENT = "btc-usd-5m"
@@ -159,20 +160,106 @@ def test_the_example_bot_ends_on_interrupt(live: LiveServer) -> None:
     assert "ends with" in said
 
 
-def test_the_newest_dataset_is_fetched_once(api: Client, tmp_path: Path) -> None:
+class Line(httpx.BaseTransport):
+    """The line to the server, dead for good after so many bytes of dataset files, and what went over it."""
+
+    def __init__(self, left: Optional[int] = None) -> None:
+        self.left = left
+        #: Path, range that was asked for, status and bytes of each file's answer.
+        self.answers: List[Tuple[str, Optional[str], int, int]] = []
+        self._inner = httpx.HTTPTransport()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        answer = self._inner.handle_request(request)
+        if not request.url.path.startswith("/datasets/files/"):
+            return answer
+        assert isinstance(answer.stream, httpx.SyncByteStream)
+        stream = Counted(answer.stream, self, request, answer.status_code)
+        return httpx.Response(answer.status_code, headers=answer.headers, stream=stream)
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+class Counted(httpx.SyncByteStream):
+    """A body whose bytes its line counts, and cuts off."""
+
+    def __init__(self, inner: httpx.SyncByteStream, line: Line, request: httpx.Request, status: int) -> None:
+        self._inner, self._line, self._status = inner, line, status
+        self._path, self._range = request.url.path, request.headers.get("range")
+
+    def __iter__(self) -> Iterator[bytes]:
+        came = 0
+        for chunk in self._inner:
+            left = self._line.left
+            passed = chunk if left is None else chunk[:left]
+            came += len(passed)
+            if passed:
+                yield passed
+            if left is not None:
+                self._line.left = left - len(passed)
+                if len(passed) < len(chunk):
+                    raise httpx.ReadError("the line is dead")
+        self._line.answers.append((self._path, self._range, self._status, came))
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+def published(api: Client, folder: Path) -> Dataset:
+    """The newest version, in `folder`."""
+
     def look() -> Optional[Dataset]:
         try:
-            return api.download_dataset(tmp_path)
+            return api.download_dataset(folder)
         except ProblemError as problem:
             # The server publishes its first version a while after it starts.
             if problem.code != "unknown-dataset":
                 raise
             return None
 
-    first = wait_for("a published dataset", look)
+    return wait_for("a published dataset", look)
+
+
+def test_the_newest_dataset_is_fetched_once(api: Client, tmp_path: Path) -> None:
+    first = published(api, tmp_path)
     again = api.download_dataset(tmp_path, first.version)
     assert (again.fetched, again.kept) == ([], first.fetched + first.kept)
     for asset in ("btc", "eth"):
         for part in ("train", "validation", "live"):
             files = again.files(asset, part)
             assert files and all(file.read_bytes()[:4] == b"PAR1" for file in files)
+
+
+def test_an_interrupted_download_goes_on_where_it_broke_off(
+    live: LiveServer, api: Client, tmp_path: Path
+) -> None:
+    whole = published(api, tmp_path / "whole")
+    entries = whole.manifest["files"]
+    largest = max(range(len(entries)), key=lambda at: entries[at]["bytes"])
+    path, size = entries[largest]["path"], entries[largest]["bytes"]
+    folder = tmp_path / "broken"
+    dying = Line(sum(entry["bytes"] for entry in entries[:largest]) + size // 2)
+    with Client(live.url, live.key, retry=Retry(attempts=1), http_transport=dying) as client:
+        with pytest.raises(Unreachable):
+            client.download_dataset(folder, whole.version)
+    assert [part.relative_to(folder).as_posix() for part in folder.rglob("*.part")] == [path + ".part"]
+    have = (folder / (path + ".part")).stat().st_size
+    assert have == size // 2
+    assert not (folder / "manifest.json").exists()
+
+    line = Line()
+    with Client(live.url, live.key, http_transport=line) as client:
+        resumed = client.download_dataset(folder, whole.version)
+    paths = [entry["path"] for entry in entries]
+    assert (resumed.kept, resumed.fetched) == (paths[:largest], paths[largest:])
+    assert line.answers[0] == (
+        f"/datasets/files/{whole.version}/{path}",
+        f"bytes={have}-",
+        206,
+        size - have,
+    )
+    assert all(status == 200 and asked is None for _, asked, status, _ in line.answers[1:])
+    for one in paths:
+        assert (folder / one).read_bytes() == (whole.folder / one).read_bytes()
+    assert not list(folder.rglob("*.part"))

@@ -5,6 +5,7 @@ use ort::session::Session;
 use ort::value::{Outlet, Shape, TensorElementType, ValueType};
 
 use crate::outcome::{ModelFacts, Reason, Status, TensorFacts, one_line};
+use crate::scan::OutputKind;
 
 /// What the model declares.
 pub(super) fn facts(session: &Session) -> ModelFacts {
@@ -12,18 +13,48 @@ pub(super) fn facts(session: &Session) -> ModelFacts {
         inputs: session.inputs().iter().take(16).map(tensor).collect(),
         outputs: session.outputs().iter().take(16).map(tensor).collect(),
         opset: session.opset_for_domain(""),
-        runs_us: Vec::new(),
+        ..ModelFacts::default()
     }
 }
 
-/// Checks the declared input and outputs against rows of `columns` features. Answers the number of
-/// the output to read.
-pub(super) fn check(session: &Session, columns: usize) -> Result<usize, (Status, Vec<Reason>)> {
+/// Where the probability of "up" is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Answer {
+    /// Number of the output.
+    pub(super) output: usize,
+    /// Number of its column and how many there are.
+    column: usize,
+    of: usize,
+}
+
+impl Answer {
+    /// In the only output of a scanned model.
+    pub(super) fn of(kind: OutputKind) -> Self {
+        let (column, of) = match kind {
+            OutputKind::Rows => (0, 1),
+            OutputKind::Class { column, of } => (column, of),
+        };
+        Self {
+            output: 0,
+            column,
+            of,
+        }
+    }
+}
+
+/// Checks the declared input and outputs of a file that no scanner has read against rows of
+/// `columns` features.
+pub(super) fn check(session: &Session, columns: usize) -> Result<Answer, (Status, Vec<Reason>)> {
     let wrong_input = input(session.inputs(), columns);
     if !wrong_input.is_empty() {
         return Err((Status::LoadError, wrong_input));
     }
-    output(session.outputs()).map_err(|reason| (Status::BadOutput, vec![reason]))
+    let output = output(session.outputs()).map_err(|reason| (Status::BadOutput, vec![reason]))?;
+    Ok(Answer {
+        output,
+        column: 1,
+        of: 2,
+    })
 }
 
 fn input(inputs: &[Outlet], columns: usize) -> Vec<Reason> {
@@ -97,7 +128,8 @@ fn output(outputs: &[Outlet]) -> Result<usize, Reason> {
             return Err(Reason::new(
                 "output-type",
                 format!("model output '{name}' is {element}; a float32 probability is needed"),
-                "end the model with a float32 probability, for instance Cast(to=FLOAT)",
+                "export predict_proba instead of predict, or end the model with a float32 \
+                 probability, for instance Cast(to=FLOAT)",
             ));
         }
         _ => {
@@ -141,6 +173,7 @@ pub(super) fn probabilities(
     rows: usize,
     shape: &Shape,
     values: &[f32],
+    answer: Answer,
     first_row: usize,
 ) -> Result<Vec<f64>, Reason> {
     let dimensions: Vec<usize> = shape
@@ -149,8 +182,8 @@ pub(super) fn probabilities(
         .collect();
     let (stride, column) = match dimensions[..] {
         [n] | [n, 1] if n == rows => (1, 0),
-        [n, 2] if n == rows => (2, 1),
-        [n] | [n, 1 | 2] => {
+        [n, of] if n == rows && of == answer.of => (of, answer.column),
+        [n] | [n, 1 | 2] if n != rows => {
             return Err(Reason::new(
                 "output-rows",
                 format!("the model returned {n} rows for {rows}"),

@@ -1,57 +1,57 @@
-//! The child: loads ONNX Runtime, locks itself, reads one job, answers, ends.
+//! The fork server's side: loads ONNX Runtime once, forks a process for each job, which locks
+//! itself, reads the job, answers and ends.
 //!
-//! Owns the only code that loads ONNX Runtime. Never reads a byte of a model before the steps of
-//! `crate::confine` are done, and never touches a file after them.
+//! Owns the only code that loads ONNX Runtime. The fork server never reads a byte of a model; a
+//! model's process reads none before the steps of `crate::confine` are done, and touches no file
+//! after them.
 
+#[cfg(debug_assertions)]
+mod attempt;
 mod contract;
+mod device;
 mod execution;
+mod fork_server;
+mod probe;
+mod reaping;
 
-use std::fs::File;
-use std::io::{self, Read, Seek, Write};
-use std::path::Path;
+use std::io::{self, Read, Write};
 
-use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::time::TimeValLike;
 use ort::environment::Environment;
+
+pub use device::{DeviceOptions, serve_device};
 
 use crate::confine;
 use crate::limits::{COLUMNS_MAX, ROWS_MAX};
-use crate::outcome::{Cost, Outcome};
+use crate::outcome::Outcome;
 use crate::process::frame::{self, DoneHeader, JobHeader, Message};
-use crate::stopwatch::Stopwatch;
 
-/// The whole life of a child. `false` when it could not even answer.
-#[must_use]
-pub fn serve(ort: &Path) -> bool {
+pub use fork_server::serve;
+
+/// The life of a model's process after the fork; the three standard places are its pipes.
+fn run_job(environment: &Environment) -> io::Result<()> {
+    let mut stdin = io::stdin().lock();
     let mut stdout = io::stdout().lock();
-    let watch = Stopwatch::start();
-    let (environment, mut memory) = match prepare(ort) {
-        Ok(ready) => ready,
-        Err(what) => return frame::write(&mut stdout, &Message::NotReady { what }).is_ok(),
-    };
-    let ready = Message::Ready {
-        start_us: watch.elapsed_us(),
-        address_space_bytes: memory.kibibytes("VmSize") << 10,
-    };
-    if frame::write(&mut stdout, &ready).is_err() || stdout.flush().is_err() {
-        return false;
+    let header: JobHeader = frame::read(&mut stdin)?;
+    if header.rows > ROWS_MAX || header.columns > COLUMNS_MAX {
+        return Err(io::ErrorKind::InvalidData.into());
     }
-    let Ok(work) = read_job() else {
-        // Not needed any more, or the parent is gone.
-        return true;
+    let locked = match confine::lock(&header) {
+        Ok(sandbox) => Message::Locked { sandbox },
+        Err(error) => {
+            let what = error.to_string();
+            return say(&mut stdout, &Message::NotLocked { what });
+        }
     };
-    let cpu_before = cpu_us();
-    let mut loaded = || -> io::Result<()> {
-        frame::write(&mut stdout, &Message::Loaded)?;
-        stdout.flush()
-    };
-    let outcome = execution::execute(&environment, &work, &mut loaded);
-    let cost = Cost {
-        cpu_us: cpu_us().saturating_sub(cpu_before),
-        peak_bytes: memory.kibibytes("VmHWM") << 10,
-        ..outcome.cost
-    };
-    answer(&mut stdout, outcome, cost).is_ok()
+    say(&mut stdout, &locked)?;
+    #[cfg(debug_assertions)]
+    if let Some(trial) = header.trial {
+        let outcome = attempt::make(trial.attempt, &mut stdout);
+        return answer(&mut stdout, outcome);
+    }
+    let work = read_work(&mut stdin, header)?;
+    let mut loaded = || say(&mut stdout, &Message::Loaded);
+    let outcome = execution::execute(environment, &work, &mut loaded);
+    answer(&mut stdout, outcome)
 }
 
 /// One job as it came through the pipe.
@@ -62,35 +62,7 @@ pub(crate) struct Work {
     pub(crate) features: Vec<f32>,
 }
 
-/// Loads the runtime and takes the steps that follow it.
-fn prepare(ort: &Path) -> Result<(Environment, MemoryFile), String> {
-    if std::env::var("ORT_DISABLE_TELEMETRY").as_deref() != Ok("1") {
-        return Err("ORT_DISABLE_TELEMETRY=1 must be set before the runtime is loaded".to_owned());
-    }
-    let environment = ort::init_from(ort)
-        .map_err(|error| error.to_string())?
-        .with_name("foretoken")
-        .with_telemetry(false)
-        .build()
-        .map_err(|error| error.to_string())?;
-    let memory = MemoryFile::open().map_err(|error| format!("/proc/self/status: {error}"))?;
-    confine::after_runtime().map_err(|error| format!("descriptor limit: {error}"))?;
-    Ok((environment, memory))
-}
-
-/// Reads the limits, applies them, and only then reads the model.
-fn read_job() -> io::Result<Work> {
-    let mut stdin = io::stdin().lock();
-    let header: JobHeader = frame::read(&mut stdin)?;
-    if header.rows > ROWS_MAX || header.columns > COLUMNS_MAX {
-        return Err(io::ErrorKind::InvalidData.into());
-    }
-    let cpu_seconds_used = cpu_us().div_ceil(1_000_000);
-    confine::for_job(
-        header.address_space_bytes,
-        header.cpu_seconds,
-        cpu_seconds_used,
-    )?;
+fn read_work(stdin: &mut impl Read, header: JobHeader) -> io::Result<Work> {
     let mut model = vec![0; header.model_bytes];
     stdin.read_exact(&mut model)?;
     let mut bytes = vec![0; header.rows * header.columns * size_of::<f32>()];
@@ -104,44 +76,21 @@ fn read_job() -> io::Result<Work> {
     })
 }
 
-fn answer(stdout: &mut impl Write, outcome: Outcome, cost: Cost) -> io::Result<()> {
+fn say(stdout: &mut impl Write, message: &Message) -> io::Result<()> {
+    frame::write(stdout, message)?;
+    stdout.flush()
+}
+
+fn answer(stdout: &mut impl Write, outcome: Outcome) -> io::Result<()> {
     let done = Message::Done(DoneHeader {
         status: outcome.status,
         reasons: outcome.reasons,
         rows: outcome.p.len(),
-        cost,
-        facts: outcome.facts,
+        cost: outcome.cost,
+        facts: outcome.facts.map(Box::new),
     });
     let p: Vec<u8> = outcome.p.iter().flat_map(|p| p.to_le_bytes()).collect();
     frame::write(stdout, &done)?;
     stdout.write_all(&p)?;
     stdout.flush()
-}
-
-fn cpu_us() -> u64 {
-    let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else {
-        return 0;
-    };
-    let total = usage.user_time() + usage.system_time();
-    u64::try_from(total.num_microseconds()).unwrap_or_default()
-}
-
-/// /proc/self/status, opened while that was still possible.
-struct MemoryFile(File);
-
-impl MemoryFile {
-    fn open() -> io::Result<Self> {
-        File::open("/proc/self/status").map(Self)
-    }
-
-    /// The value of `field`; zero when the kernel does not show it.
-    fn kibibytes(&mut self, field: &str) -> u64 {
-        let mut text = String::new();
-        if self.0.rewind().is_err() || self.0.read_to_string(&mut text).is_err() {
-            return 0;
-        }
-        let line = text.lines().find(|line| line.starts_with(field));
-        let number = line.and_then(|line| line.split_whitespace().nth(1));
-        number.and_then(|n| n.parse().ok()).unwrap_or_default()
-    }
 }

@@ -4,17 +4,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::Shared;
 use super::server::ServerError;
 use super::wire::{Kind, Lease, ModelRef, ModelResult};
 use crate::check::{self, File, REPEATS};
+use crate::device::DeviceRunner;
 use crate::digest::Digest;
 use crate::limits::{COLUMNS_MAX, ROWS_MAX};
 use crate::outcome::{Outcome, Status};
-use crate::process::{Features, Job, Task};
+use crate::process::{Features, Job, Task, Turns};
 use crate::stopwatch::{Stopwatch, pause};
 
 /// Kept of the budget for sending the last results; a tenth when the budget is short.
@@ -131,38 +132,56 @@ async fn one_model(
     kind: Kind,
     budget: Budget,
 ) -> ModelResult {
-    let (workers, task): (&Semaphore, Task) = match kind {
-        Kind::Run => (&shared.round_workers, Task::Run),
-        Kind::Check => (&shared.check_workers, Task::Check { repeats: REPEATS }),
+    let longest = shared.limits.wall;
+    let (mut turns, task) = match kind {
+        Kind::Run => (Turns::new(&shared.round_workers, longest), Task::Run),
+        Kind::Check => (
+            Turns::single(&shared.check_workers, longest),
+            Task::Check { repeats: REPEATS },
+        ),
+        Kind::Diagnose => (Turns::single(&shared.check_workers, longest), Task::Run),
     };
     let not_run = |what: String| ModelResult::new(model.model.clone(), Outcome::platform(what));
-    let Ok(Ok(_worker)) = tokio::time::timeout(budget.left(), workers.acquire()).await else {
-        return not_run("the runner had no free worker before the deadline".to_owned());
-    };
-    let fetching = tokio::time::timeout(budget.left(), artifact(shared, &model)).await;
-    let bytes = match fetching {
-        Ok(Ok(bytes)) => bytes,
-        Ok(Err(error)) => return not_run(format!("no artifact: {error}")),
-        Err(_) => return not_run("the artifact did not arrive before the deadline".to_owned()),
-    };
-    let file = File {
-        sha256: model.artifact,
-        bytes: bytes.len(),
-    };
-    let (rows, columns) = (features.rows, features.columns);
-    let job = Job {
-        task,
-        model: bytes.into(),
-        features,
-        limits: shared.limits,
-    };
-    let outcome = shared.runner.run(&job, budget.left()).await;
-    let card = (kind == Kind::Check)
-        .then(|| check::card(&outcome, file, rows, columns, shared.server.runtime()));
-    ModelResult {
-        card,
-        ..ModelResult::new(model.model, outcome)
+    while let Some(turn) = turns.next(budget.left()).await {
+        let fetching = tokio::time::timeout(budget.left(), artifact(shared, &model)).await;
+        let bytes = match fetching {
+            Ok(Ok(bytes)) => bytes,
+            Ok(Err(error)) => return not_run(format!("no artifact: {error}")),
+            Err(_) => return not_run("the artifact did not arrive before the deadline".to_owned()),
+        };
+        let file = File {
+            digest: model.artifact,
+            bytes: bytes.len(),
+        };
+        let (rows, columns) = (features.rows, features.columns);
+        let job = Job {
+            task,
+            model: bytes.into(),
+            features: features.clone(),
+            limits: shared.limits,
+        };
+        let wall = turn.wall.min(budget.left());
+        let gains = kind == Kind::Run && model.gains_from_device();
+        let device = shared.device.as_ref().filter(|_| gains);
+        let outcome = match device {
+            Some(device) => device.run(model.artifact, &job, wall).await,
+            None => shared.runner.run(&job, wall).await,
+        };
+        if !turn.settles(&outcome) && !budget.left().is_zero() {
+            continue;
+        }
+        let outcome = turn.judged(outcome, wall);
+        let sandbox = shared.runner.sandbox().await;
+        let runtime = shared.server.runtime();
+        let card = (kind == Kind::Check)
+            .then(|| check::card(&outcome, file, rows, columns, runtime, sandbox));
+        return ModelResult {
+            card,
+            environment: device.map(DeviceRunner::environment),
+            ..ModelResult::new(model.model, outcome)
+        };
     }
+    not_run("the runner had no free worker before the deadline".to_owned())
 }
 
 async fn artifact(shared: &Shared, model: &ModelRef) -> Result<Vec<u8>, ServerError> {

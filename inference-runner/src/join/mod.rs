@@ -3,8 +3,11 @@
 //! Owns the talk with the server and the cache of artifacts. Holds the runner's key; the children
 //! never see it.
 
+mod benchmark;
 mod cache;
+mod heart;
 mod lease;
+mod machine;
 mod server;
 mod wire;
 
@@ -13,12 +16,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::WallClock;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use crate::device::{Device, DeviceRunner};
 use crate::limits::Limits;
 use crate::process::ModelRunner;
 
+pub use benchmark::{Benchmark, BenchmarkError, measure, try_device};
 pub use cache::{ArtifactCache, CacheError};
 pub use server::{Server, ServerError};
 
@@ -30,15 +37,27 @@ const PAUSE_MIN: Duration = Duration::from_millis(250);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// What a runner needs to join a server.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct JoinConfig {
     /// Shown to the server's operator.
     pub name: String,
     /// Models run at once.
     pub workers: usize,
+    /// Where dense models run, when that is not the sandbox.
+    pub device: Option<DeviceRunner>,
+    /// What the server splits rounds by.
+    pub benchmark: Benchmark,
     pub cache_folder: PathBuf,
     pub cache_bytes: u64,
     pub limits: Limits,
+}
+
+/// What the runner tells of itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Own {
+    pub(super) device: Device,
+    pub(super) workers: usize,
+    pub(super) benchmark: Benchmark,
 }
 
 /// Parts that the leases share.
@@ -46,6 +65,8 @@ pub struct JoinConfig {
 pub(super) struct Shared {
     pub(super) server: Server,
     pub(super) runner: ModelRunner,
+    /// For dense models of rounds; checks are always in the sandbox.
+    pub(super) device: Option<DeviceRunner>,
     pub(super) cache: ArtifactCache,
     pub(super) limits: Limits,
     pub(super) clock: WallClock,
@@ -53,6 +74,10 @@ pub(super) struct Shared {
     pub(super) round_workers: Semaphore,
     /// Models of checks run at once, beside the rounds, so that no check holds up a round.
     pub(super) check_workers: Semaphore,
+    /// Whether the server knows what this runner is.
+    pub(super) is_registered: AtomicBool,
+    /// Between two heartbeats.
+    pub(super) pace_ms: AtomicU64,
 }
 
 /// Runs jobs until `stop` turns true, then finishes what it holds.
@@ -67,15 +92,27 @@ pub async fn join(
     clock: WallClock,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), JoinError> {
+    let own = Own {
+        device: config.device.as_ref().map_or(Device::Cpu, |_| Device::Cuda),
+        workers: config.workers,
+        benchmark: config.benchmark,
+    };
+    let first_pace_ms = u64::try_from(heart::FIRST_PACE.as_millis()).unwrap_or_default();
     let shared = Arc::new(Shared {
         server,
         runner,
+        device: config.device,
         cache: ArtifactCache::open(config.cache_folder, config.cache_bytes)?,
         limits: config.limits,
         clock,
         round_workers: Semaphore::new(config.workers.max(1)),
         check_workers: Semaphore::new(1),
+        is_registered: AtomicBool::new(false),
+        pace_ms: AtomicU64::new(first_pace_ms),
     });
+    let (drain, mut draining) = watch::channel(false);
+    let beating = heart::beat(Arc::clone(&shared), stop.clone(), drain.clone());
+    let heart = tokio::spawn(beating);
     let mut leases = JoinSet::new();
     let mut trouble = Trouble::new(&config.name);
     let result = loop {
@@ -90,7 +127,20 @@ pub async fn join(
         while let Some(ended) = leases.try_join_next() {
             note_panic(ended);
         }
-        match shared.server.next().await {
+        if *draining.borrow() {
+            tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => {}
+                _ = draining.wait_for(|drain| !*drain) => {}
+            }
+            continue;
+        }
+        // Asked for more only when all that is here has begun: what waits here, another could run.
+        tokio::select! {
+            begun = shared.round_workers.acquire() => drop(begun),
+            _ = stop.wait_for(|stop| *stop) => continue,
+            _ = draining.wait_for(|drain| *drain) => continue,
+        }
+        match ask(&shared, &own, &drain).await {
             Ok(answer) => {
                 trouble.over(shared.server.base());
                 if let Some(lease) = answer {
@@ -106,12 +156,36 @@ pub async fn join(
         }
     };
     if !leases.is_empty() {
-        tracing::info!(leases = leases.len(), "finishing the jobs at hand");
+        tracing::info!(
+            leases = leases.len(),
+            "draining: finishing the jobs at hand"
+        );
     }
     while let Some(ended) = leases.join_next().await {
         note_panic(ended);
     }
+    heart.abort();
     result
+}
+
+/// The next job, after a registration where the server does not know this runner.
+async fn ask(
+    shared: &Shared,
+    own: &Own,
+    drain: &watch::Sender<bool>,
+) -> Result<Option<wire::Lease>, ServerError> {
+    if !shared.is_registered.load(Ordering::Relaxed) {
+        let registered = shared.server.register(own).await?;
+        let pace_ms = registered.heartbeat_ms.clamp(100, 60_000);
+        shared.pace_ms.store(pace_ms, Ordering::Relaxed);
+        shared.is_registered.store(true, Ordering::Relaxed);
+        drain.send_replace(registered.drain);
+        if registered.drain {
+            tracing::info!("draining: the operator asked; nothing is taken");
+            return Ok(None);
+        }
+    }
+    shared.server.next().await
 }
 
 /// A lease has no result of its own; one that panicked is late for the server, and known here.

@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use reqwest::{Client, Response, StatusCode, Url};
 
-use super::wire::{Lease, ModelResult, NextRequest, ResultsRequest};
+use super::wire::{
+    HeartbeatRequest, Lease, ModelResult, NextRequest, Registered, RegistrationRequest,
+    ResultsRequest, Wish,
+};
+use super::{Own, machine::Machine};
 use crate::confine::SandboxLevel;
 use crate::digest::Digest;
 use crate::environment::Environment;
@@ -85,6 +89,11 @@ impl ServerError {
             _ => false,
         }
     }
+
+    /// Whether the server does not know what was named.
+    pub(super) fn is_unknown(&self) -> bool {
+        matches!(self, Self::Refused { status, .. } if *status == StatusCode::NOT_FOUND)
+    }
 }
 
 /// What an error answer says: its own words when it is a problem document, else its start.
@@ -109,6 +118,7 @@ impl Server {
         key: String,
         name: String,
         runtime: &Runtime,
+        sandbox: SandboxLevel,
     ) -> Result<Self, ServerError> {
         let wrong = || ServerError::Address(server.to_owned());
         let base = Url::parse(server).map_err(|_| wrong())?;
@@ -130,7 +140,7 @@ impl Server {
             wait_ms: u64::try_from(WAIT.as_millis()).unwrap_or_default(),
             version: env!("CARGO_PKG_VERSION"),
             runtime: runtime.description(),
-            sandbox: SandboxLevel::REACHED.name(),
+            sandbox: sandbox.name(),
         };
         Ok(Self {
             client,
@@ -147,6 +157,50 @@ impl Server {
 
     pub(super) fn runtime(&self) -> String {
         self.hello.runtime.clone()
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.hello.runner
+    }
+
+    /// Says what this runner is.
+    pub(super) async fn register(&self, own: &Own) -> Result<Registered, ServerError> {
+        let machine = Machine::this();
+        let request = RegistrationRequest {
+            runner: &self.hello.runner,
+            version: self.hello.version,
+            runtime: &self.hello.runtime,
+            sandbox: self.hello.sandbox,
+            device: own.device.name(),
+            cores: machine.cores,
+            memory_mb: machine.memory_mb,
+            workers: own.workers,
+            benchmark: own.benchmark,
+        };
+        let url = self.url(&["runner", "registrations"])?;
+        let what = "the registration";
+        let response = self
+            .send(self.client.post(url).json(&request), what)
+            .await?;
+        self.small_answer(response, what).await
+    }
+
+    /// Says that it is alive.
+    pub(super) async fn beat(&self, request: &HeartbeatRequest<'_>) -> Result<Wish, ServerError> {
+        let url = self.url(&["runner", "heartbeats"])?;
+        let what = "the heartbeat";
+        let response = self.send(self.client.post(url).json(request), what).await?;
+        self.small_answer(response, what).await
+    }
+
+    async fn small_answer<T: serde::de::DeserializeOwned>(
+        &self,
+        response: Response,
+        what: &str,
+    ) -> Result<T, ServerError> {
+        let body = self.body(response, 4_096, what).await?;
+        let body = body.ok_or_else(|| self.unreadable(what, "too long"))?;
+        serde_json::from_slice(&body).map_err(|error| self.unreadable(what, &error.to_string()))
     }
 
     /// The next job; `None` when there was none for a while.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::benchmark::Benchmark;
 use crate::check::Card;
 use crate::digest::Digest;
 use crate::environment::Environment;
@@ -16,6 +17,43 @@ pub(super) struct NextRequest {
     pub(super) version: &'static str,
     pub(super) runtime: String,
     pub(super) sandbox: &'static str,
+}
+
+/// `POST runner/registrations`.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct RegistrationRequest<'a> {
+    pub(super) runner: &'a str,
+    pub(super) version: &'static str,
+    pub(super) runtime: &'a str,
+    pub(super) sandbox: &'static str,
+    pub(super) device: &'static str,
+    pub(super) cores: usize,
+    pub(super) memory_mb: u64,
+    pub(super) workers: usize,
+    pub(super) benchmark: Benchmark,
+}
+
+/// Its answer.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(super) struct Registered {
+    pub(super) heartbeat_ms: u64,
+    #[serde(default)]
+    pub(super) drain: bool,
+}
+
+/// `POST runner/heartbeats`.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct HeartbeatRequest<'a> {
+    pub(super) runner: &'a str,
+    pub(super) free_workers: usize,
+    pub(super) load: f64,
+    pub(super) draining: bool,
+}
+
+/// Its answer.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(super) struct Wish {
+    pub(super) drain: bool,
 }
 
 /// The answer, when there is a job.
@@ -38,6 +76,8 @@ pub(super) enum Kind {
     Run,
     /// Trial of newly uploaded models.
     Check,
+    /// Answers over the validation rows of a dataset.
+    Diagnose,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -51,6 +91,16 @@ pub(super) struct FeaturesRef {
 pub(super) struct ModelRef {
     pub(super) model: String,
     pub(super) artifact: Digest,
+    /// `tree`, `linear`, `dense`; empty when the server does not know.
+    #[serde(default)]
+    pub(super) class: String,
+}
+
+impl ModelRef {
+    /// Whether a CUDA device has kernels for it; those of `ai.onnx.ml` run on the processor only.
+    pub(super) fn gains_from_device(&self) -> bool {
+        self.class == "dense"
+    }
 }
 
 /// `POST runner/jobs/{lease}/results`.
@@ -75,6 +125,9 @@ pub(super) struct ModelResult {
     /// For the owner, after a check.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) card: Option<Card>,
+    /// What ran this model, where it is not what ran the others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) environment: Option<Environment>,
 }
 
 impl ModelResult {
@@ -90,6 +143,25 @@ impl ModelResult {
             load_ms: cost.load_us.div_ceil(1_000),
             run_ms: cost.run_us.div_ceil(1_000),
             card: None,
+            environment: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_dense_models_go_to_a_device() {
+        let model = |class: &str| ModelRef {
+            model: "m".to_owned(),
+            artifact: Digest::of(b""),
+            class: class.to_owned(),
+        };
+        assert!(model("dense").gains_from_device());
+        for class in ["tree", "linear", "", "other"] {
+            assert!(!model(class).gains_from_device(), "{class}");
         }
     }
 }

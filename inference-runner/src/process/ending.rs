@@ -1,4 +1,4 @@
-//! Names the outcome of a child that ended without its last frame.
+//! Names the outcome of a process that ended without its last frame.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
@@ -7,8 +7,9 @@ use std::time::Duration;
 use crate::limits::Limits;
 use crate::outcome::{Outcome, Reason, Status, one_line};
 
-/// What was seen of a child that did not answer.
+/// What was seen of a process that did not answer.
 pub(super) struct Silence<'a> {
+    /// `None` when nobody knows: the fork server ended, or the kernel did not end it in time.
     pub(super) status: Option<ExitStatus>,
     /// Whether it had said that the model was loaded.
     pub(super) loaded: bool,
@@ -17,7 +18,7 @@ pub(super) struct Silence<'a> {
     pub(super) limits: Limits,
 }
 
-/// The parent killed the child after `wall`: the model's own limit, or less when the answers of
+/// The runner killed the process after `wall`: the model's own limit, or less when the answers of
 /// its job were due before.
 pub(super) fn wall(wall: Duration, limits: Limits, loaded: bool) -> Outcome {
     let phase = if loaded { "running" } else { "loading" };
@@ -45,33 +46,45 @@ pub(crate) fn memory(limits_bytes: u64) -> Outcome {
 
 fn processor(limits: Limits) -> Outcome {
     let message = format!(
-        "the model used its {} s of processor time",
-        limits.cpu_seconds
+        "the model used its {} ms of processor time",
+        limits.cpu.as_millis()
     );
     let fix = "make the model smaller, or remove the loop that does not end";
     Outcome::failed(Status::LimitCpu, Reason::new("limit-cpu", message, fix))
+}
+
+fn forbidden(loaded: bool) -> Outcome {
+    let phase = if loaded { "running" } else { "loading" };
+    let message =
+        format!("the model's process was killed for a system call that no model needs, {phase}");
+    let fix = "remove what reaches outside of the model: files, custom operators, threads";
+    let reason = Reason::new("forbidden-syscall", message, fix);
+    Outcome::failed(Status::ForbiddenSyscall, reason)
 }
 
 /// Any other end without an answer.
 pub(super) fn silent(silence: &Silence<'_>) -> Outcome {
     let limits = silence.limits;
     let signal = silence.status.and_then(|status| status.signal());
-    if signal == Some(libc::SIGXCPU) || silence.cpu >= Duration::from_secs(limits.cpu_seconds) {
+    if signal == Some(libc::SIGSYS) {
+        return forbidden(silence.loaded);
+    }
+    let is_timer = matches!(signal, Some(libc::SIGPROF | libc::SIGXCPU));
+    if is_timer || silence.cpu >= limits.cpu {
         return processor(limits);
     }
     if ran_out_of_memory(silence.stderr) {
         return memory(limits.address_space_bytes);
     }
+    let Some(status) = silence.status else {
+        return Outcome::platform("the runner lost the model's process");
+    };
     if signal == Some(libc::SIGKILL) {
         return Outcome::platform(
             "the process was killed from outside, perhaps because the machine ran out of memory",
         );
     }
-    let how = match (signal, silence.status) {
-        (Some(signal), _) => format!("signal {signal}"),
-        (None, Some(status)) => status.to_string(),
-        (None, None) => "unknown end".to_owned(),
-    };
+    let how = signal.map_or_else(|| status.to_string(), |signal| format!("signal {signal}"));
     let last = silence.stderr.lines().last().unwrap_or_default();
     let message = one_line(&format!("the model's process crashed ({how}) {last}"), 300);
     let (status, code) = if silence.loaded {
@@ -113,6 +126,9 @@ mod tests {
     #[test]
     fn each_end_has_its_name() {
         assert_eq!(end(libc::SIGXCPU, true, 0, ""), Status::LimitCpu);
+        assert_eq!(end(libc::SIGPROF, false, 0, ""), Status::LimitCpu);
+        let syscall = end(libc::SIGSYS, true, 0, "bad_alloc");
+        assert_eq!(syscall, Status::ForbiddenSyscall);
         assert_eq!(end(libc::SIGKILL, true, 10, ""), Status::LimitCpu);
         assert_eq!(end(libc::SIGKILL, true, 1, ""), Status::PlatformError);
         let thrown = "terminate called after throwing an instance of 'std::bad_alloc'";

@@ -9,6 +9,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
+#[cfg(debug_assertions)]
+use super::Trial;
+use crate::confine::{Layer, SandboxLevel};
 use crate::limits::HEADER_BYTES_MAX;
 use crate::outcome::{Cost, ModelFacts, Reason, Status};
 
@@ -16,25 +19,50 @@ use crate::outcome::{Cost, ModelFacts, Reason, Status};
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct JobHeader {
     pub(crate) address_space_bytes: u64,
-    pub(crate) cpu_seconds: u64,
+    pub(crate) cpu_ms: u64,
     pub(crate) rows: usize,
     pub(crate) columns: usize,
     pub(crate) model_bytes: usize,
     /// Runs over all rows; each must answer the same.
     pub(crate) repeats: usize,
+    /// Whether rows must answer alike in other company and at other places.
+    pub(crate) probe: bool,
+    /// Whether the hostile suite wants the sandbox alone; no such field exists in a release.
+    #[cfg(debug_assertions)]
+    pub(crate) unscanned: bool,
+    /// What a test wants instead of a model; no such field exists in a release.
+    #[cfg(debug_assertions)]
+    pub(crate) trial: Option<Trial>,
+}
+
+impl JobHeader {
+    /// Whether a test wants to do without `layer`; never in a release.
+    #[cfg_attr(
+        not(debug_assertions),
+        expect(clippy::unused_self, reason = "a release has no trials")
+    )]
+    pub(crate) fn skips(&self, layer: Layer) -> bool {
+        #[cfg(debug_assertions)]
+        return self
+            .trial
+            .and_then(|trial| trial.without)
+            .is_some_and(|without| without == layer || without == Layer::Both);
+        #[cfg(not(debug_assertions))]
+        {
+            let _ = layer;
+            false
+        }
+    }
 }
 
 /// Child to parent, in this order.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "frame", rename_all = "kebab-case")]
 pub(crate) enum Message {
-    /// The runtime is loaded, nothing of a model is read.
-    Ready {
-        start_us: u64,
-        address_space_bytes: u64,
-    },
-    /// The runtime could not be loaded or the confinement failed: our fault.
-    NotReady { what: String },
+    /// The process is confined, nothing of a model is read.
+    Locked { sandbox: SandboxLevel },
+    /// The confinement failed, nothing of a model is read: our fault.
+    NotLocked { what: String },
     /// The model is loaded: what goes wrong from here on goes wrong while it runs.
     Loaded,
     /// The last frame; followed by `rows` float64, little-endian.
@@ -47,7 +75,7 @@ pub(crate) struct DoneHeader {
     pub(crate) reasons: Vec<Reason>,
     pub(crate) rows: usize,
     pub(crate) cost: Cost,
-    pub(crate) facts: Option<ModelFacts>,
+    pub(crate) facts: Option<Box<ModelFacts>>,
 }
 
 /// Writes one header; the caller writes the bytes that belong to it.
@@ -110,11 +138,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_message_comes_back_as_it_was_sent() {
-        let sent = Message::NotReady {
+        let sent = Message::NotLocked {
             what: "no".to_owned(),
         };
         let bytes = encode(&sent).unwrap();
         let back = receive(&mut bytes.as_slice()).await.unwrap();
-        assert!(matches!(back, Message::NotReady { what } if what == "no"));
+        assert!(matches!(back, Message::NotLocked { what } if what == "no"));
     }
 }

@@ -144,6 +144,41 @@ def greedy():
     write("huge_allocation", nodes, [features()], [out("q", ["N", 1])], [*WEIGHTS, big])
 
 
+def probed():
+    """Scanned and run, and refused by the probe of a check."""
+    mean = h.make_node("ReduceMean", ["z"], ["m"], axes=[0], keepdims=1)
+    minus = h.make_node("Sub", ["z", "m"], ["centred"])
+    end = h.make_node("Sigmoid", ["centred"], ["q"])
+    nodes = [LINEAR[0], mean, minus, end]
+    write("row_mean", nodes, [features()], [out("q", ["N", 1])], WEIGHTS)
+    nodes = [
+        *LINEAR,
+        h.make_node("Shape", ["X"], ["s"]),
+        h.make_node("Cast", ["s"], ["sizes"], to=T.FLOAT),
+        h.make_node("ReduceMax", ["sizes"], ["most"], keepdims=0),
+        h.make_node("Div", ["p", "most"], ["q"]),
+    ]
+    write("batch_size", nodes, [features()], [out("q", ["N", 1])], WEIGHTS)
+    nodes = [h.make_node("Mul", ["X", "zero"], ["o"]), h.make_node("Sigmoid", ["o"], ["h"])]
+    nodes.append(h.make_node("ReduceMean", ["h"], ["q"], axes=[1], keepdims=1))
+    write("constant", nodes, [features()], [out("q", ["N", 1])], [constant("zero", [0.0])])
+
+
+def slow():
+    """As much work a row as the class allows, from weights that are made while loading."""
+    fill = h.make_tensor("value", T.FLOAT, [1], [1e-4])
+    nodes = [
+        h.make_node("ConstantOfShape", ["narrow"], ["A"], value=fill),
+        h.make_node("ConstantOfShape", ["wide"], ["B"], value=fill),
+        h.make_node("MatMul", ["X", "A"], ["a"]),
+        h.make_node("MatMul", ["a", "B"], ["b"]),
+        h.make_node("ReduceMean", ["b"], ["m"], axes=[1], keepdims=1),
+        h.make_node("Sigmoid", ["m"], ["q"]),
+    ]
+    sizes = [constant("narrow", [COLUMNS, 4096], np.int64), constant("wide", [4096, 4096], np.int64)]
+    write("slow", nodes, [features()], [out("q", ["N", 1])], sizes)
+
+
 def expected():
     rows = known_rows(ROWS, COLUMNS)
     answers = {}
@@ -164,5 +199,7 @@ good()
 wrong_inputs()
 wrong_outputs()
 greedy()
+probed()
+slow()
 (HERE / "garbage.onnx").write_bytes(bytes(range(256)) * 4)
 expected()

@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use crate::double::{COLUMNS, PROGRAM, model, runtime};
+use crate::double::{COLUMNS, PROGRAM, level_here, model, runtime};
 use crate::server_double::{Double, State};
 use inference_runner::Digest;
 use inference_runner::check::known_rows;
@@ -17,7 +17,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 fn join(server: &str, key: &str, cache: &std::path::Path) -> Child {
     Command::new(PROGRAM)
         .args(["join", "--server", server, "--key", key, "--name", "r1"])
-        .args(["--workers", "2", "--warm", "1"])
+        .args(["--workers", "2", "--allow-weaker-sandbox"])
         .arg("--ort")
         .arg(runtime().path)
         .arg("--cache")
@@ -30,7 +30,14 @@ fn join(server: &str, key: &str, cache: &std::path::Path) -> Child {
 
 /// A server with one job for `models`, each a name in the job and a file.
 fn state(models: &[(&str, &str)], kind: &str, wall_budget_ms: u64) -> State {
-    let features = known_rows(3, COLUMNS).bytes.to_vec();
+    state_of(3, models, kind, wall_budget_ms)
+}
+
+/// Rows over which the model `slow` takes longer than five seconds on any machine.
+const SLOW_ROWS: usize = 60_000;
+
+fn state_of(rows: usize, models: &[(&str, &str)], kind: &str, wall_budget_ms: u64) -> State {
+    let features = known_rows(rows, COLUMNS).bytes.to_vec();
     let digest = Digest::of(&features).to_string();
     let mut state = State {
         key: "secret".to_owned(),
@@ -50,7 +57,7 @@ fn state(models: &[(&str, &str)], kind: &str, wall_budget_ms: u64) -> State {
         "round": "btc-usd-5m-20240305T1200Z",
         "deadline_us": 1_709_640_000_000_000_i64,
         "wall_budget_ms": wall_budget_ms,
-        "features": {"digest": digest, "rows": 3, "columns": COLUMNS},
+        "features": {"digest": digest, "rows": rows, "columns": COLUMNS},
         "models": listed,
     })];
     state
@@ -104,7 +111,7 @@ async fn a_round_is_run_and_answered() {
     let state = double.state.lock().unwrap();
     let hello = &state.registrations[0];
     assert_eq!(hello["runner"], "r1");
-    assert_eq!(hello["sandbox"], "rlimits");
+    assert_eq!(hello["sandbox"], level_here().name());
     let described = hello["runtime"].as_str().unwrap();
     assert!(
         described.starts_with("onnxruntime 1.31.1 sha256:"),
@@ -154,28 +161,24 @@ async fn bytes_with_another_digest_are_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_done_in_time_is_killed_and_reported() {
     let cache = tempfile::tempdir().unwrap();
-    let models = [("endless", "endless_loop"), ("good", "linear_n1")];
-    let double = Double::start(state(&models, "check", 2_000)).await;
+    let models = [("slow", "slow"), ("good", "linear_n1")];
+    let double = Double::start(state_of(SLOW_ROWS, &models, "check", 5_000)).await;
     let child = join(&double.url, "secret", cache.path());
     let results = results(&double, 2).await;
-    assert_eq!(
-        of(&results, "endless")["status"],
-        "limit-wall",
-        "{results:?}"
-    );
+    assert_eq!(of(&results, "slow")["status"], "limit-wall", "{results:?}");
     // One check at a time: the other either ran first or found no worker, which is our fault.
     let good = of(&results, "good");
     let status = &good["status"];
     assert!(status == "ok" || status == "platform-error", "{good}");
     assert_eq!(status == "ok", good["card"]["accepted"] == true, "{good}");
-    assert_eq!(of(&results, "endless")["card"]["status"], "limit-wall");
+    assert_eq!(of(&results, "slow")["card"]["status"], "limit-wall");
     assert_eq!(stopped(child).await.0, Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stopping_runner_finishes_its_job() {
     let cache = tempfile::tempdir().unwrap();
-    let double = Double::start(state(&[("endless", "endless_loop")], "run", 2_000)).await;
+    let double = Double::start(state_of(SLOW_ROWS, &[("slow", "slow")], "run", 5_000)).await;
     let child = join(&double.url, "secret", cache.path());
     let asked = double.until(|state| state.blob_requests.len() == 2);
     tokio::time::timeout(LIMIT, asked).await.unwrap();
@@ -231,4 +234,83 @@ async fn an_unreachable_server_is_named_once_and_tried_again() {
     let silence = tokio::time::timeout(Duration::from_secs(2), log.next_line()).await;
     assert!(silence.is_err(), "{silence:?}");
     assert_eq!(stopped(child).await.0, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_diagnosis_is_answered_row_by_row_without_a_card() {
+    let cache = tempfile::tempdir().unwrap();
+    let double = Double::start(state(&[("a", "dense_n2")], "diagnose", 60_000)).await;
+    let child = join(&double.url, "secret", cache.path());
+    let results = results(&double, 1).await;
+    let result = of(&results, "a");
+    assert_eq!(result["status"], "ok");
+    assert_eq!(result["p"].as_array().unwrap().len(), 3);
+    assert_eq!(result["card"], Value::Null);
+    let (code, log) = stopped(child).await;
+    assert_eq!(code, Some(0), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_runner_says_what_it_is_and_that_it_lives() {
+    let cache = tempfile::tempdir().unwrap();
+    let double = Double::start(state(&[], "run", 1_000)).await;
+    let child = join(&double.url, "secret", cache.path());
+    let beaten = double.until(|state| state.heartbeats.len() >= 2);
+    tokio::time::timeout(LIMIT, beaten).await.unwrap();
+    {
+        let state = double.state.lock().unwrap();
+        assert_eq!(state.machines.len(), 1);
+        let machine = &state.machines[0];
+        assert_eq!(machine["runner"], "r1");
+        assert_eq!(machine["device"], "cpu");
+        assert_eq!(machine["workers"], 2);
+        for name in ["cores", "memory_mb"] {
+            assert!(machine[name].as_u64().unwrap() > 0, "{machine}");
+        }
+        for name in ["models_per_s", "tree_ms", "dense_ms"] {
+            assert!(
+                machine["benchmark"][name].as_f64().unwrap() > 0.0,
+                "{machine}"
+            );
+        }
+        assert_eq!(state.heartbeats[0]["free_workers"], 2);
+        assert_eq!(state.heartbeats[0]["draining"], false);
+    }
+    assert_eq!(stopped(child).await.0, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drained_runner_takes_nothing_new_says_so_and_works_again() {
+    let cache = tempfile::tempdir().unwrap();
+    let mut drained = state(&[("a", "linear_n1")], "run", 20_000);
+    drained.drain = true;
+    let double = Double::start(drained).await;
+    let child = join(&double.url, "secret", cache.path());
+    let said = double.until(|state| {
+        let last = state.heartbeats.last();
+        state.heartbeats.len() > 3 && last.is_some_and(|beat| beat["draining"] == true)
+    });
+    tokio::time::timeout(LIMIT, said).await.unwrap();
+    assert_eq!(double.state.lock().unwrap().jobs.len(), 1, "not asked for");
+    double.state.lock().unwrap().drain = false;
+    assert_eq!(results(&double, 1).await[0]["status"], "ok");
+    assert_eq!(stopped(child).await.0, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopping_runner_says_that_it_drains_while_it_finishes() {
+    let cache = tempfile::tempdir().unwrap();
+    let double = Double::start(state(&[("endless", "endless_loop")], "run", 3_000)).await;
+    let child = join(&double.url, "secret", cache.path());
+    let asked = double.until(|state| state.blob_requests.len() == 2);
+    tokio::time::timeout(LIMIT, asked).await.unwrap();
+    let (code, log) = stopped(child).await;
+    assert_eq!(code, Some(0), "{log}");
+    assert!(
+        log.contains("draining: finishing the jobs at hand"),
+        "{log}"
+    );
+    let state = double.state.lock().unwrap();
+    assert_eq!(state.results.len(), 1);
+    assert_eq!(state.heartbeats.last().unwrap()["draining"], true);
 }

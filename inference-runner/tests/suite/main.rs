@@ -6,8 +6,13 @@
     reason = "a test that cannot go on fails; helpers are tests too"
 )]
 
+mod device;
 mod double;
+mod exporters;
+mod hostile;
 mod join;
 mod models_run;
+mod mutants;
+mod onnx_writer;
 mod program;
 mod server_double;

@@ -1,10 +1,12 @@
 //! The program itself: the card, exit codes, no telemetry, children that do not outlive it.
 
-use std::io::Read;
+use std::os::fd::AsRawFd;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
-use crate::double::{PROGRAM, model_path, runtime};
+use crate::double::{PROGRAM, level_here, model_path, runtime};
+use inference_runner::SandboxLevel;
+use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, socketpair};
 use serde_json::Value;
 
 fn check(model: &Path, more: &[&str]) -> Output {
@@ -26,10 +28,17 @@ fn an_accepted_model_gets_its_card() {
     assert_eq!(card["accepted"], true);
     assert_eq!(card["opset"], 17);
     assert_eq!(card["inputs"][0]["shape"], "[N,8]");
-    assert_eq!(card["outputs"][0]["element"], "int64");
-    assert_eq!(card["sha256"].as_str().unwrap().len(), 64);
-    assert_eq!(card["sandbox"], "rlimits");
-    for number in ["load_ms", "run_ms_p50", "run_ms_p99", "peak_bytes"] {
+    assert_eq!(
+        card["outputs"][0]["element"], "float32",
+        "the label is left out"
+    );
+    assert_eq!(card["digest"].as_str().unwrap().len(), 64);
+    assert_eq!(card["canonical_digest"].as_str().unwrap().len(), 64);
+    assert_eq!(card["class"], "dense");
+    assert_eq!(card["ops"]["Gemm"], 2);
+    assert_eq!((&card["ir"], &card["params"]), (&8.into(), &178.into()));
+    assert_eq!(card["sandbox"], level_here().name());
+    for number in ["load_ms", "run_ms_p50", "run_ms_p99", "peak_mb"] {
         assert!(card[number].as_f64().unwrap() > 0.0, "{number}");
     }
 }
@@ -95,53 +104,61 @@ fn nothing_is_written_anywhere() {
     assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
 }
 
-/// The child started as the parent starts it, but free to write and with a home of its own: only
-/// the switch keeps the runtime from writing a device id there.
-fn child_with_home(home: &Path, switch: Option<&str>) -> Value {
+/// The fork server started as the runner starts it, but free to write and with a home of its own:
+/// only the switch keeps the runtime from writing a device id there. Answers its first word.
+fn server_with_home(home: &Path, switch: Option<&str>) -> String {
     let mut command = Command::new(PROGRAM);
+    let kind = SockType::SeqPacket;
+    let (ours, theirs) =
+        socketpair(AddressFamily::Unix, kind, None, SockFlag::SOCK_CLOEXEC).unwrap();
     command
-        .arg("child")
-        .arg("--ort")
+        .args(["fork-server", "--ort"])
         .arg(runtime().path)
         .current_dir(home)
         .env_clear()
-        .env("HOME", home)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped());
+        .envs(
+            [
+                "HOME",
+                "XDG_CACHE_HOME",
+                "XDG_CONFIG_HOME",
+                "XDG_DATA_HOME",
+                "XDG_STATE_HOME",
+            ]
+            .map(|name| (name, home)),
+        )
+        .env("TMPDIR", home)
+        .stdin(Stdio::from(theirs))
+        .stdout(Stdio::null());
     if let Some(switch) = switch {
         command.env("ORT_DISABLE_TELEMETRY", switch);
     }
-    let mut child = command.spawn().unwrap();
-    let mut said = Vec::new();
-    child.stdout.take().unwrap().read_to_end(&mut said).unwrap();
-    assert!(child.wait().unwrap().success());
-    serde_json::from_slice(&said[4..]).unwrap()
+    let mut server = command.spawn().unwrap();
+    drop(command);
+    let mut said = [0; 8192];
+    let length = recv(ours.as_raw_fd(), &mut said, MsgFlags::empty()).unwrap();
+    drop(ours);
+    assert!(server.wait().unwrap().success());
+    String::from_utf8(said[..length].to_vec()).unwrap()
 }
 
 #[test]
 fn telemetry_is_off_before_the_runtime_is_loaded() {
     let home = tempfile::tempdir().unwrap();
-    assert_eq!(child_with_home(home.path(), Some("1"))["frame"], "ready");
+    let ready = server_with_home(home.path(), Some("1"));
+    assert!(ready.starts_with(r#"{"Ready""#), "{ready}");
     for switch in [None, Some("0")] {
-        let refusal = child_with_home(home.path(), switch);
-        assert_eq!(refusal["frame"], "not-ready");
+        let refusal = server_with_home(home.path(), switch);
+        assert!(refusal.starts_with(r#"{"NotReady""#), "{refusal}");
     }
     assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
 }
 
-/// `join` to a server that is not there, with two warm children.
+/// `join` to a server that is not there.
 fn join(folder: &Path) -> Command {
     let mut command = Command::new(PROGRAM);
     command
-        .args([
-            "join",
-            "--server",
-            "http://127.0.0.1:9",
-            "--key",
-            "k",
-            "--warm",
-            "2",
-        ])
+        .args(["join", "--server", "http://127.0.0.1:9", "--key", "k"])
+        .arg("--allow-weaker-sandbox")
         .arg("--cache")
         .arg(folder)
         .arg("--ort")
@@ -150,26 +167,44 @@ fn join(folder: &Path) -> Command {
     command
 }
 
-fn two_children_of(parent: u32) -> Vec<u32> {
-    wait_for("two warm children", || {
-        let children = children_of(parent);
-        // The third, which only shows that the runtime loads, is gone when two are warm. Loading
-        // passes through four descriptors too; the file limit falls to zero only after it.
-        let warm = |pid: &u32| descriptors(*pid) == 4 && limit(*pid, "Max open files")[0] == "0";
-        (children.len() == 2 && children.iter().all(warm)).then_some(children)
+/// The fork server once it is ready: the process on trial that it made is gone.
+fn fork_server_of(runner: u32) -> u32 {
+    wait_for("the fork server", || {
+        let server = *children_of(runner).first()?;
+        (handles_sigchld(server) && children_of(server).is_empty()).then_some(server)
     })
 }
 
+/// Only a fork server that takes orders handles the end of its children.
+fn handles_sigchld(pid: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("SigCgt:"));
+    let mask = line.and_then(|line| u64::from_str_radix(line[7..].trim(), 16).ok());
+    let bit = 1 << (nix::sys::signal::Signal::SIGCHLD as u64 - 1);
+    mask.is_some_and(|mask| mask & bit != 0)
+}
+
 #[test]
-fn children_die_with_a_killed_parent() {
+fn the_fork_server_dies_with_a_killed_runner() {
     let folder = tempfile::tempdir().unwrap();
-    let mut parent = join(folder.path()).spawn().unwrap();
-    let children = two_children_of(parent.id());
-    parent.kill().unwrap();
-    parent.wait().unwrap();
-    wait_for("the end of the children", || {
-        let ended = children.iter().all(|child| !is_running(*child));
-        ended.then_some(())
+    let mut runner = join(folder.path()).spawn().unwrap();
+    let server = fork_server_of(runner.id());
+    runner.kill().unwrap();
+    runner.wait().unwrap();
+    wait_for("the end of the fork server", || {
+        (!is_running(server)).then_some(())
+    });
+}
+
+#[test]
+fn a_running_model_dies_with_a_killed_runner() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut runner = slow_check(folder.path());
+    let process = running_model_of(runner.id());
+    runner.kill().unwrap();
+    runner.wait().unwrap();
+    wait_for("the end of the model's process", || {
+        (!is_running(process)).then_some(())
     });
 }
 
@@ -182,36 +217,73 @@ fn a_runner_asked_to_ends_with_the_process_that_started_it() {
     shell.args(inner.get_args()).arg("--parent-dies");
     let mut parent = shell.stderr(Stdio::null()).spawn().unwrap();
     let runner = wait_for("the runner", || children_of(parent.id()).first().copied());
-    let children = two_children_of(runner);
+    let server = fork_server_of(runner);
     parent.kill().unwrap();
     parent.wait().unwrap();
-    wait_for("the end of the runner and its children", || {
-        let ended = !is_running(runner) && children.iter().all(|child| !is_running(*child));
-        ended.then_some(())
+    wait_for("the end of the runner and its fork server", || {
+        (!is_running(runner) && !is_running(server)).then_some(())
     });
 }
 
-#[test]
-fn a_warm_child_is_confined_before_it_sees_a_model() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut parent = join(folder.path()).spawn().unwrap();
-    for child in two_children_of(parent.id()) {
-        let limit = |name| limit(child, name);
-        assert_eq!(limit("Max open files"), ["0", "0"]);
-        assert_eq!(limit("Max file size"), ["0", "0"]);
-        assert_eq!(limit("Max core file size"), ["0", "0"]);
-        assert_eq!(limit("Max address space"), ["2147483648", "2147483648"]);
-        assert_ne!(limit("Max cpu time")[0], "unlimited");
-        let environment = std::fs::read(format!("/proc/{child}/environ")).unwrap();
-        assert_eq!(environment, b"ORT_DISABLE_TELEMETRY=1\0");
-    }
-    parent.kill().unwrap();
-    parent.wait().unwrap();
+/// A check that takes many seconds: the slowest model of the class over many rows.
+fn slow_check(folder: &Path) -> Child {
+    let rows = folder.join("rows");
+    std::fs::write(&rows, vec![0; 20_000 * 8 * 4]).unwrap();
+    let mut runner = Command::new(PROGRAM);
+    runner.arg("check").arg(model_path("slow"));
+    runner.args(["--columns", "8", "--features"]).arg(rows);
+    runner.arg("--ort").arg(runtime().path);
+    runner.stdout(Stdio::null()).spawn().unwrap()
 }
 
-/// The three pipes and /proc/self/status are what a warm child holds.
-fn descriptors(pid: u32) -> usize {
-    std::fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
+/// The process of the model that `runner` checks, once it is locked and has used time.
+fn running_model_of(runner: u32) -> u32 {
+    wait_for("a running model", || {
+        let server = *children_of(runner).first()?;
+        let process = *children_of(server).first()?;
+        // The one on trial ends by itself; only a model reads from a pipe.
+        let is_model = std::fs::read_link(format!("/proc/{process}/fd/0"))
+            .is_ok_and(|pipe| pipe.to_string_lossy().starts_with("pipe:"));
+        (is_model && limit(process, "Max open files")[0] == "0").then_some(process)
+    })
+}
+
+#[test]
+fn a_running_model_is_confined() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut runner = slow_check(folder.path());
+    let process = running_model_of(runner.id());
+    let of = |name| limit(process, name);
+    assert_eq!(of("Max open files"), ["0", "0"]);
+    assert_eq!(of("Max file size"), ["0", "0"]);
+    assert_eq!(of("Max core file size"), ["0", "0"]);
+    assert_eq!(of("Max address space"), ["2147483648", "2147483648"]);
+    assert_eq!(of("Max cpu time"), ["10", "11"]);
+    let seen = wait_for("the filter", || {
+        let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+        (field(&status, "Seccomp:") == "2" || level_here() < SandboxLevel::SeccompOnly)
+            .then_some(status)
+    });
+    assert_eq!(field(&seen, "NoNewPrivs:"), "1");
+    assert_eq!(field(&seen, "Threads:"), "1");
+    if nix::unistd::getuid().is_root() {
+        assert_eq!(field(&seen, "Uid:"), "65534");
+        assert_eq!(field(&seen, "Gid:"), "65534");
+        assert_eq!(field(&seen, "CapPrm:"), "0000000000000000");
+        let open = std::fs::read_dir(format!("/proc/{process}/fd")).unwrap();
+        assert_eq!(open.count(), 3);
+        let environment = std::fs::read(format!("/proc/{process}/environ")).unwrap();
+        assert_eq!(environment, b"ORT_DISABLE_TELEMETRY=1\0");
+    }
+    runner.kill().unwrap();
+    runner.wait().unwrap();
+}
+
+/// The first word after `name` in a status of /proc.
+fn field<'a>(status: &'a str, name: &str) -> &'a str {
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    let word = line.and_then(|line| line.split_whitespace().next());
+    word.unwrap_or_default()
 }
 
 /// The soft and the hard limit of a process; empty texts when it has ended.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
@@ -18,6 +18,10 @@ pub(crate) struct State {
     pub(crate) blobs: HashMap<String, Vec<u8>>,
     /// The answer to every request for a job, when set.
     pub(crate) refusal: Option<(u16, String)>,
+    /// What the operator wants of the runner.
+    pub(crate) drain: bool,
+    pub(crate) machines: Vec<Value>,
+    pub(crate) heartbeats: Vec<Value>,
     pub(crate) registrations: Vec<Value>,
     pub(crate) blob_requests: Vec<String>,
     pub(crate) results: Vec<Value>,
@@ -88,6 +92,15 @@ impl Double {
         let target = head.split_whitespace().nth(1).unwrap_or_default();
         let parts: Vec<&str> = target.trim_start_matches("/api/v1/").split('/').collect();
         match parts[..] {
+            ["runner", "registrations"] => {
+                state.machines.push(serde_json::from_slice(body).unwrap());
+                let answer = json!({"heartbeat_ms": 100, "drain": state.drain});
+                (200, answer.to_string().into_bytes())
+            }
+            ["runner", "heartbeats"] => {
+                state.heartbeats.push(serde_json::from_slice(body).unwrap());
+                (200, json!({"drain": state.drain}).to_string().into_bytes())
+            }
             ["runner", "jobs", "next"] => {
                 state
                     .registrations

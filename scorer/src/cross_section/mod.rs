@@ -14,7 +14,7 @@ mod neutral;
 mod rows;
 
 pub use churn::churn;
-pub use exposure::{Exposure, max_feature_exposure};
+pub use exposure::{Exposure, exposures, max_feature_exposure, pearson};
 pub use meta_model::meta_model;
 
 use thiserror::Error;

@@ -10,10 +10,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::problem::Problem;
+use super::source_body::SourceBody;
 use crate::app::App;
 use crate::prices;
 use crate::prices::connection_log::{Gap, is_clock_good};
 use crate::prices::feeds::live::board::{Connection, VenueStatus};
+use crate::prices::observations;
 
 /// Gaps of this time are listed, microseconds.
 const GAPS_US: i64 = 24 * 3_600 * 1_000_000;
@@ -32,6 +34,9 @@ pub(crate) struct FeedsBody {
     pub(crate) venues: Vec<VenueBody>,
     /// Gaps of the last 24 hours, newest first.
     pub(crate) gaps: Vec<GapBody>,
+    /// The numeric sources.
+    #[serde(default)]
+    pub(crate) sources: Vec<SourceBody>,
 }
 
 /// One venue.
@@ -109,11 +114,18 @@ pub(super) async fn get_feeds(State(app): State<Arc<App>>) -> Result<Json<FeedsB
             clock_alert: None,
             venues: Vec::new(),
             gaps: Vec::new(),
+            sources: Vec::new(),
         }));
     };
     let venues = board.venues();
     let mut conn = app.db.read().await?;
     let gaps = prices::gaps_since(&mut conn, &venues, now_us - GAPS_US).await?;
+    let mut sources = Vec::new();
+    for status in board.sources().sources() {
+        let (span, schedule) = ((now_us - GAPS_US, now_us), status.settings.schedule_us());
+        let gaps = observations::gaps(&mut conn, &status.settings.name, span, schedule).await?;
+        sources.push(SourceBody::new(now_us, status, &gaps));
+    }
     Ok(Json(FeedsBody {
         now_us,
         is_live: true,
@@ -124,6 +136,7 @@ pub(super) async fn get_feeds(State(app): State<Arc<App>>) -> Result<Json<FeedsB
             .map(|status| VenueBody::new(now_us, status))
             .collect(),
         gaps: gaps.into_iter().map(GapBody::from).collect(),
+        sources,
     }))
 }
 
@@ -165,7 +178,7 @@ impl VenueBody {
 
 /// Seconds since a moment, in tenths; none when it never was.
 #[expect(clippy::cast_precision_loss, reason = "ages are small")]
-fn age_s(now_us: i64, at_us: i64) -> Option<f64> {
+pub(super) fn age_s(now_us: i64, at_us: i64) -> Option<f64> {
     (at_us > 0).then(|| ((now_us - at_us) / 100_000) as f64 / 10.0)
 }
 

@@ -43,7 +43,7 @@ pub(super) struct SummaryBody {
 
 /// A series of Brier scores less those of a baseline, round by round.
 #[derive(Serialize, ToSchema)]
-struct SkillSummaryBody {
+pub(super) struct SkillSummaryBody {
     /// n.
     rounds: usize,
     mean: f64,
@@ -65,7 +65,7 @@ struct SkillSummaryBody {
 
 /// Whether up comes as often as the counted probabilities say.
 #[derive(Serialize, ToSchema)]
-struct CalibrationBody {
+pub(super) struct CalibrationBody {
     forecasts: usize,
     /// Σ n_b/n·|p̄_b − ȳ_b| over the bins.
     expected_error: f64,

@@ -1,5 +1,5 @@
-//! `GET /metrics`: what the process counted and how settlement stands, in the text form of
-//! Prometheus.
+//! `GET /metrics`: what the process counted, how settlement stands and how the feeds do, in the text
+//! form of Prometheus.
 
 use std::sync::{Arc, OnceLock};
 
@@ -8,7 +8,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 
-use super::settlement_metrics;
+use super::{feed_metrics, runner_metrics, settlement_metrics};
 use crate::app::App;
 
 /// One recorder a process, as `metrics` has it.
@@ -35,7 +35,7 @@ pub fn install() -> Result<(), BuildError> {
     Ok(())
 }
 
-/// What the process counted and how settlement stands, Prometheus text.
+/// What the process counted, how settlement stands and how the feeds do, Prometheus text.
 #[utoipa::path(
     get,
     path = "/metrics",
@@ -51,6 +51,14 @@ pub(super) async fn get_metrics(State(app): State<Arc<App>>) -> Response {
         Ok(settlement) => text.push_str(&settlement),
         // The rest is still worth having; what is absent is an alert of its own.
         Err(error) => tracing::error!(%error, "the metrics of settlement could not be read"),
+    }
+    match feed_metrics::text(&app).await {
+        Ok(feeds) => text.push_str(&feeds),
+        Err(error) => tracing::error!(%error, "the metrics of the feeds could not be read"),
+    }
+    match runner_metrics::text(&app).await {
+        Ok(runners) => text.push_str(&runners),
+        Err(error) => tracing::error!(%error, "the metrics of the runners could not be read"),
     }
     let form = [(
         header::CONTENT_TYPE,

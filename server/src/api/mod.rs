@@ -5,6 +5,7 @@
 
 mod extract;
 pub mod metrics;
+mod metrics_page;
 mod problem;
 mod trace;
 
@@ -13,15 +14,18 @@ mod amount;
 mod model_body;
 mod receipt_body;
 mod round_body;
+pub(crate) mod source_body;
 mod tournament_body;
 
 mod delete_model;
+mod feed_metrics;
 mod get_dataset;
 mod get_evidence;
 pub(crate) mod get_feeds;
 mod get_health;
 mod get_leaderboard;
 mod get_model;
+mod get_model_diagnostics;
 mod get_model_history;
 mod get_model_summary;
 mod get_prediction;
@@ -29,6 +33,7 @@ mod get_round;
 mod get_round_aggregate;
 mod get_run;
 mod get_runner_blob;
+mod get_source_receipt;
 mod get_time;
 mod get_tournament;
 mod list_aggregates;
@@ -38,12 +43,17 @@ mod list_models;
 mod list_outcomes;
 mod list_receipts;
 mod list_rounds;
+mod list_runners;
 mod list_tournaments;
 mod post_model;
 mod post_model_upload;
+mod post_runner_heartbeat;
 mod post_runner_next;
+mod post_runner_registration;
 mod post_runner_results;
 mod put_prediction;
+mod run_answers;
+mod runner_metrics;
 mod settlement_metrics;
 
 #[cfg(test)]
@@ -140,6 +150,7 @@ fn quick() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(list_rounds::list_rounds))
         .routes(routes!(get_round::get_round))
         .routes(routes!(get_evidence::get_evidence))
+        .routes(routes!(get_source_receipt::get_source_receipt))
         .routes(routes!(get_round_aggregate::get_round_aggregate))
         .routes(routes!(list_aggregates::list_aggregates))
         .routes(routes!(list_batches::list_batches))
@@ -154,8 +165,12 @@ fn quick() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(get_model::get_model, delete_model::delete_model))
         .routes(routes!(get_model_history::get_model_history))
         .routes(routes!(get_model_summary::get_model_summary))
+        .routes(routes!(get_model_diagnostics::get_model_diagnostics))
         .routes(routes!(list_receipts::list_receipts))
         .routes(routes!(get_run::get_run))
+        .routes(routes!(list_runners::list_runners))
+        .routes(routes!(post_runner_registration::post_runner_registration))
+        .routes(routes!(post_runner_heartbeat::post_runner_heartbeat))
         .routes(routes!(post_runner_next::post_runner_next))
         .routes(routes!(post_runner_results::post_runner_results))
 }

@@ -17,7 +17,7 @@ pub(super) struct ModelBody {
     account: String,
     /// `hosted` or `external`.
     hosting: &'static str,
-    /// `checking`, `active`, `refused` or `retired`.
+    /// `checking`, `active`, `refused`, `paused` or `retired`.
     state: &'static str,
     /// Why it is refused, else null.
     reason: Option<String>,

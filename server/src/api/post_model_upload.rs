@@ -34,7 +34,7 @@ pub(super) struct UploadQuery {
 }
 
 /// Upload an ONNX file as the request's body, at most 64 MB. The model is `checking` until a runner
-/// has tried it in the sandbox. A refused model of the same name takes the new file.
+/// has tried it in the sandbox. A refused or paused model of the same name takes the new file.
 #[utoipa::path(
     post,
     path = "/models/upload",

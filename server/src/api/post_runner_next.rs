@@ -74,6 +74,9 @@ struct JobModelBody {
     model: String,
     /// SHA-256 of its artifact.
     artifact: String,
+    /// `tree`, `linear` or `dense`; a CUDA device gains from dense models only.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    class: &'static str,
 }
 
 /// The next job for a runner, or 204 when none came within `wait_ms`.
@@ -144,13 +147,21 @@ async fn note_seen(app: &App, runner: &Runner) -> Result<(), Problem> {
 }
 
 fn runner(body: NextBody, caller: &Caller) -> Result<Runner, Problem> {
-    let is_name = |name: &str| {
-        (1..=64).contains(&name.len())
-            && name
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
-    };
-    if !is_name(&body.runner) {
+    let said = (body.version, body.runtime, body.sandbox);
+    presented(body.runner, said, caller)
+}
+
+/// A runner as it presents itself under the caller's account: name, then build, runtime, sandbox.
+pub(super) fn presented(
+    name: String,
+    (version, runtime, sandbox): (String, String, String),
+    caller: &Caller,
+) -> Result<Runner, Problem> {
+    let is_name = (1..=64).contains(&name.len())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
+    if !is_name {
         return Err(Problem::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "runner-name-invalid",
@@ -161,10 +172,10 @@ fn runner(body: NextBody, caller: &Caller) -> Result<Runner, Problem> {
     }
     let short = |text: &str| text.chars().take(200).collect::<String>();
     Ok(Runner {
-        version: short(&body.version),
-        runtime: short(&body.runtime),
-        sandbox: short(&body.sandbox),
-        name: body.runner,
+        version: short(&version),
+        runtime: short(&runtime),
+        sandbox: short(&sandbox),
+        name,
         account: caller.account.id.clone(),
     })
 }
@@ -191,6 +202,7 @@ impl From<Job> for JobBody {
                 .into_iter()
                 .map(|entry| JobModelBody {
                     model: entry.model.to_string(),
+                    class: entry.class.name(),
                     artifact: entry.artifact,
                 })
                 .collect(),

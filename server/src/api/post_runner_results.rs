@@ -4,20 +4,20 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use domain::{ModelId, Probability, RoundId};
-use futures::future::join_all;
+use domain::{ModelId, Probability};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::extract::{ApiJson, Caller, model_id};
 use super::problem::{BodyProblems, KeyProblems, LeaseProblems, Problem};
+use super::run_answers::{Run, record_run};
 use crate::accounts::Scope;
 use crate::app::App;
 use crate::db::Conn;
+use crate::diagnostics;
 use crate::models::{self, Model};
-use crate::predictions::{self, Submission};
-use crate::receipts::{self, Answer, Executed};
+use crate::receipts;
 use crate::record::run::RuntimeRow;
 use crate::runners::{self, Job, JobKind, ModelResult, Status};
 
@@ -66,13 +66,17 @@ struct ResultBody {
 }
 
 /// One result, parsed, with what its kind of job needs.
-struct Parsed {
-    result: ModelResult,
-    p: Option<Probability>,
+pub(super) struct Parsed {
+    pub(super) result: ModelResult,
+    /// Of a run: what to submit.
+    pub(super) p: Option<Probability>,
+    /// Of a run that went well: one a row, as it came.
+    pub(super) exact: Vec<f64>,
+    /// Of a diagnosis that went well: one a row.
+    answers: Vec<Probability>,
     card: String,
-    /// As float32, which is what a model answers.
-    output: Vec<f32>,
-    runtime: Option<RuntimeRow>,
+    /// What ran the model, as the runner says.
+    pub(super) runtime: Option<RuntimeRow>,
 }
 
 /// Answer a lease. Predictions of a run count as if their models had posted them now.
@@ -105,72 +109,37 @@ pub(super) async fn post_runner_results(
         let ids: Vec<ModelId> = job.models.iter().map(|entry| entry.model.clone()).collect();
         (job, answered, models::by_ids(&mut conn, &ids).await?)
     };
+    let environment = body.environment.and_then(receipts::bounded);
     let parsed = body.results.iter().map(|result| parse(&job, result));
     let mut parsed = parsed.collect::<Result<Vec<Parsed>, Problem>>()?;
     // Another runner was faster: the first answer of a model stays.
     parsed.retain(|one| !answered.contains(&one.result.model));
-    if let Some(round) = &job.round {
-        submit_all(&app, round, &entries, received_us, &mut parsed).await?;
+    for one in &mut parsed {
+        one.runtime = one.runtime.take().or_else(|| environment.clone());
+    }
+    if let (JobKind::Run, Some(round)) = (job.kind, &job.round) {
+        let run = Run {
+            job: &job,
+            round,
+            entries: &entries,
+            runner: &body.runner,
+            received_us,
+        };
+        record_run(&app, &run, parsed).await?;
+        return Ok(StatusCode::NO_CONTENT);
     }
     let mut tx = app.db.begin().await?;
     let results: Vec<ModelResult> = parsed.iter().map(|one| one.result.clone()).collect();
     runners::record_results(&mut tx, app.wall.now_us(), &job, &results).await?;
-    if let Some(round) = &job.round {
-        let executed = Executed {
-            runner: body.runner,
-            finished_us: received_us,
-        };
-        let runtime = body.environment.and_then(receipts::bounded);
-        let answers = parsed.iter().map(|one| answer(one, runtime.as_ref()));
-        let answers: Vec<Answer> = answers.collect();
-        receipts::write(&mut tx, &app.receipts, round, &executed, &answers).await?;
-    }
-    if job.kind == JobKind::Check {
-        record_checks(&mut tx, &job, &entries, &parsed).await?;
+    match job.kind {
+        JobKind::Check => record_checks(&mut tx, &job, &entries, &parsed).await?,
+        JobKind::Diagnose => record_answers(&mut tx, app.wall.now_us(), &job, &parsed).await?,
+        // A run of no round has nothing to be kept for.
+        JobKind::Run => {}
     }
     tx.commit().await?;
     app.timetable_wake.notify_one();
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// Submits together, so that the predictions share a group commit. A refusal becomes the detail of
-/// its model; a failure of ours fails the call, and the runner sends everything again.
-async fn submit_all(
-    app: &App,
-    round: &RoundId,
-    entries: &[Model],
-    received_us: i64,
-    parsed: &mut [Parsed],
-) -> Result<(), Problem> {
-    let submissions = parsed.iter().map(|one| async {
-        let model = entries.iter().find(|entry| entry.id == one.result.model);
-        let (Some(model), Some(posted)) = (model, one.p) else {
-            return None;
-        };
-        let submission = Submission {
-            round: round.clone(),
-            model: model.id.clone(),
-            account: model.account.clone(),
-            posted,
-            ask: None,
-            received_us,
-        };
-        predictions::submit(&app.db, &app.writer, submission)
-            .await
-            .err()
-            .map(Problem::from)
-    });
-    let refusals = join_all(submissions).await;
-    for (one, refusal) in parsed.iter_mut().zip(refusals) {
-        let Some(refusal) = refusal else { continue };
-        if refusal.is_ours() {
-            return Err(refusal);
-        }
-        let (model, detail) = (&one.result.model, refusal.detail());
-        tracing::warn!(%round, %model, detail, "a hosted model's prediction is not counted");
-        one.result.detail = format!("not counted: {detail}");
-    }
-    Ok(())
 }
 
 /// Only the artifact that was tried decides: a replaced one waits for its own check.
@@ -197,6 +166,29 @@ async fn record_checks(
             (false, detail) => format!("{}: {detail}", one.result.status.name()),
         };
         models::set_checked(conn, id, is_ok, &reason, &one.card).await?;
+    }
+    Ok(())
+}
+
+/// Kept as they came; a job of ours evaluates them.
+async fn record_answers(
+    conn: &mut Conn,
+    now_us: i64,
+    job: &Job,
+    parsed: &[Parsed],
+) -> Result<(), Problem> {
+    for one in parsed {
+        let status = one.result.status;
+        if status == Status::PlatformError {
+            continue;
+        }
+        let reason = format!("{}: {}", status.name(), one.result.detail);
+        let answer = if status == Status::Ok {
+            Ok(one.answers.as_slice())
+        } else {
+            Err(reason.as_str())
+        };
+        diagnostics::record(conn, now_us, &job.id, answer).await?;
     }
     Ok(())
 }
@@ -237,12 +229,21 @@ fn parse(job: &Job, body: &ResultBody) -> Result<Parsed, Problem> {
         .clone()
         .unwrap_or_else(|| card(body, &rows))
         .to_string();
-    #[expect(clippy::cast_possible_truncation, reason = "a model answers float32")]
-    let output = body.p.iter().flatten().map(|p| *p as f32).collect();
+    let answers = if job.kind == JobKind::Diagnose && status == Status::Ok {
+        rows.iter().copied().flatten().collect()
+    } else {
+        Vec::new()
+    };
+    let is_run = job.kind == JobKind::Run;
     Ok(Parsed {
-        output,
+        p: p.filter(|_| is_run),
+        exact: if is_run && status == Status::Ok {
+            body.p.iter().copied().flatten().collect()
+        } else {
+            Vec::new()
+        },
+        answers,
         runtime: body.environment.clone().and_then(receipts::bounded),
-        p: p.filter(|_| job.kind == JobKind::Run),
         card: if card.len() <= CARD_LIMIT {
             card
         } else {
@@ -256,16 +257,6 @@ fn parse(job: &Job, body: &ResultBody) -> Result<Parsed, Problem> {
             wall_ms: body.wall_ms.max(0),
         },
     })
-}
-
-fn answer(one: &Parsed, runtime: Option<&RuntimeRow>) -> Answer {
-    Answer {
-        runtime: one.runtime.as_ref().or(runtime).cloned(),
-        model: one.result.model.clone(),
-        status: one.result.status,
-        cpu_ms: one.result.cpu_ms,
-        output: one.output.clone(),
-    }
 }
 
 fn probabilities(p: &[Option<f64>]) -> Vec<Option<Probability>> {

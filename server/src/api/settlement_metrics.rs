@@ -1,10 +1,9 @@
 //! What `/metrics` says of settlement, ledger and chain: read from the database when asked, so that
 //! it is true whichever process does the work. Names end in their unit.
 
-use std::fmt::{Display, Write};
-
 use domain::timestamp::SECOND_US;
 
+use super::metrics_page::{Page, seconds};
 use crate::app::App;
 use crate::settlement::{BatchState, Counts, Holder, SettlementError};
 use crate::{chain, ledger, settlement};
@@ -163,45 +162,5 @@ fn keys(page: &mut Page, keys: &[settlement::KeyState]) {
     for key in keys {
         let labels = [("signer", key.signer.as_str())];
         page.line("foretoken_settlement_key_nonce", &labels, key.next_nonce);
-    }
-}
-
-/// Seconds with three digits; a clock that is a little behind gives 0.
-fn seconds(us: i64) -> String {
-    let ms = us.max(0) / 1_000;
-    format!("{}.{:03}", ms / 1_000, ms % 1_000)
-}
-
-#[derive(Default)]
-struct Page {
-    text: String,
-}
-
-impl Page {
-    fn head(&mut self, name: &str, help: &str, kind: &str) {
-        // Writing to a String cannot fail.
-        let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
-    }
-
-    fn line(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
-        let labels: Vec<String> = labels
-            .iter()
-            .map(|(label, value)| format!("{label}=\"{value}\""))
-            .collect();
-        let labels = match labels.join(",") {
-            none if none.is_empty() => none,
-            some => format!("{{{some}}}"),
-        };
-        let _ = writeln!(self.text, "{name}{labels} {value}");
-    }
-
-    fn gauge(&mut self, name: &str, help: &str, value: impl Display) {
-        self.head(name, help, "gauge");
-        self.line(name, &[], value);
-    }
-
-    fn counter(&mut self, name: &str, help: &str, value: impl Display) {
-        self.head(name, help, "counter");
-        self.line(name, &[], value);
     }
 }

@@ -14,10 +14,10 @@ pub(super) struct TournamentBody {
     name: String,
     /// Always `direction` here.
     kind: &'static str,
-    /// The asset whose price decides.
+    /// The asset whose price decides; of a source, what it measures.
     asset: String,
-    /// Venues whose trades are evidence.
-    venues: Vec<&'static str>,
+    /// Venues whose trades are evidence, or sources (`source:` and the name) whose observations are.
+    venues: Vec<String>,
     timetable: TimetableBody,
     outcome: OutcomeRuleBody,
     stake: StakeRuleBody,
@@ -37,6 +37,10 @@ struct TimetableBody {
     deadline_before_s: i64,
     lock_before_s: i64,
     settle_by_s: i64,
+    /// Evidence closes at the latest this long after the interval; absent where venues are the
+    /// evidence: 300.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evidence_after_s: Option<i64>,
 }
 
 /// How trades become an outcome.
@@ -83,7 +87,7 @@ impl From<&Entered> for TournamentBody {
             name: t.name.clone(),
             kind: "direction",
             asset: t.asset.clone(),
-            venues: t.venues.iter().map(|venue| venue.name()).collect(),
+            venues: t.venues.iter().map(|venue| venue.to_string()).collect(),
             timetable: TimetableBody {
                 interval_s: table.interval_s,
                 opens_before_s: table.opens_before_s,
@@ -92,6 +96,7 @@ impl From<&Entered> for TournamentBody {
                 deadline_before_s: table.deadline_before_s,
                 lock_before_s: table.lock_before_s,
                 settle_by_s: table.settle_by_s,
+                evidence_after_s: t.is_of_sources().then_some(table.evidence_after_s),
             },
             outcome: OutcomeRuleBody {
                 quorum: rule.quorum,

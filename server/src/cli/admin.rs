@@ -10,6 +10,7 @@ use rand::TryRng;
 use super::deploy::DeployArgs;
 use super::{DataArgs, Ended, print, refuse};
 use crate::accounts::{self, Scope};
+use crate::runners::{RunnerError, fleet};
 use crate::{chain, rounds, settlement};
 
 #[derive(Debug, Args)]
@@ -26,6 +27,9 @@ enum AdminCommand {
     /// API keys
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Runners of hosted models
+    #[command(subcommand)]
+    Runner(RunnerCommand),
     /// Make the contracts on a chain and register the tournaments; again: register new ones
     Deploy(DeployArgs),
     /// End a halt, after a fresh comparison of ledger and chain
@@ -65,6 +69,24 @@ enum KeyCommand {
     },
 }
 
+#[derive(Debug, Subcommand)]
+enum RunnerCommand {
+    /// Give a runner nothing new; it finishes what it has and says so on the page
+    Drain {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        data: DataArgs,
+    },
+    /// Let a drained runner work again
+    Undrain {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        data: DataArgs,
+    },
+}
+
 pub(super) async fn run(args: AdminArgs) -> anyhow::Result<Ended> {
     let now_us = WallClock::system().now_us();
     match args.command {
@@ -76,6 +98,12 @@ pub(super) async fn run(args: AdminArgs) -> anyhow::Result<Ended> {
             scopes,
             data,
         }) => create_key(now_us, &account, &scopes, &data).await,
+        AdminCommand::Runner(RunnerCommand::Drain { name, data }) => {
+            drain(now_us, &name, true, &data).await
+        }
+        AdminCommand::Runner(RunnerCommand::Undrain { name, data }) => {
+            drain(now_us, &name, false, &data).await
+        }
         AdminCommand::Deploy(args) => super::deploy::run(args).await,
         AdminCommand::Resume { reason, data } => resume(now_us, &reason, &data).await,
     }
@@ -139,6 +167,25 @@ async fn create_key(
     tx.commit().await?;
     print(&key)?;
     Ok(Ended::Done)
+}
+
+async fn drain(now_us: i64, name: &str, is_asked: bool, data: &DataArgs) -> anyhow::Result<Ended> {
+    let db = data.open().await?;
+    let mut tx = db.begin().await?;
+    match fleet::ask_to_drain(&mut tx, now_us, name, is_asked).await {
+        Ok(()) => {
+            tx.commit().await?;
+            let what = if is_asked {
+                "is given nothing new"
+            } else {
+                "is given work again"
+            };
+            print(&format!("runner {name} {what}"))?;
+            Ok(Ended::Done)
+        }
+        Err(error @ RunnerError::Database(_)) => Err(error.into()),
+        Err(error) => Ok(refuse(&error.to_string())),
+    }
 }
 
 async fn resume(now_us: i64, reason: &str, data: &DataArgs) -> anyhow::Result<Ended> {

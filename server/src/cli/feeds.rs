@@ -8,8 +8,10 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use domain::Venue;
 use domain::timestamp::{SECOND_US, rfc3339};
 
+use super::feeds_read::{self, ReadArgs};
 use super::{Ended, print, refuse};
 use crate::api::get_feeds::{FeedsBody, GapBody};
+use crate::api::source_body::SourceBody;
 use crate::app::stop_on_signal;
 use crate::prices::feeds::frames;
 use crate::wall::pause;
@@ -33,6 +35,8 @@ enum FeedsCommand {
     Watch(WatchArgs),
     /// Read raw frames on standard input, one a line, and print their trades as JSON lines
     Decode(DecodeArgs),
+    /// Read the bytes of a numeric source on standard input and print the value in them as JSON
+    Read(ReadArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -67,6 +71,7 @@ pub(super) async fn run(args: FeedsArgs) -> anyhow::Result<Ended> {
     match args.command {
         FeedsCommand::Watch(args) => watch(&args).await,
         FeedsCommand::Decode(args) => decode(&args),
+        FeedsCommand::Read(args) => feeds_read::run(&args),
     }
 }
 
@@ -154,6 +159,9 @@ fn table(body: &FeedsBody) -> String {
             lines.push(format!("{:<9} last ended: {end}", ""));
         }
     }
+    if !body.sources.is_empty() {
+        lines.extend(source_lines(&body.sources));
+    }
     let open = body.gaps.iter().filter(|gap| gap.filled_at.is_none());
     for gap in open.take(SHOWN_GAPS) {
         let to = gap.to_at.as_deref().unwrap_or("now");
@@ -167,4 +175,37 @@ fn table(body: &FeedsBody) -> String {
         lines.push(format!("gap {venue} {asset} {from_at} to {to}: {reason}"));
     }
     lines.join("\n")
+}
+
+/// The numeric sources as `feeds watch` shows them.
+fn source_lines(sources: &[SourceBody]) -> Vec<String> {
+    let mut lines = vec![format!(
+        "{:<24} {:>14} {:<8} {:>8} {:>7} {:>6} {:>6} {:>5} {:>9}",
+        "source", "value", "unit", "age s", "every s", "asked", "failed", "gaps", "revisions"
+    )];
+    for source in sources {
+        let stale = if source.is_stale { " stale" } else { "" };
+        lines.push(format!(
+            "{:<24} {:>14} {:<8} {:>8} {:>7} {:>6} {:>6} {:>5} {:>9}{stale}",
+            source.source,
+            source.value.as_deref().unwrap_or("–"),
+            source.unit,
+            source
+                .age_s
+                .map_or_else(|| "–".to_owned(), |age| format!("{age:.1}")),
+            source.observations_every_s,
+            source.asked,
+            source.failed,
+            source.gaps.len(),
+            source.revisions,
+        ));
+        if let Some(error) = source
+            .last_error
+            .as_ref()
+            .filter(|_| source.failed_in_a_row > 0)
+        {
+            lines.push(format!("{:<24} last error: {error}", ""));
+        }
+    }
+    lines
 }

@@ -7,6 +7,7 @@ mod dataset;
 mod deploy;
 mod exit;
 mod feeds;
+mod feeds_read;
 mod guardian;
 mod input;
 mod resolve;
@@ -150,7 +151,7 @@ async fn run(command: Command) -> anyhow::Result<Ended> {
         Command::Feeds(args) => feeds::run(args).await,
         Command::Verify(args) => verify::run(args).await,
         Command::Exit(args) => exit::run(args).await,
-        Command::Check(args) => check::run(&args),
+        Command::Check(args) => check::run(args).await,
         Command::Dataset(args) => dataset::run(args).await,
     }
 }

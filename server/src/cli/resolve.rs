@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use domain::Origin;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -32,7 +33,7 @@ struct Answer {
 
 #[derive(Serialize)]
 struct VenueAnswer {
-    venue: &'static str,
+    venue: Origin,
     p0: Option<String>,
     p1: Option<String>,
     #[serde(rename = "return")]
@@ -74,7 +75,7 @@ fn answer(decision: Decision, evidence_hash: String) -> anyhow::Result<Answer> {
 
 fn venue_answer(verdict: &VenueVerdict) -> anyhow::Result<VenueAnswer> {
     Ok(VenueAnswer {
-        venue: verdict.venue.name(),
+        venue: verdict.venue.clone(),
         p0: verdict.p0.map(|price| price.to_string()),
         p1: verdict.p1.map(|price| price.to_string()),
         price_return: verdict.return_e12.map(decimal_e12).transpose()?,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use domain::Origin;
 use rand::rngs::{StdRng, SysRng};
 use rand::{RngExt, SeedableRng, TryRng};
 use tokio::net::TcpListener;
@@ -17,14 +18,15 @@ use super::{DataArgs, Ended, refuse};
 use crate::api;
 use crate::app::{App, Parts, stop_on_signal};
 use crate::chain::{self, Chain};
-use crate::jobs::{self, apply_chain_events, calendar, publish_dataset};
+use crate::jobs::{self, apply_chain_events, calendar, diagnose_model, publish_dataset};
 use crate::predictions::{self, ReceiptSigner};
 use crate::prices::feeds::live::LiveFeeds;
+use crate::prices::feeds::live::board::Board;
 use crate::prices::feeds::live::settings::FeedSettings;
 use crate::prices::feeds::replay::{self, Replay};
 use crate::releases::Releases;
 use crate::settings::{ServeSettings, frames_folder, market_clock};
-use crate::settlement;
+use crate::{rounds, settlement};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ServeArgs {
@@ -47,6 +49,10 @@ pub(super) struct ServeArgs {
     /// Which venues to follow and where they are, TOML [default: Binance, Coinbase and Kraken]
     #[arg(long, value_name = "FILE", env = "FORETOKEN_FEEDS")]
     feeds: Option<PathBuf>,
+    /// Percent of a round's hosted models that run on two runners, one model at least; 0: none
+    #[arg(long, value_name = "PERCENT", env = "FORETOKEN_REPLICATED", default_value_t = 5,
+          value_parser = clap::value_parser!(u32).range(0..=100))]
+    replicated: u32,
 }
 
 pub(super) async fn run(args: ServeArgs) -> anyhow::Result<Ended> {
@@ -75,6 +81,7 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<Ended> {
         is_replay: args.replay,
         replay_end_us,
         chain_poll: chain_poll(market.speed()),
+        replicated_ppm: args.replicated * 10_000,
     };
     let releases = Releases::open(&args.data.data, args.datasets.url())?;
     let secret = receipt_secret(&args.data.data)?;
@@ -86,6 +93,9 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<Ended> {
     let feeds = feeds.map(|settings| {
         LiveFeeds::new(settings, &frames_folder(&args.data.data), entropy.random())
     });
+    if let Some(feeds) = &feeds {
+        warn_of_unfollowed(&db, &feeds.board()).await?;
+    }
     if let Some(recording) = &recording {
         replay::catch_up(&db, recording, market.now_us()).await?;
     }
@@ -105,6 +115,18 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<Ended> {
         (None, None) => Source::None,
     };
     serve(app, chain, source, listener, stop).await
+}
+
+/// Rounds on a source that no feeds file describes are void, one and all.
+async fn warn_of_unfollowed(db: &crate::db::Db, board: &Board) -> anyhow::Result<()> {
+    for entered in rounds::tournaments(&mut *db.read().await?).await? {
+        let sources = entered.tournament.venues.iter().filter_map(Origin::source);
+        for source in sources.filter(|source| !board.sources().follows(source)) {
+            let tournament = &entered.tournament.id;
+            tracing::error!(%tournament, %source, "the feeds file (--feeds) describes no such source: every round will be void");
+        }
+    }
+    Ok(())
 }
 
 /// Where prices come from.
@@ -147,7 +169,7 @@ async fn serve(
             parts.spawn(async move { play(&shared, &recording, token).await });
         }
         Source::Live(feeds) => {
-            let (db, clock) = (app.db.clone(), app.wall.clone());
+            let (db, clock) = (app.db.clone(), app.market.clone());
             parts.spawn(async move { feeds.run(db, clock, token).await });
         }
         Source::None => {}
@@ -155,6 +177,11 @@ async fn serve(
     let (shared, token) = (Arc::clone(&app), stop.clone());
     parts.spawn(async move {
         publish_dataset::run(shared, token).await;
+        Ok(())
+    });
+    let (shared, token) = (Arc::clone(&app), stop.clone());
+    parts.spawn(async move {
+        diagnose_model::run(shared, token).await;
         Ok(())
     });
     let (shared, token) = (Arc::clone(&app), stop.clone());

@@ -329,6 +329,8 @@ fn runner_command(tools: &Tools, data: &Path, server: &str, key: &str) -> Comman
         .arg("--ort")
         .arg(&tools.onnx_runtime);
     command.arg("--cache").arg(data.join("runner-cache"));
+    // The demo's models are its own; where the kernel confines fully this changes nothing.
+    command.arg("--allow-weaker-sandbox");
     // In the environment, not on the command line that every process may read.
     command.env("FORETOKEN_RUNNER_KEY", key);
     command

@@ -11,7 +11,8 @@ use crate::app::App;
 use crate::{models, rounds, runners};
 
 /// Rounds of the validation part that a model answers in its trial.
-const TRIAL_ROWS: usize = 256;
+pub(crate) const TRIAL_ROWS: usize = 256;
+
 /// Publishes a trial for every model that waits for one; a published one is not published again.
 pub(super) async fn publish(app: &App) -> anyhow::Result<()> {
     let waiting = {
@@ -39,7 +40,7 @@ pub(super) async fn publish(app: &App) -> anyhow::Result<()> {
 }
 
 /// Real rows that no training saw: what the model will meet. Row-major, the same for everybody.
-fn trial_features() -> anyhow::Result<&'static [f32]> {
+pub(crate) fn trial_features() -> anyhow::Result<&'static [f32]> {
     static ROWS: OnceLock<Result<Vec<f32>, String>> = OnceLock::new();
     let made = ROWS.get_or_init(|| {
         let history = datasets::bundled::candles().map_err(|e| e.to_string())?;

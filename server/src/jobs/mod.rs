@@ -6,12 +6,17 @@
 pub mod apply_chain_events;
 pub mod calendar;
 pub mod check_model;
+pub mod diagnose_model;
+#[cfg(test)]
+mod diagnose_tests;
+mod diagnosis_material;
 mod lock_round;
 mod open_round;
 pub mod publish_dataset;
 mod resolve_round;
 mod run_round;
 mod score_round;
+mod watch_runners;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,6 +64,11 @@ pub async fn run_deadlines(app: Arc<App>, stop: CancellationToken) {
 pub async fn tick(app: &App) -> anyhow::Result<()> {
     open_round::schedule(app).await?;
     check_model::publish(app).await?;
+    if let Err(error) = watch_runners::sweep(app).await {
+        // Rounds must not wait for it.
+        let error = format!("{error:#}");
+        tracing::error!(error, "the runners' leases could not be looked at");
+    }
     let due = {
         let mut conn = app.db.read().await?;
         rounds::due(&mut conn, app.market.now_us()).await?
@@ -138,7 +148,6 @@ fn clock_alert(app: &App) -> Option<String> {
 }
 
 /// A wall duration in market microseconds.
-#[expect(clippy::cast_possible_truncation, reason = "short durations")]
 fn in_market_us(app: &App, wall: Duration) -> i64 {
-    (wall.as_secs_f64() * app.market.speed() * 1e6) as i64
+    app.market.market_us(wall)
 }

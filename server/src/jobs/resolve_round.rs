@@ -25,10 +25,9 @@ pub(super) async fn resolve(app: &App, round: &Round) -> anyhow::Result<()> {
         return Ok(tx.commit().await?);
     }
     // What was received by now may still wait to be written.
-    let recorded_us = app
-        .feeds
-        .as_ref()
-        .map_or(now_us, |feeds| now_us.min(feeds.recorded_through_us()));
+    let recorded_us = app.feeds.as_ref().map_or(now_us, |feeds| {
+        feeds.recorded_through_us(&entered.tournament, now_us)
+    });
     let evidence = prices::close_evidence(&mut tx, recorded_us, round, &entered.tournament).await?;
     let resolution = match evidence {
         Evidence::NotYet { look_again_us } => {

@@ -1,5 +1,6 @@
 //! Freezes the features of a round and asks the runners for the hosted models' predictions.
 
+use anyhow::Context;
 use datasets::features::FEATURES;
 use domain::RoundState;
 
@@ -8,7 +9,10 @@ use crate::db::Conn;
 use crate::prices::{Frozen, PriceError};
 use crate::receipts::{self, Given};
 use crate::rounds::{self, Round};
-use crate::{models, prices, runners};
+use crate::{db, models, prices, runners};
+
+/// Name of the fact that keys the choice of models that run twice; no runner can know it.
+const SAMPLE_SECRET: &str = "runner_sample_secret";
 
 /// Publishes the job of one round; next look at the deadline.
 ///
@@ -52,6 +56,20 @@ async fn freeze(conn: &mut Conn, app: &App, round: &Round, now_us: i64) -> anyho
             columns,
         };
         receipts::open(conn, now_us, &round.id, given, &hosted).await?;
+        let (secret, share_ppm) = (sample_secret(conn, app).await?, app.settings.replicated_ppm);
+        runners::sample_run(conn, wall_us, &round.id, &hosted, &secret, share_ppm).await?;
     }
     Ok(Frozen::row(now_us, &row))
+}
+
+/// Made on the first use, then always the same.
+async fn sample_secret(conn: &mut Conn, app: &App) -> anyhow::Result<[u8; 32]> {
+    let mut secret = [0; 32];
+    if let Some(kept) = db::fact(conn, SAMPLE_SECRET).await? {
+        hex::decode_to_slice(&kept, &mut secret).context("the secret of the runners' samples")?;
+        return Ok(secret);
+    }
+    secret = app.random_bytes();
+    db::set_fact(conn, SAMPLE_SECRET, &hex::encode(secret)).await?;
+    Ok(secret)
 }

@@ -25,6 +25,9 @@ pub const MODEL_LIMIT: i64 = 50;
 /// Most models that one list names.
 pub const LIST_LIMIT: i64 = 1_000;
 
+/// Failed runs in a row that pause a hosted model.
+pub const STRIKE_LIMIT: i64 = 3;
+
 /// Who computes a model's predictions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Hosting {
@@ -43,6 +46,8 @@ pub enum ModelState {
     Active,
     /// The check failed; `reason` says why.
     Refused,
+    /// Three runs in a row failed; `reason` says how. A new file under its name is checked anew.
+    Paused,
     /// Its owner ended it, for good.
     Retired,
 }
@@ -145,6 +150,7 @@ impl ModelState {
             Self::Checking => "checking",
             Self::Active => "active",
             Self::Refused => "refused",
+            Self::Paused => "paused",
             Self::Retired => "retired",
         }
     }
@@ -152,9 +158,15 @@ impl ModelState {
     /// The state of a stored name.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Checking, Self::Active, Self::Refused, Self::Retired]
-            .into_iter()
-            .find(|state| state.name() == text)
+        [
+            Self::Checking,
+            Self::Active,
+            Self::Refused,
+            Self::Paused,
+            Self::Retired,
+        ]
+        .into_iter()
+        .find(|state| state.name() == text)
     }
 }
 
@@ -218,8 +230,8 @@ pub async fn upload(
     .await
 }
 
-/// Registers a hosted model over a stored artifact, in state `Checking`. A refused model of the
-/// same owner and name takes the new artifact and is checked again.
+/// Registers a hosted model over a stored artifact, in state `Checking`. A refused or paused model
+/// of the same owner and name takes the new artifact and is checked again.
 ///
 /// # Errors
 /// When the name breaks a rule or is taken, or the account has too many.
@@ -255,7 +267,7 @@ pub async fn register_hosted(
 }
 
 /// Whether `account` may register `name` in `tournament`: asked before a body of 64 MB is read.
-/// Returns the refused hosted model of that name that an upload would replace.
+/// Returns the refused or paused hosted model of that name that an upload would replace.
 ///
 /// # Errors
 /// When the name breaks a rule or is taken, or the account has too many.
@@ -271,7 +283,7 @@ pub async fn check_place(
     if let Some(model) = store::by_name(conn, tournament, name).await? {
         let is_replaceable = model.account == *account
             && model.hosting == Hosting::Hosted
-            && model.state == ModelState::Refused;
+            && matches!(model.state, ModelState::Refused | ModelState::Paused);
         if is_replaceable {
             return Ok(Some(model));
         }
@@ -359,6 +371,40 @@ pub async fn set_checked(
         ModelState::Refused
     };
     store::set_checked(conn, id, state, reason, card).await?;
+    Ok(())
+}
+
+/// How a run of an active hosted model ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunEnd<'a> {
+    /// It answered.
+    Answered,
+    /// It failed by itself, and how; never what was our fault.
+    Failed(&'a str),
+}
+
+/// Counts failures in a row: [`STRIKE_LIMIT`] of them pause the model, one answer clears them. A
+/// model that has another artifact by now, or is not active, is left alone.
+///
+/// # Errors
+/// Database errors.
+pub async fn note_run(
+    conn: &mut Conn,
+    id: &ModelId,
+    artifact: &str,
+    end: RunEnd<'_>,
+) -> Result<(), ModelError> {
+    match end {
+        RunEnd::Answered => store::clear_strikes(conn, id, artifact).await?,
+        RunEnd::Failed(how) => {
+            store::add_strike(conn, id, artifact).await?;
+            let reason = format!(
+                "paused after {STRIKE_LIMIT} failed runs in a row, the last one: {how}; upload a \
+                 corrected file under the same name"
+            );
+            store::pause(conn, id, artifact, STRIKE_LIMIT, &reason).await?;
+        }
+    }
     Ok(())
 }
 

@@ -52,15 +52,15 @@ pub(super) async fn insert(conn: &mut Conn, model: &Model) -> Result<bool, sqlx:
     Ok(done.rows_affected() == 1)
 }
 
-/// Only a refused model takes another artifact.
+/// Only a refused or paused model takes another artifact.
 pub(super) async fn replace_artifact(
     conn: &mut Conn,
     id: &ModelId,
     digest: &str,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "UPDATE models SET artifact = $1, state = 'checking', reason = '', card = ''
-         WHERE id = $2 AND state = 'refused'",
+        "UPDATE models SET artifact = $1, state = 'checking', reason = '', card = '', strikes = 0
+         WHERE id = $2 AND state IN ('refused', 'paused')",
     )
     .bind(digest)
     .bind(id.as_str())
@@ -179,6 +179,60 @@ pub(super) async fn set_checked(
     .bind(reason)
     .bind(card)
     .bind(id.as_str())
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Writes only when there is something to clear, so that a round of good models writes nothing.
+pub(super) async fn clear_strikes(
+    conn: &mut Conn,
+    id: &ModelId,
+    artifact: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE models SET strikes = 0
+         WHERE id = $1 AND artifact = $2 AND state = 'active' AND strikes > 0",
+    )
+    .bind(id.as_str())
+    .bind(artifact)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn add_strike(
+    conn: &mut Conn,
+    id: &ModelId,
+    artifact: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE models SET strikes = strikes + 1
+         WHERE id = $1 AND artifact = $2 AND state = 'active'",
+    )
+    .bind(id.as_str())
+    .bind(artifact)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Pauses an active model that has `limit` strikes.
+pub(super) async fn pause(
+    conn: &mut Conn,
+    id: &ModelId,
+    artifact: &str,
+    limit: i64,
+    reason: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE models SET state = 'paused', reason = $1
+         WHERE id = $2 AND artifact = $3 AND state = 'active' AND strikes >= $4",
+    )
+    .bind(reason)
+    .bind(id.as_str())
+    .bind(artifact)
+    .bind(limit)
     .execute(conn)
     .await?;
     Ok(())

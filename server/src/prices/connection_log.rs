@@ -100,6 +100,7 @@ pub fn left_out(
             (None, Some(offset_us)) => clock_reason(offset_us),
             (None, None) => continue,
         };
+        let venue = venue.into();
         found.push(LeftOut { venue, reason });
     }
     found
@@ -142,6 +143,8 @@ fn clock_reason(offset_us: i64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use domain::Origin;
+
     use super::*;
 
     const T0: i64 = 1_709_640_000 * SECOND_US;
@@ -164,7 +167,7 @@ mod tests {
         }
     }
 
-    fn out(gaps: &[Gap], clocks: &[Measured]) -> Vec<(Venue, String)> {
+    fn out(gaps: &[Gap], clocks: &[Measured]) -> Vec<(Origin, String)> {
         left_out(gaps, clocks, [T0, T1], CLOSED)
             .into_iter()
             .map(|one| (one.venue, one.reason))
@@ -201,7 +204,7 @@ mod tests {
         open.to_us = Gap::OPEN;
         let found = out(&[open], &[]);
         let said = "gap: no trades known since 2024-03-05T12:03:20Z (idle)";
-        assert_eq!(found, [(Venue::Kraken, said.to_owned())]);
+        assert_eq!(found, [(Venue::Kraken.into(), said.to_owned())]);
     }
 
     #[test]
@@ -222,12 +225,15 @@ mod tests {
         let behind = out(&[], &[at(-5, 3_000_001)]);
         assert_eq!(
             behind,
-            [(Venue::Binance, "clock: 3.0 s behind ours".to_owned())]
+            [(Venue::Binance.into(), "clock: 3.0 s behind ours".to_owned())]
         );
         let ahead = out(&[], &[at(305, -5_040_000)]);
         assert_eq!(
             ahead,
-            [(Venue::Binance, "clock: 5.0 s ahead of ours".to_owned())]
+            [(
+                Venue::Binance.into(),
+                "clock: 5.0 s ahead of ours".to_owned()
+            )]
         );
     }
 }

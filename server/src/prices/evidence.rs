@@ -5,21 +5,22 @@
 
 use alloy::primitives::keccak256;
 use domain::timestamp::SECOND_US;
-use domain::{OutcomeRule, Price, Venue};
+use domain::{Origin, OutcomeRule, Price};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::PriceError;
+use super::receipt::Receipt;
 
 /// An hour of samples; more would only make a record large.
 const MOST_SAMPLES: usize = 3_600;
 
-/// One trade of one venue, as received.
+/// One trade of one venue, or one observation of a source, as received.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trade {
     /// Where it happened.
-    pub venue: Venue,
-    /// The venue's own number of it.
+    pub venue: Origin,
+    /// The venue's own number of it; of an observation its time.
     pub trade_id: i64,
     /// Its price, a decimal text in JSON.
     pub price: Price,
@@ -33,7 +34,7 @@ pub struct Trade {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftOut {
     /// The venue.
-    pub venue: Venue,
+    pub venue: Origin,
     /// Why, for people.
     pub reason: String,
 }
@@ -109,6 +110,9 @@ pub struct Record {
     /// Venues that must not count.
     #[serde(default)]
     pub left_out: Vec<LeftOut>,
+    /// What sources said, word for word; absent where venues are the evidence.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub receipts: Vec<Receipt>,
 }
 
 /// Why a record that can be read cannot be decided.
@@ -120,6 +124,9 @@ pub enum Undecidable {
     /// A part of the rule.
     #[error("rule.{0}")]
     Rule(&'static str),
+    /// A source's receipt.
+    #[error("receipts: {0}")]
+    Receipt(String),
 }
 
 impl Record {
@@ -132,11 +139,11 @@ impl Record {
         mut left_out: Vec<LeftOut>,
     ) -> Self {
         left_out.sort_by(|a, b| (a.venue.name(), &a.reason).cmp(&(b.venue.name(), &b.reason)));
-        left_out.dedup_by_key(|entry| entry.venue);
+        left_out.dedup_by(|b, a| a.venue == b.venue);
         let trades = in_order(trades);
-        let ticks = Venue::ALL
-            .iter()
-            .flat_map(|venue| useful(of_venue(&trades, *venue), rule, [t0_us, t1_us]))
+        let ticks = trades
+            .chunk_by(|a, b| a.venue == b.venue)
+            .flat_map(|of_one| useful(of_one, rule, [t0_us, t1_us]))
             .collect();
         Self {
             rule: RecordedRule::new(rule),
@@ -144,7 +151,26 @@ impl Record {
             t1_us,
             ticks,
             left_out,
+            receipts: Vec::new(),
         }
+    }
+
+    /// With the receipts of its ticks; others are dropped.
+    #[must_use]
+    pub fn with_receipts(mut self, mut receipts: Vec<Receipt>) -> Self {
+        receipts.retain(|receipt| self.ticks.iter().any(|tick| receipt.is_of(tick)));
+        receipts.sort_by(|a, b| a.order().cmp(&b.order()));
+        receipts.dedup();
+        self.receipts = receipts;
+        self
+    }
+
+    /// The first receipt that does not say what its tick says.
+    #[must_use]
+    pub fn receipt_problem(&self) -> Option<String> {
+        let of_sources = self.ticks.iter().filter(|t| t.venue.source().is_some());
+        let mut pairs = of_sources.map(|tick| (tick, self.receipts.iter()));
+        pairs.find_map(|(tick, mut all)| all.find_map(|receipt| receipt.problem(tick)))
     }
 
     /// Somebody's record in canonical form: trades in order and without repeats, none that the rule
@@ -171,12 +197,12 @@ impl Record {
         if let Some(broken) = broken {
             return Err(Undecidable::Rule(broken));
         }
-        Ok(Self::new(
-            &rule,
-            (self.t0_us, self.t1_us),
-            self.ticks,
-            self.left_out,
-        ))
+        let span = (self.t0_us, self.t1_us);
+        let record = Self::new(&rule, span, self.ticks, self.left_out).with_receipts(self.receipts);
+        match record.receipt_problem() {
+            Some(problem) => Err(Undecidable::Receipt(problem)),
+            None => Ok(record),
+        }
     }
 
     /// The bytes that are stored and hashed.
@@ -206,25 +232,28 @@ pub fn hash(json: &str) -> String {
 pub(super) fn in_order(mut trades: Vec<Trade>) -> Vec<Trade> {
     // Prices and receive times take part only so that a venue that contradicts itself still gives
     // one answer whatever the order of arrival.
-    trades.sort_by_key(|t| {
-        (
-            t.venue,
-            t.venue_time_us,
-            t.trade_id,
-            t.price,
-            t.receive_time_us,
-        )
-    });
+    trades.sort_by(|a, b| order(a).cmp(&order(b)));
     let mut seen = std::collections::HashSet::new();
-    trades.retain(|trade| seen.insert((trade.venue, trade.trade_id)));
+    trades.retain(|trade| seen.insert((trade.venue.clone(), trade.trade_id)));
     trades
 }
 
 /// The part of ordered trades that is one venue's.
-pub(super) fn of_venue(ordered: &[Trade], venue: Venue) -> &[Trade] {
-    let from = ordered.partition_point(|trade| trade.venue < venue);
-    let to = ordered.partition_point(|trade| trade.venue <= venue);
+pub(super) fn of_venue<'a>(ordered: &'a [Trade], venue: &Origin) -> &'a [Trade] {
+    let from = ordered.partition_point(|trade| trade.venue < *venue);
+    let to = ordered.partition_point(|trade| trade.venue <= *venue);
     ordered.get(from..to).unwrap_or_default()
+}
+
+fn order(trade: &Trade) -> (&Origin, i64, i64, Price, i64) {
+    let Trade {
+        venue,
+        trade_id,
+        price,
+        venue_time_us,
+        receive_time_us,
+    } = trade;
+    (venue, *venue_time_us, *trade_id, *price, *receive_time_us)
 }
 
 /// How long before a boundary a trade can still be a sample, microseconds.

@@ -1,12 +1,14 @@
-//! Prices: trades of venues, closed candles, and the outcome of a round.
+//! Prices: trades of venues, observations of sources, closed candles, and the outcome of a round.
 //!
-//! Owns the tables ticks, candles and resolutions. Feeds only record; [`close_evidence`] decides
+//! Owns the tables ticks, candles, source_receipts and resolutions. Feeds only record; [`close_evidence`] decides
 //! from what was recorded, through the pure rule in [`rule`]. Must never change a resolution, and
 //! never let a trade received after the evidence closed reach one.
 
 pub mod connection_log;
 pub mod evidence;
 pub mod feeds;
+pub mod observations;
+pub mod receipt;
 pub mod rule;
 
 mod closing;
@@ -30,7 +32,9 @@ use std::collections::{BTreeSet, HashMap};
 use datasets::candle::BAR_US;
 use datasets::features::{BARS_NEEDED, FREEZE_US};
 use datasets::{Asset, Candle, DatasetError};
-use domain::{Direction, Outcome, Price, Quantity, RoundId, Tournament, TournamentId, Venue};
+use domain::{
+    Direction, Origin, Outcome, Price, Quantity, RoundId, Tournament, TournamentId, Venue,
+};
 use scorer::returns::Return;
 use thiserror::Error;
 
@@ -67,6 +71,9 @@ pub enum PriceError {
     /// An evidence record that cannot be read.
     #[error("evidence record: {0}")]
     Record(serde_json::Error),
+    /// A source's body that cannot be packed or unpacked.
+    #[error("a source's body: {0}")]
+    Body(std::io::Error),
     /// A round is resolved once.
     #[error("round {0} is already resolved differently; nothing was changed")]
     ResolvedDifferently(RoundId),
@@ -94,7 +101,7 @@ pub struct Tick {
 impl Tick {
     fn into_trade(self) -> Trade {
         Trade {
-            venue: self.venue,
+            venue: self.venue.into(),
             trade_id: self.trade_id,
             price: self.price,
             venue_time_us: self.venue_time_us,
@@ -178,14 +185,18 @@ pub async fn close_evidence(
     round: &Round,
     tournament: &Tournament,
 ) -> Result<Evidence, PriceError> {
+    if tournament.is_of_sources() {
+        return observations::close_evidence(conn, now_us, round, tournament).await;
+    }
     let (t0_us, t1_us) = (round.schedule.start_us, round.schedule.end_us);
     let asset = tournament.asset.as_str();
+    let venues: Vec<Venue> = tournament.venues.iter().filter_map(Origin::venue).collect();
     let mut witnessed = Vec::new();
-    for venue in &tournament.venues {
+    for venue in &venues {
         let after = t1_us..t1_us.saturating_add(closing::LAST_US);
         witnessed.extend(store::first_received(conn, asset, *venue, after).await?);
     }
-    let needed = (tournament.outcome.quorum, tournament.venues.len());
+    let needed = (tournament.outcome.quorum, venues.len());
     let closed_us = match closing(now_us, t1_us, needed, &witnessed) {
         Closing::NotYet { look_again_us } => return Ok(Evidence::NotYet { look_again_us }),
         Closing::At { closed_us } => closed_us,
@@ -194,11 +205,11 @@ pub async fn close_evidence(
     for t_us in [t0_us, t1_us] {
         let from_us = t_us.saturating_sub(evidence::reach_us(&tournament.outcome));
         trades.extend(store::received(conn, asset, from_us..=t_us, closed_us).await?);
-        for venue in &tournament.venues {
+        for venue in &venues {
             trades.extend(store::first_after(conn, asset, *venue, t_us, closed_us).await?);
         }
     }
-    let counts = |tick: &Tick| tournament.venues.contains(&tick.venue);
+    let counts = |tick: &Tick| venues.contains(&tick.venue);
     let trades = trades
         .into_iter()
         .filter(counts)

@@ -1,4 +1,5 @@
-//! The outcome rule of protocol.md §1: from recorded trades to up, down or void.
+//! The outcome rule of protocol.md §1: from recorded trades, or a source's observations, to up, down
+//! or void.
 //!
 //! Owns the whole decision, in integers. Must never look at anything but the record, so that
 //! whoever has the record comes to the same outcome.
@@ -9,10 +10,11 @@
     clippy::unwrap_used
 )]
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use domain::timestamp::SECOND_US;
-use domain::{Direction, Outcome, OutcomeRule, Price, Venue};
+use domain::{Direction, Origin, Outcome, OutcomeRule, Price, Venue};
 use scorer::returns::return_floor;
 
 use super::evidence::{Record, Trade, in_order, of_venue};
@@ -38,8 +40,8 @@ pub struct Decision {
 /// What one venue contributes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VenueVerdict {
-    /// The venue.
-    pub venue: Venue,
+    /// The venue or source.
+    pub venue: Origin,
     /// Its price at the start.
     pub p0: Option<TwicePrice>,
     /// Its price at the end.
@@ -178,9 +180,12 @@ impl fmt::Display for Void {
 pub fn decide(record: &Record) -> Decision {
     let rule = record.rule.exact();
     let trades = in_order(record.ticks.clone());
-    let mut venues: Vec<VenueVerdict> = Venue::ALL
-        .iter()
-        .map(|venue| verdict(record, &rule, *venue, of_venue(&trades, *venue)))
+    let mut venues: Vec<VenueVerdict> = listed(record)
+        .into_iter()
+        .map(|venue| {
+            let own = of_venue(&trades, &venue);
+            verdict(record, &rule, venue, own)
+        })
         .collect();
     drop_outliers(&mut venues, rule.outlier_bp);
     let used = counted(&venues);
@@ -229,10 +234,25 @@ pub fn decide(record: &Record) -> Decision {
     }
 }
 
+/// Who has a verdict, in order: what the record names once it names a source, else every venue,
+/// since a venue that is silent must be seen to be.
+fn listed(record: &Record) -> Vec<Origin> {
+    let ticks = record.ticks.iter().map(|tick| &tick.venue);
+    let named: BTreeSet<&Origin> = ticks
+        .chain(record.left_out.iter().map(|left_out| &left_out.venue))
+        .collect();
+    if named.iter().any(|origin| origin.source().is_some()) {
+        return named.into_iter().cloned().collect();
+    }
+    Venue::ALL.map(Origin::from).to_vec()
+}
+
 /// Prices, witnesses and return of one venue, before outliers are dropped.
-fn verdict(record: &Record, rule: &OutcomeRule, venue: Venue, trades: &[Trade]) -> VenueVerdict {
+fn verdict(record: &Record, rule: &OutcomeRule, venue: Origin, trades: &[Trade]) -> VenueVerdict {
+    // A source states what holds at a moment: there is no later trade that it could have missed.
+    let needs_witness = venue.source().is_none();
     let prices = [("start", record.t0_us), ("end", record.t1_us)]
-        .map(|(boundary, t_us)| price_at(trades, t_us, boundary, rule));
+        .map(|boundary| price_at(trades, boundary, rule, needs_witness));
     let [p0, p1] = &prices;
     let (p0, p1) = (p0.as_ref().ok().copied(), p1.as_ref().ok().copied());
     let return_e12 = p0
@@ -257,12 +277,13 @@ fn verdict(record: &Record, rule: &OutcomeRule, venue: Venue, trades: &[Trade]) 
     }
 }
 
-/// The median of the samples before `t_us`, when there are enough and a later trade.
+/// The median of the samples before the boundary, when there are enough and, where it is needed, a
+/// later trade.
 fn price_at(
     trades: &[Trade],
-    t_us: i64,
-    boundary: &'static str,
+    (boundary, t_us): (&'static str, i64),
     rule: &OutcomeRule,
+    needs_witness: bool,
 ) -> Result<TwicePrice, WhyNot> {
     let instants = (0..rule.samples).filter_map(|back| {
         let before_us = i64::try_from(back).ok()?.checked_mul(SECOND_US)?;
@@ -277,7 +298,7 @@ fn price_at(
             samples: samples.len(),
         });
     }
-    if trades.last().is_none_or(|last| last.venue_time_us <= t_us) {
+    if needs_witness && trades.last().is_none_or(|last| last.venue_time_us <= t_us) {
         return Err(WhyNot::NoWitness { boundary });
     }
     samples.sort_unstable();

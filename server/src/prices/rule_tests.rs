@@ -16,7 +16,7 @@ fn price(text: &str) -> Price {
 
 fn trade(venue: Venue, time_us: i64, trade_id: i64, text: &str) -> Trade {
     Trade {
-        venue,
+        venue: venue.into(),
         trade_id,
         price: price(text),
         venue_time_us: time_us,
@@ -180,7 +180,7 @@ fn a_venue_left_out_does_not_count() {
     );
     let reason = String::from("its clock was 5 s off");
     let left_out = vec![LeftOut {
-        venue: Venue::Coinbase,
+        venue: Venue::Coinbase.into(),
         reason: reason.clone(),
     }];
     let decision = decided_without(three(prices), left_out);
@@ -333,7 +333,7 @@ fn prices_beyond_exact_arithmetic_do_not_count() {
 #[test]
 fn the_record_is_the_published_form_and_reads_back() {
     let left_out = vec![LeftOut {
-        venue: Venue::Kraken,
+        venue: Venue::Kraken.into(),
         reason: "gap".into(),
     }];
     let trades = steady(Venue::Binance, "60000.5", "60030");
@@ -363,7 +363,7 @@ fn any_trade() -> impl Strategy<Value = Trade> {
     let units = 9_990_000_000..10_010_000_000_i64;
     (venue, boundary, offset_ms, 0..400_i64, units).prop_map(
         |(venue, t_us, offset_ms, trade_id, units)| Trade {
-            venue,
+            venue: venue.into(),
             trade_id,
             price: Price::from_units(units).expect("above zero"),
             venue_time_us: t_us + offset_ms / 500 * 500_000,

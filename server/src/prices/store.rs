@@ -1,6 +1,7 @@
 //! All SQL of ticks, candles and resolutions.
 
 pub(super) mod feeds;
+pub(super) mod sources;
 
 use std::collections::HashMap;
 use std::ops::{Range, RangeInclusive};

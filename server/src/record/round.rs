@@ -90,8 +90,10 @@ fn outcome(compare: &mut Compare, file: &RoundFile, evidence: Option<&[u8]>) {
         .ticks
         .iter()
         .find(|tick| !file.rule.venues.contains(&tick.venue));
-    let foreign = foreign.map(|tick| tick.venue.name());
+    let foreign = foreign.map(|tick| &tick.venue);
     compare.same("venue outside the rule", or_none(foreign), "none");
+    let wrong = record.receipt_problem();
+    compare.same("receipts of the evidence", or_none(wrong), "none");
     let decided = decide(&record);
     if is_void {
         return;

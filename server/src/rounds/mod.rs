@@ -7,6 +7,7 @@
 mod store;
 #[cfg(test)]
 mod tests;
+mod voids;
 
 use domain::tournament::RoundSchedule;
 use domain::{IdError, RoundId, RoundState, Tournament, TournamentError, TournamentId};
@@ -14,6 +15,8 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::db::Conn;
+
+pub use voids::void_counts;
 
 /// Nobody waits for this round's clock; an event moves it on.
 pub const NOT_DUE: i64 = i64::MAX;
@@ -375,11 +378,16 @@ fn parse(file: &str) -> Result<Entered, RoundError> {
     let tournament: Tournament =
         toml::from_str(file).map_err(|error| RoundError::File(error.to_string()))?;
     tournament.check()?;
-    if !matches!(tournament.asset.as_str(), "btc" | "eth") {
+    let asset = tournament.asset.as_str();
+    let is_traded = matches!(asset, "btc" | "eth");
+    if !tournament.is_of_sources() && !is_traded {
         return Err(RoundError::File(format!(
-            "asset {:?} is not btc or eth",
-            tournament.asset
+            "asset {asset:?} is not btc or eth"
         )));
+    }
+    if tournament.is_of_sources() && (is_traded || asset.trim().is_empty() || asset.len() > 64) {
+        let wrong = format!("asset {asset:?} must say in 1 to 64 bytes what the source measures");
+        return Err(RoundError::File(wrong));
     }
     let rule_hash = hex::encode(Sha256::digest(file.as_bytes()));
     let chain_key = alloy::primitives::keccak256(tournament.id.as_str()).to_string();

@@ -5,6 +5,7 @@ use domain::{RoundId, RoundState, TournamentId};
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row as _};
 
+use super::voids::{CAUSES, OTHER};
 use super::{Entered, RoundFilter, Stage};
 use crate::db::Conn;
 
@@ -240,4 +241,22 @@ pub(super) async fn stages(conn: &mut Conn, id: &RoundId) -> Result<Vec<Stage>, 
         })
     };
     rows.iter().map(stage).collect()
+}
+
+/// Void rounds by the beginning of their reason.
+pub(super) async fn void_counts(conn: &mut Conn) -> Result<Vec<(String, i64)>, sqlx::Error> {
+    // Only constants of `voids` are pasted into the text.
+    let cases: Vec<String> = CAUSES
+        .iter()
+        .map(|(begin, cause)| format!("WHEN void_reason LIKE '{begin}%' THEN '{cause}'"))
+        .collect();
+    let text = format!(
+        "SELECT cause, CAST(count(*) AS BIGINT) FROM \
+         (SELECT CASE {} ELSE '{OTHER}' END AS cause FROM rounds WHERE state = 'void') AS voids \
+         GROUP BY cause",
+        cases.join(" ")
+    );
+    let rows = sqlx::query(AssertSqlSafe(text)).fetch_all(conn).await?;
+    let count = |row: &AnyRow| Ok((row.try_get(0)?, row.try_get(1)?));
+    rows.iter().map(count).collect()
 }

@@ -67,6 +67,11 @@ async fn a_round_walks_its_states_and_refuses_to_jump() {
             (read.state, read.void_reason.as_str()),
             (RoundState::Void, "test")
         );
+        let counts = void_counts(&mut tx).await.expect("counts");
+        let of = |cause| counts.iter().find(|(name, _)| *name == cause);
+        assert_eq!(of("other"), Some(&("other", 1)));
+        assert_eq!(of("dead_band"), Some(&("dead_band", 0)));
+        assert_eq!(counts.iter().map(|(_, count)| count).sum::<i64>(), 1);
         record_stage(&mut tx, id, "lock", 1, 2)
             .await
             .expect("stage");

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use domain::{AccountId, ModelId, RoundId};
 
+use super::Class;
+
 /// What a job is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobKind {
@@ -11,6 +13,8 @@ pub enum JobKind {
     Run,
     /// The check of one upload.
     Check,
+    /// The answers of one model over the validation rows of a dataset.
+    Diagnose,
 }
 
 /// A block of float32 features, row-major, little-endian.
@@ -31,6 +35,8 @@ pub struct JobModel {
     pub model: ModelId,
     /// SHA-256 of the artifact that is meant.
     pub artifact: String,
+    /// What kind of graph it is.
+    pub class: Class,
 }
 
 /// A job as a runner gets it.
@@ -42,7 +48,7 @@ pub struct Job {
     pub kind: JobKind,
     /// The round of a run.
     pub round: Option<RoundId>,
-    /// Until when the answer must be here, market microseconds; `i64::MAX` for a check.
+    /// Until when the answer must be here, market microseconds; `i64::MAX` without one.
     pub deadline_us: i64,
     /// What remains of that on the wall when the lease was given.
     pub budget: Duration,
@@ -144,13 +150,14 @@ impl JobKind {
         match self {
             Self::Run => "run",
             Self::Check => "check",
+            Self::Diagnose => "diagnose",
         }
     }
 
     /// The kind of a stored name.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Run, Self::Check]
+        [Self::Run, Self::Check, Self::Diagnose]
             .into_iter()
             .find(|kind| kind.name() == text)
     }

@@ -1,11 +1,26 @@
 //! Jobs for the processes that execute hosted models.
 //!
-//! Owns the tables `runners`, `feature_blocks`, `runner_jobs` and `runner_job_models`. A job is
-//! lent to one runner name until its lease ends on the wall clock; then any runner may take it.
-//! Never executes a model, and never decides whether a prediction is in time: that is
-//! `predictions::submit`.
+//! Owns the tables `runners`, `runner_fleet`, `feature_blocks`, `runner_jobs`,
+//! `runner_job_models`, `runner_tries`, `runner_samples` and `runner_comparisons`. A run is split
+//! over the live runners model by model (`runs`); every other job is lent whole to one runner name
+//! until its lease ends on the wall clock, and then any runner may take it. Never executes a model,
+//! and never decides whether a prediction is in time: that is `predictions::submit`.
 
 mod job;
+
+pub mod fleet;
+pub mod reputation;
+
+mod class;
+mod runs;
+mod share;
+mod verdict;
+
+mod comparison;
+mod sample;
+
+mod fleet_store;
+mod runs_store;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -18,15 +33,23 @@ use thiserror::Error;
 
 use crate::db::Conn;
 use crate::models::Model;
+pub use class::Class;
+pub use comparison::{
+    Comparison, ComparisonState, Disagreement, Sample, ShownSample, counts, disagreements, samples,
+};
 pub use job::{Features, Job, JobKind, JobModel, ModelResult, Runner, Status};
+pub use runs::{Decided, RunAnswer, first_answers, is_overdue, record_run, sample_run, sweep,
+    without_result,};
+pub use sample::choose;
+pub use verdict::{DENSE_TOLERANCE, DEVICE_TOLERANCE};
 
 /// Most bytes of one feature block.
 pub const FEATURES_LIMIT: usize = 32_000_000;
 /// Most models of one job.
 pub const JOB_MODEL_LIMIT: usize = 10_000;
-/// What a runner may take for a check.
+/// What a runner may take for a check or a diagnosis.
 const CHECK_BUDGET: Duration = Duration::from_secs(120);
-/// A check that failed for a reason of ours is tried again after this long.
+/// What has no deadline and failed for a reason of ours is tried again after this long.
 const RETRY_US: i64 = 10_000_000;
 /// A lease is at least this long.
 const LEASE_MINIMUM_US: i64 = 200_000;
@@ -55,6 +78,9 @@ pub enum RunnerError {
     /// Another account's runner has the name.
     #[error("runner name {0:?} belongs to another account")]
     NameTaken(String),
+    /// No runner has registered under the name.
+    #[error("no runner {0:?} has registered")]
+    UnknownRunner(String),
     /// No such job.
     #[error("lease {0:?} does not exist")]
     UnknownLease(String),
@@ -134,6 +160,40 @@ pub async fn publish_check(
     publish(conn, now_us, job, std::slice::from_ref(model)).await
 }
 
+/// Publishes the run of one model over the validation rows of the dataset version `dataset`; returns
+/// the job's id. A second call for the same model, artifact and version changes nothing.
+///
+/// # Errors
+/// As [`publish_run`].
+pub async fn publish_diagnosis(
+    conn: &mut Conn,
+    now_us: i64,
+    model: &Model,
+    dataset: &str,
+    features: &[f32],
+    columns: usize,
+) -> Result<String, RunnerError> {
+    let block = store_features(conn, now_us, features, columns).await?;
+    let artifact = first_digits(&model.artifact);
+    let job = NewJob {
+        id: format!("diagnose-{}-{artifact}-{dataset}", model.id),
+        kind: JobKind::Diagnose,
+        round: String::new(),
+        features: block.digest,
+        deadline_us: i64::MAX,
+    };
+    publish(conn, now_us, job, std::slice::from_ref(model)).await
+}
+
+/// Whether a runner has the job at this moment of the wall clock.
+///
+/// # Errors
+/// Database errors.
+pub async fn is_lent(conn: &mut Conn, wall_us: i64, job: &str) -> Result<bool, RunnerError> {
+    let row = store::job(conn, job).await?;
+    Ok(row.is_some_and(|row| row.done_us == 0 && row.lease_until_us > wall_us))
+}
+
 /// Whether [`next_job`] would find something for `runner`: a read, for a long poll.
 ///
 /// # Errors
@@ -143,7 +203,13 @@ pub async fn is_work_waiting(
     clock: &MarketClock,
     runner: &str,
 ) -> Result<bool, RunnerError> {
-    let open = store::open_job(conn, clock.wall().now_us(), clock.now_us(), runner).await?;
+    if is_draining(conn, runner).await? {
+        return Ok(false);
+    }
+    if runs::is_lendable(conn, clock, runner).await? {
+        return Ok(true);
+    }
+    let open = store::open_job(conn, clock.wall().now_us(), clock.now_us()).await?;
     Ok(open.is_some())
 }
 
@@ -162,6 +228,7 @@ pub async fn note_seen(conn: &mut Conn, wall_us: i64, runner: &Runner) -> Result
         }
     }
     store::put_runner(conn, runner, wall_us).await?;
+    fleet_store::ensure(conn, &runner.name, wall_us).await?;
     Ok(())
 }
 
@@ -184,9 +251,9 @@ pub async fn list(conn: &mut Conn) -> Result<Vec<(Runner, i64)>, RunnerError> {
     Ok(store::runners(conn).await?)
 }
 
-/// Lends the most urgent open job to `runner`: runs by deadline, then checks. The lease covers half
-/// of what remains, so that another runner can still answer for one that died. The same runner does
-/// not get a run twice: it may only be slow.
+/// Lends `runner` its share of the most urgent run, else the oldest other job. A lease of a run
+/// covers half of what remains, so that another runner can still answer for one that died. The same
+/// runner does not get a model of a run twice: it may only be slow. A draining one gets nothing.
 ///
 /// # Errors
 /// Database errors.
@@ -195,14 +262,17 @@ pub async fn next_job(
     clock: &MarketClock,
     runner: &str,
 ) -> Result<Option<Job>, RunnerError> {
+    if is_draining(conn, runner).await? {
+        return Ok(None);
+    }
+    if let Some(run) = runs::lend(conn, clock, runner).await? {
+        return Ok(Some(run));
+    }
     let wall_us = clock.wall().now_us();
-    let Some(open) = store::open_job(conn, wall_us, clock.now_us(), runner).await? else {
+    let Some(open) = store::open_job(conn, wall_us, clock.now_us()).await? else {
         return Ok(None);
     };
-    let budget = match open.kind {
-        JobKind::Run => clock.wall_until(open.deadline_us),
-        JobKind::Check => CHECK_BUDGET,
-    };
+    let budget = CHECK_BUDGET;
     let half_us = i64::try_from(budget.as_micros() / 2).unwrap_or(i64::MAX);
     let until_us = wall_us.saturating_add(half_us.max(LEASE_MINIMUM_US));
     if !store::lease(conn, &open.id, runner, until_us, wall_us).await? {
@@ -220,9 +290,15 @@ pub async fn next_job(
     }))
 }
 
-/// The job of a lease as far as it is unanswered, and the models that have an answer. `runner` must
-/// have asked for work under a key of `account`. Whoever was lent the job may answer until it is
-/// done, also when the lease has ended or another runner has it by now: the answer is as good.
+async fn is_draining(conn: &mut Conn, runner: &str) -> Result<bool, RunnerError> {
+    let known = fleet_store::member(conn, runner).await?;
+    Ok(known.is_some_and(|known| known.is_draining()))
+}
+
+/// The job of a lease as far as it is unanswered, and the models that have an answer; of a run, as
+/// far as it was lent to `runner` and answered by it. `runner` must have asked for work under a key
+/// of `account`. Whoever was lent the job may answer until it is done, also when the lease has ended
+/// or another runner has it by now: the answer is as good.
 ///
 /// # Errors
 /// [`RunnerError::UnknownLease`], [`RunnerError::LeaseLost`], [`RunnerError::NameTaken`].
@@ -235,18 +311,23 @@ pub async fn leased(
     let Some(row) = store::job(conn, job).await? else {
         return Err(RunnerError::UnknownLease(job.to_owned()));
     };
-    if row.lease_until_us == 0 || row.done_us != 0 {
-        return Err(RunnerError::LeaseLost {
-            job: job.to_owned(),
-            runner: runner.to_owned(),
-        });
+    let is_run = row.open.kind == JobKind::Run;
+    if row.lease_until_us == 0 || (row.done_us != 0 && !is_run) {
+        return Err(lost(job, runner));
     }
     let known = store::runner(conn, runner).await?;
     if known.is_none_or(|(known, _)| known.account != *account) {
         return Err(RunnerError::NameTaken(runner.to_owned()));
     }
-    let answered = store::answered(conn, job).await?;
-    let models = store::pending(conn, job).await?;
+    let (models, answered) = if is_run {
+        runs::lent_to(conn, job, runner).await?
+    } else {
+        let models = store::pending(conn, job).await?;
+        (models, store::answered(conn, job).await?)
+    };
+    if is_run && models.is_empty() && (answered.is_empty() || row.done_us != 0) {
+        return Err(lost(job, runner));
+    }
     let job = Job {
         id: row.open.id,
         kind: row.open.kind,
@@ -259,8 +340,16 @@ pub async fn leased(
     Ok((job, answered))
 }
 
-/// Writes results of a job, each model's once, and ends the job with its last one. A check that
-/// failed for a reason of ours stays open and is lent again ten seconds later.
+fn lost(job: &str, runner: &str) -> RunnerError {
+    RunnerError::LeaseLost {
+        job: job.to_owned(),
+        runner: runner.to_owned(),
+    }
+}
+
+/// Writes results of a job that is no run, each model's once, and ends the job with its last one. A
+/// check or a diagnosis that failed for a reason of ours stays open and is lent again ten seconds
+/// later.
 ///
 /// # Errors
 /// [`RunnerError::NotInJob`].
@@ -277,7 +366,7 @@ pub async fn record_results(
                 model: result.model.clone(),
             });
         }
-        if job.kind == JobKind::Check && result.status == Status::PlatformError {
+        if job.kind != JobKind::Run && result.status == Status::PlatformError {
             store::postpone(conn, &job.id, wall_us.saturating_add(RETRY_US)).await?;
             continue;
         }

@@ -4,11 +4,11 @@ use domain::{ModelId, RoundId};
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row};
 
-use super::{Features, JobKind, JobModel, ModelResult, NewJob, Runner, Status};
+use super::{Class, Features, JobKind, JobModel, ModelResult, NewJob, Runner, Status};
 use crate::db::Conn;
 use crate::models::Model;
 
-/// Rows in one insert, five values each.
+/// Rows in one insert, three values each.
 const CHUNK: usize = 200;
 
 const JOB: &str = "SELECT j.id, j.kind, j.round_id, j.deadline_us, j.lease_until_us, j.done_us,
@@ -91,17 +91,25 @@ pub(super) async fn insert_models(
 ) -> Result<(), sqlx::Error> {
     for chunk in models.chunks(CHUNK) {
         let rows: Vec<String> = (0..chunk.len())
-            .map(|n| format!("($1, ${}, ${}, '', '', 0, 0)", 2 * n + 2, 2 * n + 3))
+            .map(|n| {
+                let at = 3 * n + 2;
+                let (model, artifact, class) = (at, at + 1, at + 2);
+                format!("($1, ${model}, ${artifact}, ${class}, '', '', 0, 0)")
+            })
             .collect();
         let text = format!(
-            "INSERT INTO runner_job_models (job_id, model_id, artifact, status, detail, cpu_ms,
-                                            wall_ms)
+            "INSERT INTO runner_job_models (job_id, model_id, artifact, class, status, detail,
+                                            cpu_ms, wall_ms)
              VALUES {}",
             rows.join(", ")
         );
         let mut query = sqlx::query(AssertSqlSafe(text)).bind(job);
         for model in chunk {
-            query = query.bind(model.id.as_str()).bind(&model.artifact);
+            let class = super::runs::class_of(model).name();
+            query = query
+                .bind(model.id.as_str())
+                .bind(&model.artifact)
+                .bind(class);
         }
         query.execute(&mut *conn).await?;
     }
@@ -113,17 +121,15 @@ pub(super) async fn open_job(
     conn: &mut Conn,
     wall_us: i64,
     market_us: i64,
-    runner: &str,
 ) -> Result<Option<OpenJob>, sqlx::Error> {
     let text = format!(
         "{JOB} WHERE j.done_us = 0 AND j.deadline_us > $1 AND j.lease_until_us <= $2
-           AND (j.kind = 'check' OR j.lease_runner <> $3)
+           AND j.kind <> 'run'
          ORDER BY j.deadline_us, j.created_us, j.id LIMIT 1"
     );
     let row = sqlx::query(AssertSqlSafe(text))
         .bind(market_us)
         .bind(wall_us)
-        .bind(runner)
         .fetch_optional(conn)
         .await?;
     row.as_ref().map(open).transpose()
@@ -175,7 +181,7 @@ pub(super) async fn postpone(conn: &mut Conn, job: &str, until_us: i64) -> Resul
 
 pub(super) async fn pending(conn: &mut Conn, job: &str) -> Result<Vec<JobModel>, sqlx::Error> {
     let rows = sqlx::query(
-        "SELECT model_id, artifact FROM runner_job_models
+        "SELECT model_id, artifact, class FROM runner_job_models
          WHERE job_id = $1 AND status = '' ORDER BY model_id LIMIT 10000",
     )
     .bind(job)
@@ -189,6 +195,7 @@ pub(super) async fn pending(conn: &mut Conn, job: &str) -> Result<Vec<JobModel>,
                     .parse()
                     .map_err(decode)?,
                 artifact: row.try_get("artifact")?,
+                class: Class::parse(&row.try_get::<String, _>("class")?),
             })
         })
         .collect()
@@ -317,7 +324,7 @@ pub(super) async fn put_runner(
     Ok(())
 }
 
-fn open(row: &AnyRow) -> Result<OpenJob, sqlx::Error> {
+pub(super) fn open(row: &AnyRow) -> Result<OpenJob, sqlx::Error> {
     let kind: String = row.try_get("kind")?;
     let round: String = row.try_get("round_id")?;
     let round = if round.is_empty() {
@@ -338,7 +345,7 @@ fn open(row: &AnyRow) -> Result<OpenJob, sqlx::Error> {
     })
 }
 
-fn seen(row: &AnyRow) -> Result<(Runner, i64), sqlx::Error> {
+pub(super) fn seen(row: &AnyRow) -> Result<(Runner, i64), sqlx::Error> {
     let runner = Runner {
         name: row.try_get("name")?,
         account: row
@@ -352,10 +359,10 @@ fn seen(row: &AnyRow) -> Result<(Runner, i64), sqlx::Error> {
     Ok((runner, row.try_get("seen_us")?))
 }
 
-fn decode(error: domain::IdError) -> sqlx::Error {
+pub(super) fn decode(error: domain::IdError) -> sqlx::Error {
     sqlx::Error::Decode(Box::new(error))
 }
 
-fn unknown(column: &str, text: &str) -> sqlx::Error {
+pub(super) fn unknown(column: &str, text: &str) -> sqlx::Error {
     sqlx::Error::Decode(format!("runner_jobs.{column} is {text:?}").into())
 }

@@ -8,6 +8,8 @@ use crate::db::testing::each_database;
 use crate::models;
 use crate::rounds;
 
+mod several;
+
 const FILE: &str = include_str!("../demo/btc-usd-5m.toml");
 /// A minute before the deadline of the job.
 const NOW_US: i64 = 1_709_639_700_000_000;
@@ -65,6 +67,13 @@ fn result(model: &Model, status: Status) -> ModelResult {
     }
 }
 
+fn answer(model: &Model, status: Status, p: &[f64]) -> RunAnswer {
+    RunAnswer {
+        result: result(model, status),
+        p: p.to_vec(),
+    }
+}
+
 #[tokio::test]
 async fn a_run_is_lent_once_answered_once_and_then_done() {
     each_database(|db| async move {
@@ -101,8 +110,8 @@ async fn a_run_is_lent_once_answered_once_and_then_done() {
             Some(block.iter().flat_map(|x: &f32| x.to_le_bytes()).collect())
         );
         assert_eq!(next_job(&mut tx, &clock, "r2").await.expect("reads"), None);
-        let first = [result(&models[0], Status::Ok)];
-        record_results(&mut tx, NOW_US, &taken, &first)
+        let first = [answer(&models[0], Status::Ok, &[0.5])];
+        record_run(&mut tx, &clock, &taken, "r1", &first)
             .await
             .expect("recorded");
         let (rest, answered) = leased(&mut tx, &job, "r1", &account)
@@ -112,14 +121,16 @@ async fn a_run_is_lent_once_answered_once_and_then_done() {
             (rest.models.len(), answered),
             (1, vec![models[0].id.clone()])
         );
-        let second = [result(&models[1], Status::LimitCpu)];
-        record_results(&mut tx, NOW_US, &rest, &second)
+        let second = [answer(&models[1], Status::LimitCpu, &[])];
+        record_run(&mut tx, &clock, &rest, "r1", &second)
             .await
             .expect("recorded");
         let done = leased(&mut tx, &job, "r1", &account).await;
         assert!(matches!(done, Err(RunnerError::LeaseLost { .. })));
         let written = results_of_round(&mut tx, &round).await.expect("reads");
-        assert_eq!(written, [first, second].concat());
+        let recorded = [first, second].concat().into_iter();
+        let recorded: Vec<ModelResult> = recorded.map(|one| one.result).collect();
+        assert_eq!(written, recorded);
     })
     .await;
 }
@@ -135,17 +146,18 @@ async fn another_runner_takes_a_lease_that_ended() {
         } = place(&mut tx).await;
         let wall = WallClock::manual(NOW_US);
         let clock = MarketClock::live(wall.clone());
-        for name in ["r1", "r2"] {
-            note_seen(&mut tx, NOW_US, &runner(name, &account))
-                .await
-                .expect("seen");
-        }
+        note_seen(&mut tx, NOW_US, &runner("r1", &account))
+            .await
+            .expect("seen");
         let job = publish_run(&mut tx, 1, &round, DEADLINE_US, &[1.0], 1, &models).await;
         let job = job.expect("published");
         next_job(&mut tx, &clock, "r1")
             .await
             .expect("reads")
             .expect("a job");
+        note_seen(&mut tx, NOW_US, &runner("r2", &account))
+            .await
+            .expect("seen");
         wall.set(NOW_US + 29_999_999);
         assert!(!is_work_waiting(&mut tx, &clock, "r2").await.expect("reads"));
         wall.set(NOW_US + 30_000_000);
@@ -162,14 +174,18 @@ async fn another_runner_takes_a_lease_that_ended() {
         let (slow, _) = leased(&mut tx, &job, "r1", &account)
             .await
             .expect("may still answer");
-        let one = [result(&models[0], Status::Ok)];
-        record_results(&mut tx, NOW_US, &slow, &one)
+        let one = [answer(&models[0], Status::Ok, &[0.5])];
+        record_run(&mut tx, &clock, &slow, "r1", &one)
             .await
             .expect("recorded");
-        let (_, answered) = leased(&mut tx, &job, "r2", &account)
+        let (job, answered) = leased(&mut tx, &job, "r2", &account)
             .await
             .expect("not done");
-        assert_eq!(answered, [models[0].id.clone()]);
+        assert!(answered.is_empty(), "r2 may still say the same");
+        let open = first_answers(&mut tx, &clock, &job, "r2")
+            .await
+            .expect("reads");
+        assert_eq!(open, [models[1].id.clone()]);
         wall.set(DEADLINE_US);
         assert!(
             !is_work_waiting(&mut tx, &clock, "r3").await.expect("reads"),

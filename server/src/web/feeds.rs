@@ -8,6 +8,7 @@ use axum::response::Html;
 use domain::RoundState;
 
 use super::error::WebError;
+use super::feed_sources::{self, SourceRow};
 use super::frame::{Frame, show};
 use super::text;
 use crate::app::App;
@@ -32,6 +33,7 @@ struct FeedsView {
     ends: Vec<EndRow>,
     gaps: Vec<GapRow>,
     voids: Vec<VoidRow>,
+    sources: Vec<SourceRow>,
 }
 
 struct MarketRow {
@@ -86,9 +88,11 @@ pub(super) async fn page(State(app): State<Arc<App>>) -> Result<Html<String>, We
         limit: SHOWN_VOIDS,
     };
     let voids = rounds::list(&mut conn, &filter).await?;
+    let sources = feed_sources::rows(&app, &mut conn, now_us).await?;
     let board = app.feeds.as_ref();
     let offset = board.and_then(|board| board.our_offset_us());
     show(&FeedsView {
+        sources,
         frame: Frame::new(&app, "Feeds", "/feeds"),
         is_live: app.feeds.is_some(),
         alert: board.and_then(|board| board.clock_alert()),

@@ -36,11 +36,12 @@ pub(super) struct Clock {
     pub(super) replay: Option<String>,
 }
 
-const PAGES: [(&str, &str); 5] = [
+const PAGES: [(&str, &str); 6] = [
     ("/", "Live rounds"),
     ("/leaderboard", "Leaderboard"),
     ("/datasets", "Datasets"),
     ("/feeds", "Feeds"),
+    ("/runners", "Runners"),
     ("/batches", "Settlement"),
 ];
 

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Html;
-use domain::{RoundState, Venue};
+use domain::{Origin, RoundState, Tournament, Venue};
 
 use super::error::WebError;
 use super::frame::show;
 use super::text;
 use crate::app::App;
 use crate::db::Conn;
+use crate::prices::observations;
 use crate::rounds::{self, Entered, Round, RoundFilter};
 use crate::{predictions, prices};
 
@@ -31,14 +32,16 @@ pub(super) struct LiveRounds {
 struct LiveTournament {
     name: String,
     href: String,
+    /// What a price is: `trade` or `observation`.
+    what: &'static str,
     price: Option<LatestPrice>,
     rounds: Vec<LiveRound>,
 }
 
 struct LatestPrice {
     price: String,
-    quote: &'static str,
-    venue: &'static str,
+    quote: String,
+    venue: String,
     age: String,
 }
 
@@ -91,16 +94,15 @@ pub(super) async fn load(
             };
             live.push(live_round(round, received, now_us));
         }
-        let tick = prices::latest_tick(conn, &of.tournament.asset, now_us).await?;
         tournaments.push(LiveTournament {
             name: of.tournament.name.clone(),
             href: format!("/tournaments/{id}"),
-            price: tick.map(|tick| LatestPrice {
-                price: text::price(tick.price),
-                quote: quote(tick.venue),
-                venue: venue_name(tick.venue),
-                age: text::span(now_us - tick.venue_time_us),
-            }),
+            what: if of.tournament.is_of_sources() {
+                "observation"
+            } else {
+                "trade"
+            },
+            price: latest(conn, &of.tournament, now_us).await?,
             rounds: live,
         });
     }
@@ -109,6 +111,30 @@ pub(super) async fn load(
         every_ms: every_ms(app.market.speed(), 10.0, 1_000.0),
         tournaments,
     })
+}
+
+/// The newest trade of any venue, or the newest observation of the first source.
+async fn latest(
+    conn: &mut Conn,
+    of: &Tournament,
+    now_us: i64,
+) -> Result<Option<LatestPrice>, WebError> {
+    let Some(source) = of.venues.iter().find_map(Origin::source) else {
+        let tick = prices::latest_tick(conn, &of.asset, now_us).await?;
+        return Ok(tick.map(|tick| LatestPrice {
+            price: text::price(tick.price),
+            quote: quote(tick.venue).to_owned(),
+            venue: venue_name(tick.venue).to_owned(),
+            age: text::span(now_us - tick.venue_time_us),
+        }));
+    };
+    let newest = observations::newest(conn, source, now_us).await?;
+    Ok(newest.map(|newest| LatestPrice {
+        price: text::exact_price(&newest.value),
+        quote: newest.reading.unit,
+        venue: source.to_string(),
+        age: text::span(now_us - newest.observed_us),
+    }))
 }
 
 const LIVE: [RoundState; 4] = [
@@ -189,6 +215,14 @@ pub(super) fn countdowns(round: &Round, now_us: i64) -> Vec<Countdown> {
 pub(super) fn interval(round: &Round) -> String {
     let ends = [round.schedule.start_us, round.schedule.end_us].map(text::minute_of_day);
     ends.join("–")
+}
+
+/// How people write where a price comes from.
+pub(super) fn origin_name(origin: &Origin) -> String {
+    match origin {
+        Origin::Venue(venue) => venue_name(*venue).to_owned(),
+        Origin::Source(source) => source.to_string(),
+    }
 }
 
 /// How people write the venue.

@@ -21,6 +21,8 @@ mod batches;
 mod dataset_charts;
 mod dataset_file;
 mod datasets;
+mod feed_sources;
+mod diagnostic_charts;
 mod feeds;
 mod home;
 mod leaderboard;
@@ -28,6 +30,7 @@ mod live;
 mod model;
 mod model_calibration;
 mod model_charts;
+mod model_diagnostics;
 mod model_summary;
 mod model_trading;
 mod operator;
@@ -39,6 +42,7 @@ mod round_evidence;
 mod round_explained;
 mod round_predictions;
 mod run;
+mod runners;
 mod tournament;
 
 #[cfg(test)]
@@ -71,12 +75,14 @@ pub fn router() -> Router<Arc<App>> {
         .route("/rounds/{id}", get(round::page))
         .route("/rounds/{round}/runs/{model}", get(run::page))
         .route("/models/{id}", get(model::page))
+        .route("/models/{id}/diagnostics", get(model_diagnostics::page))
         .route("/models/{id}/receipts", get(receipts::page))
         .route("/leaderboard", get(leaderboard::page))
         .route("/datasets", get(datasets::page))
         .route("/datasets/files/{*path}", get(dataset_file::file))
         .route("/feeds", get(feeds::page))
         .route("/batches", get(batches::page))
+        .route("/runners", get(runners::page))
         .route("/operator", get(operator::page))
         .route("/record/{*path}", get(record::file))
         .route("/static/{file}", get(assets::file))

@@ -30,7 +30,9 @@ use crate::{accounts, rounds};
 /// Rounds in the table.
 const SHOWN: usize = 30;
 /// Lines of the report card.
-const CARD_LINES: usize = 24;
+const CARD_LINES: usize = 32;
+/// Longest text of a line of it.
+const CARD_TEXT: usize = 200;
 
 /// How the trading view trades.
 #[derive(Deserialize)]
@@ -231,30 +233,35 @@ fn stake_view(stake: &Stake) -> StakeView {
     }
 }
 
-/// The lines of the report card that are single values, one level deep.
+/// The lines of the report card: single values, and what counts things by name on one line.
 fn card(model: &Model) -> Vec<(String, String)> {
     let Ok(serde_json::Value::Object(card)) = serde_json::from_str(&model.card) else {
         return Vec::new();
     };
     let mut lines = Vec::new();
     for (key, value) in &card {
-        match value {
-            serde_json::Value::Object(inner) => {
-                for (name, value) in inner {
-                    lines
-                        .extend(single(value).map(|text| (words(&format!("{key}, {name}")), text)));
-                }
-            }
-            value => lines.extend(single(value).map(|text| (words(key), text))),
-        }
+        let text = match value {
+            serde_json::Value::Object(inner) => counts(inner),
+            value => single(value),
+        };
+        lines.extend(text.map(|text| (words(key), text)));
     }
     lines.truncate(CARD_LINES);
     lines
 }
 
+/// `Gemm 2, Sigmoid 1`.
+fn counts(inner: &serde_json::Map<String, serde_json::Value>) -> Option<String> {
+    let each = inner
+        .iter()
+        .filter_map(|(name, value)| Some(format!("{name} {}", single(value)?).trim().to_owned()));
+    let all = each.collect::<Vec<_>>().join(", ");
+    (!all.is_empty()).then(|| all.chars().take(CARD_TEXT).collect())
+}
+
 fn single(value: &serde_json::Value) -> Option<String> {
     match value {
-        serde_json::Value::String(text) => Some(text.chars().take(200).collect()),
+        serde_json::Value::String(text) => Some(text.chars().take(CARD_TEXT).collect()),
         serde_json::Value::Number(number) => Some(number.to_string()),
         serde_json::Value::Bool(yes) => Some(if *yes { "yes" } else { "no" }.to_owned()),
         _ => None,

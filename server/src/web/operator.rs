@@ -17,6 +17,7 @@ use crate::app::App;
 use crate::chain::{self, Deployment, Head};
 use crate::db::Conn;
 use crate::ledger::{self, Total};
+use crate::runners::{self, ComparisonState, fleet};
 use crate::settlement::{self, Halt, Holder, KeyState, OnItsWay, Reconciliation};
 
 /// Closed transactions and comparisons shown.
@@ -27,6 +28,7 @@ const SHOWN: i64 = 12;
 struct OperatorView {
     frame: Frame,
     halt: Option<HaltView>,
+    clock_alert: Option<String>,
     misfits: Vec<String>,
     facts: Vec<Fact>,
     open: Vec<OpenRow>,
@@ -129,6 +131,7 @@ pub(super) async fn page(State(app): State<Arc<App>>) -> Result<Html<String>, We
         frame: Frame::new(&app, "Operator", "/operator"),
         facts: facts(&mut conn, now, halt.as_ref(), comparisons.first()).await?,
         halt: halt.map(|halt| halt_view(&halt, now)),
+        clock_alert: app.feeds.as_ref().and_then(|board| board.clock_alert()),
         misfits,
         open: operator_intents::open(&mut conn, now).await?,
         closed: operator_intents::closed(&mut conn, now, SHOWN).await?,
@@ -181,9 +184,31 @@ async fn facts(
                 ago(now.market_us - last.at_us, "market")
             }),
         },
+        runners_at_work(conn, now).await?,
         block("Newest block", latest),
         block("Newest final block", last_final),
     ])
+}
+
+async fn runners_at_work(conn: &mut Conn, now: Now) -> Result<Fact, WebError> {
+    let members = fleet::members(conn).await?;
+    let live = members.iter().filter(|one| one.is_live(now.wall_us));
+    let (draining, working): (Vec<_>, Vec<_>) = live.partition(|one| one.is_draining());
+    let counts = runners::counts(conn).await?;
+    let disputed = counts
+        .iter()
+        .find(|(state, _)| *state == ComparisonState::Disputed)
+        .map_or(0, |(_, count)| *count);
+    Ok(Fact {
+        name: "Runners",
+        value: format!("{} at work", working.len()),
+        note: format!(
+            "{} draining, {} not heard; {} open disagreements",
+            draining.len(),
+            members.len() - draining.len() - working.len(),
+            text::count(disputed)
+        ),
+    })
 }
 
 fn lease(holder: Option<&Holder>, now: Now) -> Fact {

@@ -6,6 +6,7 @@ use super::error::WebError;
 use super::{live, text};
 use crate::prices::Resolution;
 use crate::prices::evidence::Record;
+use crate::prices::receipt::Receipt;
 use crate::prices::rule::{self, VenueVerdict};
 
 /// What the evidence says.
@@ -15,6 +16,7 @@ pub(super) struct EvidenceView {
     pub(super) return_class: &'static str,
     pub(super) reason: String,
     pub(super) venues: Vec<VenueRow>,
+    pub(super) receipts: Vec<ReceiptRow>,
     pub(super) trades: String,
     pub(super) hash: String,
     pub(super) json: String,
@@ -23,14 +25,24 @@ pub(super) struct EvidenceView {
 
 /// One venue.
 pub(super) struct VenueRow {
-    pub(super) name: &'static str,
-    pub(super) quote: &'static str,
+    pub(super) name: String,
+    pub(super) quote: String,
     pub(super) p0: String,
     pub(super) p1: String,
     pub(super) return_bp: String,
     pub(super) return_class: &'static str,
     pub(super) is_used: bool,
     pub(super) why_not: String,
+}
+
+/// One answer of a source.
+pub(super) struct ReceiptRow {
+    pub(super) observed_at: String,
+    pub(super) fetched_at: String,
+    pub(super) value: String,
+    pub(super) is_revision: bool,
+    pub(super) href: String,
+    pub(super) hash: String,
 }
 
 /// Reads a resolution's record again and decides it again, for the venues' part in it.
@@ -45,7 +57,12 @@ pub(super) fn view(round: &RoundId, resolution: &Resolution) -> Result<EvidenceV
         return_bp: decision.return_e12.map(text::basis_points),
         return_class: side(decision.return_e12.unwrap_or(0)),
         reason: resolution.reason.clone(),
-        venues: decision.venues.iter().map(venue).collect(),
+        venues: decision
+            .venues
+            .iter()
+            .map(|verdict| venue(verdict, &record.receipts))
+            .collect(),
+        receipts: record.receipts.iter().map(receipt).collect(),
         trades: text::count_of(record.ticks.len()),
         hash: resolution.evidence_hash.clone(),
         json: format!("/api/v1/rounds/{round}/evidence"),
@@ -53,11 +70,18 @@ pub(super) fn view(round: &RoundId, resolution: &Resolution) -> Result<EvidenceV
     })
 }
 
-fn venue(verdict: &VenueVerdict) -> VenueRow {
+fn venue(verdict: &VenueVerdict, receipts: &[Receipt]) -> VenueRow {
     let none = || "–".to_owned();
+    let own = receipts.iter().find(|of| of.venue == verdict.venue);
+    let shifted = own.map_or_else(String::new, |of| {
+        format!("{} + {}", of.reading.unit, of.reading.shift)
+    });
     VenueRow {
-        name: live::venue_name(verdict.venue),
-        quote: live::quote(verdict.venue),
+        name: live::origin_name(&verdict.venue),
+        quote: verdict
+            .venue
+            .venue()
+            .map_or(shifted, |venue| live::quote(venue).to_owned()),
         p0: verdict.p0.map_or_else(none, exact),
         p1: verdict.p1.map_or_else(none, exact),
         return_bp: verdict.return_e12.map_or_else(none, text::basis_points),
@@ -68,6 +92,17 @@ fn venue(verdict: &VenueVerdict) -> VenueRow {
             .as_ref()
             .map(ToString::to_string)
             .unwrap_or_default(),
+    }
+}
+
+fn receipt(receipt: &Receipt) -> ReceiptRow {
+    ReceiptRow {
+        observed_at: text::moment(receipt.trade_id),
+        fetched_at: text::moment(receipt.fetched_us),
+        value: format!("{} {}", receipt.value, receipt.reading.unit),
+        is_revision: receipt.is_revision,
+        href: format!("/api/v1/source-receipts/{}", receipt.sha256),
+        hash: text::short_hash(&receipt.sha256),
     }
 }
 

@@ -52,6 +52,8 @@ struct Moment {
 }
 
 struct Rules {
+    is_of_sources: bool,
+    evidence_after: String,
     asset: String,
     interval: String,
     venues: String,
@@ -159,13 +161,19 @@ fn moments(of: &Tournament) -> Vec<Moment> {
 
 fn rules(of: &Tournament) -> Rules {
     let (stake, outcome) = (&of.stake, &of.outcome);
-    let venues = of
-        .venues
-        .iter()
-        .map(|v| format!("{} ({})", live::venue_name(*v), live::quote(*v)));
+    let venues = of.venues.iter().map(|origin| match origin.venue() {
+        Some(venue) => format!("{} ({})", live::venue_name(venue), live::quote(venue)),
+        None => live::origin_name(origin),
+    });
     let edge = |ppm: u32| f64::from(ppm) / 1e6;
     Rules {
-        asset: of.asset.to_uppercase(),
+        is_of_sources: of.is_of_sources(),
+        evidence_after: text::rule_span(of.timetable.evidence_after_s),
+        asset: if of.is_of_sources() {
+            of.asset.clone()
+        } else {
+            of.asset.to_uppercase()
+        },
         interval: text::rule_span(of.timetable.interval_s),
         venues: venues.collect::<Vec<_>>().join(", "),
         quorum: outcome.quorum,

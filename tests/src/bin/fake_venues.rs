@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Parser;
-use domain::{Venue, WallClock};
+use domain::{MarketClock, Venue, WallClock};
+use server::settings::market_clock;
 use tests::venues::{Market, Recording, Settings, Source, Venues};
 
 /// Binance, Coinbase and Kraken on this machine: generated or recorded trades, wrong on command.
@@ -24,12 +25,18 @@ struct Args {
     /// `{"receive_time_us", "frame"}`
     #[arg(long = "recording", value_name = "VENUE=FILE")]
     recordings: Vec<String>,
+    /// Keep the time of this data folder's clock.json, as its server does; else the machine's
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    let clock = WallClock::system();
+    let clock = match &args.data {
+        Some(data) => market_clock(data)?,
+        None => MarketClock::live(WallClock::system()),
+    };
     let mut settings = Settings::new(Market::new(args.seed), clock.clone());
     for (venue, port) in named(&args.ports)? {
         settings

@@ -1,5 +1,6 @@
-//! The fault suite: rows R1 to R9, R14, R15 and R17 of the scorecard, against real anvil, a real
-//! database, our contracts and the built settler; R14 and R15 against fake venues.
+//! The fault suite: rows R1 to R9, R14, R15, R17 and R18 of the scorecard, against real anvil,
+//! a real database, our contracts and the built settler; R14 and R15 against fake venues, R18 in a
+//! whole demo with runners of its own.
 //!
 //! Every row makes its own worlds and ends with the same invariants ([`check`]). What is random is
 //! drawn with fixed seeds; what the machine's scheduling adds is not.
@@ -18,6 +19,7 @@ pub mod reorg;
 pub mod replay;
 pub mod row;
 pub mod rpc;
+pub mod runners;
 pub mod suite;
 pub mod two;
 pub mod world;

@@ -14,13 +14,13 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::row::Row;
-use super::{disk, gone, kill, prices, reorg, replay, rpc, two};
+use super::{disk, gone, kill, prices, reorg, replay, rpc, runners, two};
 
 /// Rows that run at the same time: most of a row is waiting for leases, windows and blocks.
 const AT_ONCE: usize = 4;
 
 /// Rows that are begun first.
-const LONG: [&str; 5] = ["R1", "R3", "R4", "R14", "R17"];
+const LONG: [&str; 6] = ["R1", "R3", "R4", "R14", "R17", "R18"];
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -109,6 +109,12 @@ const ROWS: &[Entry] = &[
         fault: "disk full, database restart, power loss",
         target: "fail closed, resume, 0 committed rows lost",
         run: |wanted| Box::pin(disk::run(1.max(wanted.kills / 20))),
+    },
+    Entry {
+        row: "R18",
+        fault: "a runner dies mid-round, hangs, is late, lies",
+        target: "every round on time, the lie found, nobody loses",
+        run: |wanted| Box::pin(runners::run(1.max(wanted.kills / 20))),
     },
 ];
 

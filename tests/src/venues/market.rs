@@ -210,7 +210,7 @@ impl Market {
             for Range { start, end } in [around(t0_us), around(t1_us)] {
                 let heard = self.trades(venue, asset, start, end).into_iter();
                 trades.extend(heard.map(|trade| Trade {
-                    venue,
+                    venue: venue.into(),
                     trade_id: trade.trade_id,
                     price: trade.price,
                     venue_time_us: trade.venue_time_us,

@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use datasets::Asset;
 use domain::timestamp::SECOND_US;
-use domain::{Venue, WallClock};
+use domain::{MarketClock, Venue};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use market::Market;
@@ -42,8 +42,9 @@ pub struct Settings {
     pub sources: BTreeMap<Venue, Source>,
     /// Ports; a free one for those without.
     pub ports: BTreeMap<Venue, u16>,
-    /// By whose time trades happen. A hand-moved clock makes time pass as fast as a test likes.
-    pub clock: WallClock,
+    /// By whose time trades happen. A hand-moved clock, or a faster one, makes time pass as fast as
+    /// a test likes.
+    pub clock: MarketClock,
     /// How often Binance pings, microseconds of that clock.
     pub ping_every_us: i64,
 }
@@ -51,7 +52,7 @@ pub struct Settings {
 impl Settings {
     /// Everything generated from a seed, on free ports.
     #[must_use]
-    pub fn new(market: Market, clock: WallClock) -> Self {
+    pub fn new(market: Market, clock: MarketClock) -> Self {
         Self {
             market,
             sources: BTreeMap::new(),

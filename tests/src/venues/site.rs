@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use domain::{Venue, WallClock};
+use domain::{MarketClock, Venue};
 use serde_json::json;
 use server::app::pause;
 use tokio::net::{TcpListener, TcpStream};
@@ -42,7 +42,7 @@ pub(super) enum Shout {
 pub(super) struct Site {
     pub venue: Venue,
     pub source: Source,
-    pub clock: WallClock,
+    pub clock: MarketClock,
     pub ping_every_us: i64,
     pub dice: Dice,
     conduct: Mutex<Conduct>,
@@ -51,7 +51,12 @@ pub(super) struct Site {
 }
 
 impl Site {
-    pub(super) fn new(venue: Venue, source: Source, clock: WallClock, ping_every_us: i64) -> Self {
+    pub(super) fn new(
+        venue: Venue,
+        source: Source,
+        clock: MarketClock,
+        ping_every_us: i64,
+    ) -> Self {
         Self {
             venue,
             source,

@@ -32,6 +32,7 @@ async fn every_page_fits_the_screen_and_is_quiet() {
         ("leaderboard", String::from("/leaderboard"), 200),
         ("datasets", String::from("/datasets"), 200),
         ("batches", String::from("/batches"), 200),
+        ("runners", String::from("/runners"), 200),
         ("not-found", String::from("/no/such/page"), 404),
         (
             "no-such-round",

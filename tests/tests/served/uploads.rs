@@ -10,6 +10,8 @@ use super::{BTC, world};
 
 /// A runner has tried an upload by then.
 const TRIAL_LIMIT: Duration = Duration::from_secs(60);
+/// An accepted upload is diagnosed by then.
+const DIAGNOSIS_LIMIT: Duration = Duration::from_secs(60);
 /// A model that plays is in a resolved round by then.
 const ROUND_LIMIT: Duration = Duration::from_secs(90);
 
@@ -102,4 +104,49 @@ async fn tried(caller: &Caller, id: &str) -> Value {
     })
     .await
     .expect("the upload is tried")
+}
+
+/// Uploads a reference model's file under another name: the report must say what it is.
+#[tokio::test]
+async fn an_accepted_model_is_diagnosed_within_a_minute() {
+    let demo = world().await;
+    let member = demo.member("copyist", "read,upload").await.expect("a key");
+    let file = file_of("datasets/models/mlp.onnx");
+    let id = member
+        .upload(BTC, "not-mlp", file)
+        .await
+        .expect("an upload");
+    let model = tried(&member, &id).await;
+    assert_eq!(model["state"], json!("active"), "{model}");
+    let path = format!("models/{id}/diagnostics");
+    let known = wait::until(
+        "the diagnostics of an upload",
+        DIAGNOSIS_LIMIT,
+        async || {
+            let known = member.json(&path).await?;
+            let is_over = known["state"] == json!("done") || known["state"] == json!("failed");
+            Ok(is_over.then_some(known))
+        },
+    );
+    let known = known.await.expect("a diagnosis");
+    assert_eq!(known["state"], json!("done"), "{known}");
+    let report = &known["report"];
+    let eras = report["eras"].as_array().expect("the owner's eras");
+    assert!(eras.len() > 1_000, "six days of rounds: {}", eras.len());
+    let skill = report["skill_half"]["mean"].as_f64().expect("a mean");
+    assert!((-0.01..0.01).contains(&skill), "{skill}");
+    let clones = report["likely_clones"].as_array().expect("a list");
+    let reference = clones.iter().find(|clone| clone["name"] == json!("mlp"));
+    let reference = reference.unwrap_or_else(|| panic!("no copy of mlp: {clones:?}"));
+    assert_eq!(reference["is_same_graph"], json!(true));
+    assert_eq!(reference["model"], Value::Null, "somebody else's");
+    let page = member.get(&format!("/models/{id}/diagnostics")).await;
+    let page = page.expect("a page");
+    for words in [
+        "Cumulative skill and drawdown",
+        "the same graph",
+        "Feature exposure",
+    ] {
+        assert!(page.text.contains(words), "no {words:?} on the page");
+    }
 }

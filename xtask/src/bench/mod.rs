@@ -2,6 +2,7 @@
 //! how to call them. A benchmark prints its table on standard error and JSON on standard output.
 
 mod gas;
+mod inference;
 mod scoring;
 mod scoring_report;
 mod scratch;
@@ -55,6 +56,11 @@ const BENCHMARKS: &[Benchmark] = &[
         name: "scoring",
         what: "CORR, MMC and FNC beside the reference, a day's pass, payouts of 100,000 models",
         call: Call::Steps(scoring::measure),
+    },
+    Benchmark {
+        name: "inference",
+        what: "1,000 hosted models, isolated, beside a bare loop and a process a model",
+        call: Call::Steps(inference::measure),
     },
     Benchmark {
         name: "gas",

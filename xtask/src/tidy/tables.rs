@@ -42,6 +42,7 @@ pub(super) const SLICES: &[&str] = &[
     "receipts",
     "downloads",
     "releases",
+    "diagnostics",
 ];
 
 /// What a module of the server may use inside its own layer, transitively.
@@ -63,6 +64,7 @@ pub(super) const ARROWS: &[(&str, &[&str])] = &[
     ("aggregates", &["settlement", "predictions"]),
     ("runners", &["models", "rounds"]),
     ("downloads", &["accounts", "rounds"]),
+    ("diagnostics", &["runners"]),
     ("cli", &["demo"]),
 ];
 

@@ -161,6 +161,14 @@ class Client:
         path = f"/rounds/{_segment(round_id)}/predictions/{_segment(model)}"
         return Receipt.from_json(self._get(path))
 
+    def diagnostics(self, model: str) -> Mapping[str, Any]:
+        """How a hosted model does over the validation part of the newest dataset, as the API answers.
+
+        `state` is `none`, `queued`, `running`, `done` or `failed`; `report` is there once it is done,
+        with `eras` for the key of the model's owner.
+        """
+        return _object(self._get(f"/models/{_segment(model)}/diagnostics"))
+
     def receipts(
         self, model: str, limit: int = 50, before: Optional[int] = None
     ) -> Mapping[str, Any]:

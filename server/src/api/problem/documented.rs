@@ -67,6 +67,8 @@ documented! {
     UnknownTournament: [("404", "`unknown-tournament`")];
     /// An endpoint over one version of the datasets.
     UnknownDataset: [("404", "`unknown-dataset`")];
+    /// An endpoint over the bytes of a numeric source.
+    UnknownReceipt: [("404", "`unknown-receipt`")];
     /// An endpoint over what is secret until the outcome.
     NotYetResolved: [("403", "`not-yet-resolved`")];
     /// Posting a prediction.
@@ -84,6 +86,12 @@ documented! {
         ("404", "`unknown-tournament`"),
         ("409", "`model-name-taken` or `too-many-models`"),
         ("422", "`model-name-invalid` or `body-invalid`"),
+    ];
+    /// A runner about itself.
+    RunnerProblems: [
+        ("404", "`unknown-runner`"),
+        ("409", "`runner-name-taken`"),
+        ("422", "`runner-name-invalid` or `body-invalid`"),
     ];
     /// Answering a lease.
     LeaseProblems: [

@@ -64,6 +64,7 @@ macro_rules! internal {
 internal!(
     sqlx::Error,
     crate::aggregates::AggregateError,
+    crate::diagnostics::DiagnosticError,
     crate::prices::PriceError,
     crate::receipts::ReceiptsError,
     crate::scores::ScoreError,
@@ -225,6 +226,13 @@ impl From<RunnerError> for Problem {
                 "The runner name belongs to another account",
                 said,
                 "Start the runner with another `--name`.",
+            ),
+            RunnerError::UnknownRunner(_) => Self::new(
+                StatusCode::NOT_FOUND,
+                "unknown-runner",
+                "No runner has registered under this name",
+                said,
+                "Register it first: `POST /api/v1/runner/registrations`.",
             ),
             RunnerError::UnknownLease(_) => Self::new(
                 StatusCode::NOT_FOUND,

@@ -15,7 +15,8 @@ use utoipa::ToSchema;
 
 pub(super) use documented::{
     BodyProblems, KeyProblems, LeaseProblems, ModelNameProblems, NotYetResolved,
-    PredictionProblems, QueryProblems, UnknownDataset, UnknownModel, UnknownRound,
+    PredictionProblems, QueryProblems, RunnerProblems, UnknownDataset, UnknownModel, UnknownReceipt,
+    UnknownRound,
     UnknownTournament, add_common,
 };
 

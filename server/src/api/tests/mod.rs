@@ -1,5 +1,7 @@
 //! The real router over a real database; only the clock is moved by hand.
 
+mod diagnostics;
+mod fleet;
 mod model_verbs;
 mod models;
 mod predictions;
@@ -8,6 +10,7 @@ mod published;
 mod runner;
 mod runs;
 mod secrecy;
+mod strikes;
 mod summary;
 
 use std::sync::Arc;

@@ -14,7 +14,7 @@ use crate::rounds;
 
 const FILE: &str = include_str!("../../demo/btc-usd-5m.toml");
 
-async fn place(conn: &mut Conn) -> (AccountId, TournamentId) {
+pub(super) async fn place(conn: &mut Conn) -> (AccountId, TournamentId) {
     let entered = rounds::enter(conn, 1, FILE).await.expect("enters");
     let ada = accounts::create(conn, 1, "ada", "", false)
         .await

@@ -140,6 +140,7 @@ async fn the_service_tells_its_clock_its_health_and_its_counts() {
         "foretoken_settlement_batches{state=\"rejected\"} 0",
         "# TYPE foretoken_settlement_fee_bumps_total counter",
         "foretoken_ledger_imbalance_units 0",
+        "foretoken_rounds_void_total{reason=\"quorum\"} 0",
     ] {
         assert!(metrics.text.lines().any(|said| said == line), "{line}");
     }

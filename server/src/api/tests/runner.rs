@@ -15,7 +15,7 @@ use crate::{predictions, runners};
 const NEXT: &str = "/runner/jobs/next";
 
 /// Two hosted models of one account, still to be checked.
-async fn hosted(world: &World) -> Vec<Model> {
+pub(super) async fn hosted(world: &World) -> Vec<Model> {
     let mut tx = world.app.db.begin().await.expect("begin");
     let owner = accounts::create(&mut tx, 1, "owner", "", false)
         .await
@@ -34,19 +34,24 @@ async fn hosted(world: &World) -> Vec<Model> {
     all
 }
 
-async fn state(world: &World, id: &ModelId) -> (ModelState, String) {
+pub(super) async fn state(world: &World, id: &ModelId) -> (ModelState, String) {
     let mut conn = world.app.db.read().await.expect("read");
     let model = models::get(&mut conn, id).await.expect("reads");
     (model.state, model.reason)
 }
 
-async fn next(world: &World, key: &str, runner: &str) -> super::Answer {
+pub(super) async fn next(world: &World, key: &str, runner: &str) -> super::Answer {
     let body =
         json!({"runner": runner, "wait_ms": 0, "version": "1", "runtime": "r", "sandbox": "s"});
     world.send(Method::POST, NEXT, Some(key), Some(&body)).await
 }
 
-async fn answer(world: &World, key: &str, lease: &Value, results: Value) -> super::Answer {
+pub(super) async fn answer(
+    world: &World,
+    key: &str,
+    lease: &Value,
+    results: Value,
+) -> super::Answer {
     let lease = lease.as_str().expect("a lease");
     let body = json!({"runner": "r1", "results": results});
     let path = format!("/runner/jobs/{lease}/results");
@@ -55,7 +60,7 @@ async fn answer(world: &World, key: &str, lease: &Value, results: Value) -> supe
         .await
 }
 
-async fn publish_run(world: &World, models: &[Model]) {
+pub(super) async fn publish_run(world: &World, models: &[Model]) {
     let mut tx = world.app.db.begin().await.expect("begin");
     let until_us = NOW_US + 200_000_000;
     runners::publish_run(&mut tx, 1, &round(), until_us, &[0.5, 1.5], 2, models)

@@ -49,6 +49,11 @@ impl Exact<'_> {
         price.map_err(|error| DecodeError::Malformed(error.to_string()))
     }
 
+    /// Every digit of it, without an exponent.
+    pub(super) fn text(&self) -> &str {
+        &self.0
+    }
+
     /// As a traded amount, cut to eight digits.
     pub(super) fn quantity(&self) -> Result<Quantity, DecodeError> {
         let quantity = Quantity::from_text_floored(&self.0);

@@ -9,6 +9,7 @@ pub mod live;
 pub mod message;
 pub mod protocol;
 pub mod replay;
+pub mod source;
 
 mod binance;
 mod coinbase;

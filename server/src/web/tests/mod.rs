@@ -1,7 +1,10 @@
 //! Every page on a fresh server and on one with rounds behind it.
 
+mod feeds;
+mod diagnostics;
 mod model;
 mod published;
+mod runners;
 mod world;
 
 use std::sync::Arc;
@@ -71,6 +74,7 @@ async fn every_page_of_a_fresh_server_says_what_is_to_come() {
         ("/datasets", "have not been published"),
         ("/batches", "No batch has been planned yet"),
         ("/operator", "never ran"),
+        ("/runners", "No runner has asked for work yet"),
     ] {
         let html = page(&app, path, StatusCode::OK).await;
         assert!(
@@ -161,6 +165,7 @@ async fn pages_of_a_server_with_rounds_show_their_numbers() {
         "/leaderboard",
         "/batches",
         "/operator",
+        "/runners",
     ] {
         let html = page(app, path, StatusCode::OK).await;
         assert!(

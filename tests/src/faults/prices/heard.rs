@@ -84,7 +84,7 @@ impl Heard {
     }
 
     /// What the clock measurements near the boundaries say.
-    fn measured(&self, boundaries: [i64; 2]) -> Vec<Measured> {
+    pub(super) fn measured(&self, boundaries: [i64; 2]) -> Vec<Measured> {
         let mut measured = Vec::new();
         for t_us in boundaries {
             for step in -30..=5 {
@@ -134,8 +134,8 @@ pub(super) fn truth(rule: &OutcomeRule, ends: (i64, i64), heard: &[Heard]) -> De
     ))
 }
 
-/// The decision over what counts when the evidence closes.
-pub(super) fn decided(rule: &OutcomeRule, ends: (i64, i64), heard: &[Heard]) -> Decision {
+/// What counts when the evidence closes.
+pub(super) fn closed(rule: &OutcomeRule, ends: (i64, i64), heard: &[Heard]) -> Record {
     let closed_us = closed_us(ends.1, rule.quorum, heard);
     let boundaries = [ends.0, ends.1];
     let gaps: Vec<Gap> = heard.iter().flat_map(|one| one.gaps.clone()).collect();
@@ -144,7 +144,7 @@ pub(super) fn decided(rule: &OutcomeRule, ends: (i64, i64), heard: &[Heard]) -> 
         .flat_map(|one| one.measured(boundaries))
         .collect();
     let out = left_out(&gaps, &clocks, boundaries, closed_us);
-    decide(&Record::new(rule, ends, trades(heard, closed_us), out))
+    Record::new(rule, ends, trades(heard, closed_us), out)
 }
 
 fn trades(heard: &[Heard], closed_us: i64) -> Vec<Trade> {
@@ -152,7 +152,7 @@ fn trades(heard: &[Heard], closed_us: i64) -> Vec<Trade> {
     for one in heard {
         let received = one.arrivals.iter().filter(|a| a.receive_us <= closed_us);
         trades.extend(received.map(|arrival| Trade {
-            venue: one.venue,
+            venue: one.venue.into(),
             trade_id: arrival.trade.trade_id,
             price: arrival.trade.price,
             venue_time_us: arrival.trade.venue_time_us,

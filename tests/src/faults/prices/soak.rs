@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::Context;
 use datasets::Asset;
 use domain::timestamp::SECOND_US;
-use domain::{Venue, WallClock};
+use domain::{MarketClock, Venue, WallClock};
 use serde_json::{Value, json};
 use server::app::pause;
 use server::db::Db;
@@ -50,7 +50,7 @@ enum Shows {
     Gap,
     /// Frames that are counted as broken or unknown.
     Broken,
-    /// A clock on the board, in whatever time.
+    /// A clock on the board.
     Clock,
     /// Not by itself; it goes on for so many seconds.
     Never(u64),
@@ -78,7 +78,7 @@ const fn step(
     }
 }
 
-const STEPS: [Step; 15] = [
+const STEPS: [Step; 17] = [
     step("disconnect", &[Misbehaviour::Disconnect], Shows::Gap, false),
     step("mute", &[Misbehaviour::Mute], Shows::Gap, false),
     step("garbage", &[Misbehaviour::Garbage], Shows::Broken, false),
@@ -144,15 +144,29 @@ const STEPS: [Step; 15] = [
         Shows::Gap,
         false,
     ),
+    // Silent for less than a mute market may be: its stamps show it.
     step(
         "late",
-        &[Misbehaviour::Late { seconds: 6 }],
+        &[Misbehaviour::Late { seconds: 4 }],
         Shows::Clock,
+        false,
+    ),
+    // Silent for longer.
+    step(
+        "very_late",
+        &[Misbehaviour::Late { seconds: 7 }],
+        Shows::Gap,
         false,
     ),
     step(
         "clock_off",
         &[Misbehaviour::ClockOff { seconds: 5 }],
+        Shows::Clock,
+        true,
+    ),
+    step(
+        "clock_behind",
+        &[Misbehaviour::ClockOff { seconds: -5 }],
         Shows::Clock,
         true,
     ),
@@ -165,7 +179,7 @@ struct World {
     venues: Venues,
     db: Db,
     board: Arc<Board>,
-    clock: WallClock,
+    clock: MarketClock,
     running: JoinHandle<anyhow::Result<()>>,
     stop: CancellationToken,
 }
@@ -201,7 +215,7 @@ pub(super) async fn run(is_short: bool) -> anyhow::Result<Found> {
             });
         }
         if let Some(after_us) = after_us {
-            late += u64::from(step.shows != Shows::Clock && after_us > NOTICED_US);
+            late += u64::from(after_us > NOTICED_US);
             noticed.insert(step.name, json!(tenths(after_us)));
         }
     }
@@ -255,7 +269,7 @@ fn count_panics() -> Arc<AtomicU64> {
 
 impl World {
     async fn start(folder: &Path) -> anyhow::Result<Self> {
-        let clock = WallClock::system();
+        let clock = MarketClock::live(WallClock::system());
         let settings = Settings::new(Market::new(super::SEED), clock.clone());
         let venues = Venues::start(settings).await?;
         let settings = FeedSettings::parse(&venues.feeds_file()).map_err(anyhow::Error::msg)?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use datasets::Asset;
 use domain::timestamp::SECOND_US;
-use domain::{Venue, WallClock};
+use domain::{MarketClock, Venue, WallClock};
 use futures::{SinkExt, StreamExt};
 use server::prices::feeds::message::{DecodeError, Message, VenueTrade};
 use server::prices::feeds::protocol::{decode, subscribe};
@@ -26,7 +26,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// Three venues and the hand-moved clock that they follow.
 async fn venues() -> (Venues, WallClock) {
     let clock = WallClock::manual(NOW_US);
-    let settings = Settings::new(Market::new(5), clock.clone());
+    let settings = Settings::new(Market::new(5), MarketClock::live(clock.clone()));
     let venues = Venues::start(settings).await.expect("free ports");
     (venues, clock)
 }

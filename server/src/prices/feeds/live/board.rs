@@ -5,9 +5,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use domain::{Price, Venue};
+use domain::{Origin, Price, Tournament, Venue};
 
 use super::settings::FeedSettings;
+use crate::prices::feeds::source::board::SourceBoard;
 
 /// Our clock may differ from the venues' by this much; beyond it nothing locks or resolves.
 const CLOCK_LIMIT_US: i64 = 500_000;
@@ -36,6 +37,8 @@ pub struct MarketStatus {
     pub symbol: String,
     /// Trades taken since the start, back-filled ones included.
     pub trades: u64,
+    /// Those among them that a back-fill brought.
+    pub backfilled: u64,
     /// The newest trade's price.
     pub price: Option<Price>,
     /// The newest trade's number.
@@ -46,6 +49,8 @@ pub struct MarketStatus {
     pub received_us: i64,
     /// Times in which trades are missing right now.
     pub open_gaps: usize,
+    /// Such times since the start, this one too.
+    pub gaps: u64,
 }
 
 /// One venue.
@@ -75,9 +80,23 @@ pub struct VenueStatus {
     pub markets: BTreeMap<String, MarketStatus>,
 }
 
+impl VenueStatus {
+    /// Since when its connection is up, microseconds; none while it is not.
+    #[must_use]
+    pub fn up_since_us(&self) -> Option<i64> {
+        match self.connection {
+            Connection::Up { since_us } => Some(since_us),
+            Connection::Connecting | Connection::Waiting { .. } => None,
+        }
+    }
+}
+
 /// The shared state of all feeds.
 #[derive(Debug)]
-pub struct Board(Mutex<State>);
+pub struct Board {
+    state: Mutex<State>,
+    sources: SourceBoard,
+}
 
 #[derive(Debug)]
 struct State {
@@ -94,11 +113,13 @@ impl Board {
                 let status = MarketStatus {
                     symbol: symbol.clone(),
                     trades: 0,
+                    backfilled: 0,
                     price: None,
                     trade_id: 0,
                     venue_time_us: 0,
                     received_us: 0,
                     open_gaps: 0,
+                    gaps: 0,
                 };
                 (asset.clone(), status)
             });
@@ -117,10 +138,13 @@ impl Board {
             };
             (venue.name, status)
         });
-        Self(Mutex::new(State {
-            venues: venues.collect(),
-            recorded_through_us: 0,
-        }))
+        Self {
+            state: Mutex::new(State {
+                venues: venues.collect(),
+                recorded_through_us: 0,
+            }),
+            sources: SourceBoard::new(&settings.sources),
+        }
     }
 
     /// Everything, for showing.
@@ -129,10 +153,21 @@ impl Board {
         self.state().venues.values().cloned().collect()
     }
 
-    /// Trades received by this moment are in the database.
+    /// The numeric sources.
     #[must_use]
-    pub fn recorded_through_us(&self) -> i64 {
-        self.state().recorded_through_us
+    pub fn sources(&self) -> &SourceBoard {
+        &self.sources
+    }
+
+    /// What the tournament's venues or sources said by this moment, `now_us` at the latest, is in
+    /// the database. `now_us` must have been read before the call.
+    #[must_use]
+    pub fn recorded_through_us(&self, tournament: &Tournament, now_us: i64) -> i64 {
+        if tournament.is_of_sources() {
+            let sources = tournament.venues.iter().filter_map(Origin::source);
+            return self.sources.recorded_through_us(sources, now_us);
+        }
+        now_us.min(self.state().recorded_through_us)
     }
 
     /// How far our clock is from the venues': the median over their stamps and REST clocks; none
@@ -186,9 +221,15 @@ impl Board {
         self.state().venues.get(&venue).map(look)
     }
 
+    /// A venue whose trades come so late, for tests of what is shown.
+    #[cfg(test)]
+    pub(crate) fn set_lag(&self, venue: Venue, lag_us: i64) {
+        self.update(venue, |status| status.lag_us = Some(lag_us));
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // A panic elsewhere leaves numbers that are still good.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -38,15 +38,19 @@ pub(super) fn median(mut values: Vec<i64>) -> Option<i64> {
 #[derive(Debug, Default)]
 pub(super) struct Lags {
     venues: BTreeMap<Venue, VecDeque<(i64, i64)>>,
-    restarted_us: BTreeMap<Venue, i64>,
     written_us: i64,
 }
 
 impl Lags {
-    /// Notes a trade that has just happened.
-    pub(super) fn add(&mut self, venue: Venue, receive_time_us: i64, venue_time_us: i64) {
-        let settled_us = self.restarted_us.get(&venue).copied().unwrap_or(0) + SETTLING_US;
-        if receive_time_us < settled_us {
+    /// Notes a trade that has just happened, of a connection that is up since `since_us`: the first
+    /// ones that it brings may be old.
+    pub(super) fn add(
+        &mut self,
+        venue: Venue,
+        since_us: i64,
+        (receive_time_us, venue_time_us): (i64, i64),
+    ) {
+        if receive_time_us < since_us.saturating_add(SETTLING_US) {
             return;
         }
         let lags = self.venues.entry(venue).or_default();
@@ -59,9 +63,8 @@ impl Lags {
         }
     }
 
-    /// A connection was lost: the first trades of the next one may be old.
-    pub(super) fn restart(&mut self, venue: Venue, at_us: i64) {
-        self.restarted_us.insert(venue, at_us);
+    /// A connection was lost: what the next one brings is measured anew.
+    pub(super) fn restart(&mut self, venue: Venue) {
         self.venues.remove(&venue);
     }
 
@@ -164,7 +167,7 @@ mod tests {
             (-7, 4_000_000),
         ] {
             let receive = NOW + second * SECOND_US;
-            lags.add(Venue::Kraken, receive, receive - lag_us);
+            lags.add(Venue::Kraken, 0, (receive, receive - lag_us));
         }
         let measured = lags.measure(NOW, &board);
         assert_eq!(lag(&board), Some(120_000));
@@ -179,9 +182,14 @@ mod tests {
             [],
             "written every two seconds"
         );
-        lags.restart(Venue::Kraken, NOW);
-        lags.add(Venue::Kraken, NOW + SECOND_US, NOW - 50 * SECOND_US);
-        lags.measure(NOW + 2 * SECOND_US, &board);
+        lags.restart(Venue::Kraken);
+        // Made long after the one before was lost, as when a venue refuses for a while.
+        let since_us = NOW + 60 * SECOND_US;
+        let old = (since_us + SECOND_US, NOW);
+        for _ in 0..LEAST_TRADES {
+            lags.add(Venue::Kraken, since_us, old);
+        }
+        lags.measure(since_us + 2 * SECOND_US, &board);
         assert_eq!(lag(&board), None, "what a fresh connection sends is old");
     }
 }

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::{Venue, WallClock};
+use domain::{MarketClock, Venue};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::board::Board;
+use super::board::{Board, VenueStatus};
 use super::clocks::Lags;
 use super::continuity::Known;
 use super::market::{Market, Need};
@@ -31,7 +31,7 @@ const AFTER_FAILURE: Duration = Duration::from_millis(500);
 /// Events of one transaction at most.
 const MOST_EVENTS: usize = 5_000;
 /// An event stamped so long before a drain is in it.
-const IN_FLIGHT_US: i64 = 300_000;
+const IN_FLIGHT: Duration = Duration::from_millis(300);
 
 /// What the keeper is told.
 #[derive(Debug)]
@@ -76,7 +76,7 @@ impl Pending {
 /// The keeper's parts.
 pub(super) struct Keeper {
     pub(super) db: Db,
-    pub(super) clock: WallClock,
+    pub(super) clock: MarketClock,
     pub(super) board: Arc<Board>,
     pub(super) followed: BTreeMap<Venue, Followed>,
     pub(super) markets: BTreeMap<(Venue, String), Market>,
@@ -109,7 +109,8 @@ impl Keeper {
             self.write(&mut pending).await;
             self.show();
             if is_drained {
-                self.board.recorded_through(drained_us - IN_FLIGHT_US);
+                let in_flight_us = self.clock.market_us(IN_FLIGHT);
+                self.board.recorded_through(drained_us - in_flight_us);
             }
         }
         self.raw.flush();
@@ -133,7 +134,7 @@ impl Keeper {
                 at_us,
                 reason,
             } => {
-                self.lags.restart(venue, at_us);
+                self.lags.restart(venue);
                 for (_, market) in self.markets.iter_mut().filter(|((v, _), _)| *v == venue) {
                     market.down(at_us, &reason, pending);
                 }
@@ -149,9 +150,7 @@ impl Keeper {
                 let Some(market) = self.markets.get_mut(&(venue, asset)) else {
                     return;
                 };
-                for trade in &trades {
-                    market.saw(now_us, trade, pending);
-                }
+                market.refill(now_us, &trades, pending);
                 if is_complete {
                     market.told_everything(now_us, before, pending);
                 }
@@ -171,8 +170,10 @@ impl Keeper {
             return;
         };
         let need = market.saw(receive_time_us, trade, pending);
-        if need.is_fresh() {
-            self.lags.add(venue, receive_time_us, trade.venue_time_us);
+        let up_us = self.board.read(venue, VenueStatus::up_since_us).flatten();
+        if let Some(since_us) = up_us.filter(|_| need.is_fresh()) {
+            let times = (receive_time_us, trade.venue_time_us);
+            self.lags.add(venue, since_us, times);
         }
         if let Need::Refill { before, is_urgent } = need
             && let Some(followed) = self.followed.get(&venue)

@@ -47,6 +47,8 @@ pub(super) struct Market {
     holes: Vec<(Known, Vec<Gap>)>,
     last_found_us: i64,
     trades: u64,
+    backfilled: u64,
+    gaps: u64,
     newest: Option<Tick>,
 }
 
@@ -68,6 +70,8 @@ impl Market {
             holes: Vec::new(),
             last_found_us,
             trades: 0,
+            backfilled: 0,
+            gaps: 0,
             newest: None,
         }
     }
@@ -88,6 +92,15 @@ impl Market {
         let gap = self.gap(at_us, from_us, reason.to_owned());
         pending.gaps.push(gap.clone());
         self.open.push(gap);
+    }
+
+    /// Takes what a back-fill brought.
+    pub(super) fn refill(&mut self, now_us: i64, trades: &[VenueTrade], pending: &mut Pending) {
+        let before = self.trades;
+        for trade in trades {
+            self.saw(now_us, trade, pending);
+        }
+        self.backfilled += self.trades - before;
     }
 
     /// Takes a trade, of the stream or of a back-fill.
@@ -134,6 +147,8 @@ impl Market {
     /// Writes its numbers into a status.
     pub(super) fn show(&self, status: &mut MarketStatus) {
         status.trades = self.trades;
+        status.backfilled = self.backfilled;
+        status.gaps = self.gaps;
         status.open_gaps = self.open.len() + self.holes.len();
         if let Some(tick) = &self.newest {
             status.price = Some(tick.price);
@@ -190,6 +205,7 @@ impl Market {
 
     fn gap(&mut self, now_us: i64, from_us: i64, reason: String) -> Gap {
         // The moment is part of the gap's name.
+        self.gaps += 1;
         self.last_found_us = now_us.max(self.last_found_us + 1);
         Gap {
             venue: self.venue,
@@ -268,11 +284,11 @@ mod tests {
         };
         assert_eq!(market.saw(700, &trade(14), &mut pending), need);
         assert_eq!(gaps(&pending), [(500, 10 * SECOND_US, 14 * SECOND_US, 0)]);
-        for id in [11, 12, 13] {
-            market.saw(800 + id, &trade(id), &mut pending);
-        }
+        market.refill(812, &[trade(11), trade(12), trade(11)], &mut pending);
+        market.refill(813, &[trade(13), trade(14)], &mut pending);
         assert_eq!(gaps(&pending), [(500, 10 * SECOND_US, 14 * SECOND_US, 813)]);
         assert_eq!(pending.ticks.len(), 4);
+        assert_eq!((market.gaps, market.trades, market.backfilled), (1, 4, 3));
     }
 
     #[test]

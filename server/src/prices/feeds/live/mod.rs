@@ -1,4 +1,4 @@
-//! The live feeds: three venues over WebSocket, recorded as they speak.
+//! The live feeds: three venues over WebSocket, recorded as they speak, and the numeric sources.
 //!
 //! One task keeps each venue connected (`session` is one connection), one looks whether a market
 //! is mute, one asks its clock; a single `keeper` writes. Must never decide an outcome: gaps and
@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use domain::{Venue, WallClock};
+use domain::{MarketClock, Venue};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -38,6 +38,8 @@ use self::keeper::{Event, Keeper, Pending};
 use self::market::Market;
 use self::settings::{FeedSettings, VenueSettings};
 use self::venue::Followed;
+pub(super) use self::venue::jittered;
+use super::source::{self, Source};
 use crate::db::{Conn, Db};
 use crate::prices::connection_log::Gap;
 use crate::prices::{PriceError, Tick, gaps, newest_trade, trade_at};
@@ -74,14 +76,15 @@ impl LiveFeeds {
         Arc::clone(&self.board)
     }
 
-    /// Runs until `stop`; what was heard until then is written.
+    /// Runs until `stop`; what was heard until then is written. Times of receiving are those of
+    /// `clock`, which the venues are expected to keep.
     ///
     /// # Errors
     /// When the database cannot be read at the start, or no TLS can be set up.
     pub async fn run(
         self,
         db: Db,
-        clock: WallClock,
+        clock: MarketClock,
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
         let tls = Arc::new(tls()?);
@@ -103,6 +106,7 @@ impl LiveFeeds {
             followed_venues.insert(settings.name, followed);
         }
         let mut pending = Pending::default();
+        let clock_of_sources = clock.clone();
         let markets = resume(&db, &clock, &self.settings.venues, &mut pending).await?;
         let keeper = Keeper {
             db: db.clone(),
@@ -119,8 +123,33 @@ impl LiveFeeds {
         for followed in followed_venues.into_values() {
             self.start_venue(&mut parts, &db, &followed, &sender, &stop);
         }
+        self.start_sources(&mut parts, &db, &clock_of_sources, &stop)?;
         drop(sender);
         while parts.join_next().await.is_some() {}
+        Ok(())
+    }
+
+    fn start_sources(
+        &self,
+        parts: &mut JoinSet<()>,
+        db: &Db,
+        clock: &WallClock,
+        stop: &CancellationToken,
+    ) -> reqwest::Result<()> {
+        let http = source::client()?;
+        for (number, settings) in (0_u8..).zip(&self.settings.sources) {
+            let source = Source {
+                settings: settings.clone(),
+                patience: self.settings.patience,
+                db: db.clone(),
+                clock: clock.clone(),
+                board: Arc::clone(&self.board),
+                http: http.clone(),
+            };
+            let mut seed = self.seed;
+            seed[1] ^= number;
+            parts.spawn(source.follow(seed, stop.clone()));
+        }
         Ok(())
     }
 
@@ -161,7 +190,7 @@ pub fn forget_old_frames(frames: &Path, now_us: i64) -> std::io::Result<usize> {
 /// Every market as an earlier run left it, down until its first trade comes.
 async fn resume(
     db: &Db,
-    clock: &WallClock,
+    clock: &MarketClock,
     venues: &[VenueSettings],
     pending: &mut Pending,
 ) -> Result<BTreeMap<(Venue, String), Market>, PriceError> {

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::backfill;
-use super::board::{Board, Connection, VenueStatus};
+use super::board::{Board, MarketStatus, VenueStatus};
 use super::continuity::Known;
 use super::venue::Followed;
 use crate::wall::pause;
@@ -23,6 +23,10 @@ const RECENT_US: i64 = 4 * SECOND_US;
 const OVERDUE_US: i64 = 2 * SECOND_US;
 /// Between two looks into the same market.
 const LOOK_AGAIN_US: i64 = 3 * SECOND_US;
+/// A connection made so soon after our order was made because of it.
+const ORDERED_US: i64 = 15 * SECOND_US;
+/// A connection's first trades may be its snapshot.
+const SETTLING_US: i64 = 2 * SECOND_US;
 
 /// A market that is suspiciously quiet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +43,7 @@ pub(super) async fn watch(
     orders: mpsc::Sender<String>,
     stop: CancellationToken,
 ) {
-    let mut looked_us = 0;
+    let (mut looked_us, mut ordered_us) = (0, 0);
     while !stop.is_cancelled() {
         tokio::select! {
             () = pause(LOOK_EVERY) => {}
@@ -52,28 +56,49 @@ pub(super) async fn watch(
         let mute_us = i64::try_from(followed.patience.mute_s)
             .unwrap_or(i64::MAX)
             .saturating_mul(SECOND_US);
-        let Some(suspect) = suspect(&followed.board, followed.venue(), now_us, mute_us) else {
-            continue;
-        };
-        looked_us = now_us;
-        if let Some(why) = is_mute(&followed, &suspect, now_us).await {
-            tracing::warn!(venue = followed.venue().name(), why, "mute");
-            orders.try_send(why).ok();
+        for suspect in suspects(
+            &followed.board,
+            followed.venue(),
+            now_us,
+            (mute_us, ordered_us),
+        ) {
+            looked_us = now_us;
+            if let Some(why) = is_mute(&followed, &suspect, now_us).await {
+                tracing::warn!(venue = followed.venue().name(), why, "mute");
+                ordered_us = now_us;
+                orders.try_send(why).ok();
+                break;
+            }
         }
     }
 }
 
-/// The first market of a connected venue without a trade for `mute_us`, while another venue's last
-/// trade of the asset is recent.
-fn suspect(board: &Arc<Board>, venue: Venue, now_us: i64, mute_us: i64) -> Option<Suspect> {
+/// The markets of a connected venue without a trade for `mute_us`, while another venue's last
+/// trade of the asset is recent. `ordered_us` is when this venue's connection was last ordered anew:
+/// a venue that is late brings nothing at first, and ordered again and again it never would.
+fn suspects(
+    board: &Arc<Board>,
+    venue: Venue,
+    now_us: i64,
+    (mute_us, ordered_us): (i64, i64),
+) -> Vec<Suspect> {
     let venues = board.venues();
-    let ours = venues.iter().find(|status| status.venue == venue)?;
-    let Connection::Up { since_us } = ours.connection else {
-        return None;
+    let ours = venues.iter().find(|status| status.venue == venue);
+    let Some((ours, since_us)) = ours.and_then(|ours| Some((ours, ours.up_since_us()?))) else {
+        return Vec::new();
     };
-    ours.markets.iter().find_map(|(asset, market)| {
+    let is_ordered = (0..=ORDERED_US).contains(&(since_us - ordered_us));
+    let patience_us = |market: &MarketStatus| {
+        let is_new = market.received_us <= since_us + SETTLING_US;
+        if is_ordered && is_new {
+            mute_us.saturating_mul(2)
+        } else {
+            mute_us
+        }
+    };
+    let suspect = |(asset, market): (&String, &MarketStatus)| {
         let quiet_since_us = market.received_us.max(since_us);
-        let is_quiet = now_us - quiet_since_us >= mute_us;
+        let is_quiet = now_us - quiet_since_us >= patience_us(market);
         let others = venues.iter().filter(|status| status.venue != venue);
         let is_traded = others
             .filter_map(|status| last_received(status, asset))
@@ -87,7 +112,8 @@ fn suspect(board: &Arc<Board>, venue: Venue, now_us: i64, mute_us: i64) -> Optio
             }),
             silent_s: (now_us - quiet_since_us) / SECOND_US,
         })
-    })
+    };
+    ours.markets.iter().filter_map(suspect).collect()
 }
 
 fn last_received(status: &VenueStatus, asset: &str) -> Option<i64> {
@@ -128,6 +154,7 @@ async fn is_mute(followed: &Followed, suspect: &Suspect, now_us: i64) -> Option<
 
 #[cfg(test)]
 mod tests {
+    use super::super::board::Connection;
     use super::super::settings::FeedSettings;
     use super::*;
 
@@ -150,6 +177,11 @@ mod tests {
         Arc::new(board)
     }
 
+    /// Who is suspect after six seconds, when the connection was last ordered anew at `ordered_us`.
+    fn suspected(board: &Arc<Board>, venue: Venue, now_us: i64, ordered_us: i64) -> Vec<Suspect> {
+        suspects(board, venue, now_us, (6 * SECOND_US, ordered_us))
+    }
+
     #[test]
     fn a_market_is_suspect_only_while_others_trade() {
         let one = board([
@@ -157,31 +189,54 @@ mod tests {
             (Venue::Coinbase, 1),
             (Venue::Kraken, 30),
         ]);
-        let found = suspect(&one, Venue::Binance, NOW, 6 * SECOND_US).expect("a suspect");
-        assert_eq!((found.asset.as_str(), found.silent_s), ("btc", 7));
-        assert_eq!(suspect(&one, Venue::Coinbase, NOW, 6 * SECOND_US), None);
+        let found = suspected(&one, Venue::Binance, NOW, 0);
+        let found: Vec<_> = found
+            .iter()
+            .map(|s| (s.asset.as_str(), s.silent_s))
+            .collect();
+        assert_eq!(found, [("btc", 7), ("eth", 7)]);
+        assert_eq!(suspected(&one, Venue::Coinbase, NOW, 0), []);
         let quiet = board([
             (Venue::Binance, 7),
             (Venue::Coinbase, 8),
             (Venue::Kraken, 30),
         ]);
-        assert_eq!(suspect(&quiet, Venue::Binance, NOW, 6 * SECOND_US), None);
+        assert_eq!(suspected(&quiet, Venue::Binance, NOW, 0), []);
     }
 
     #[test]
-    fn a_connection_just_made_is_given_time() {
+    fn a_connection_just_made_is_given_time_and_twice_when_it_was_ordered() {
         let board = board([
             (Venue::Binance, 60),
             (Venue::Coinbase, 1),
             (Venue::Kraken, 1),
         ]);
+        let since_us = NOW - 5 * SECOND_US;
         board.update(Venue::Binance, |status| {
-            status.connection = Connection::Up {
-                since_us: NOW - 5 * SECOND_US,
-            };
+            status.connection = Connection::Up { since_us };
         });
-        assert_eq!(suspect(&board, Venue::Binance, NOW, 6 * SECOND_US), None);
+        assert_eq!(suspected(&board, Venue::Binance, NOW, 0), []);
         let later = NOW + SECOND_US;
-        assert!(suspect(&board, Venue::Binance, later, 6 * SECOND_US).is_some());
+        assert_eq!(suspected(&board, Venue::Binance, later, 0).len(), 2);
+        let ordered_us = since_us - SECOND_US;
+        assert_eq!(suspected(&board, Venue::Binance, later, ordered_us), []);
+        let much_later = later + 4 * SECOND_US;
+        board.update(Venue::Kraken, |status| {
+            for market in status.markets.values_mut() {
+                market.received_us = much_later;
+            }
+        });
+        assert_eq!(
+            suspected(&board, Venue::Binance, much_later, ordered_us),
+            []
+        );
+        // A market that has come to life is watched as closely as ever.
+        board.update(Venue::Binance, |status| {
+            for market in status.markets.values_mut() {
+                market.received_us = since_us + 3 * SECOND_US;
+            }
+        });
+        let found = suspected(&board, Venue::Binance, much_later, ordered_us);
+        assert_eq!(found.len(), 2);
     }
 }

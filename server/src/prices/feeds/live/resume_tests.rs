@@ -1,7 +1,7 @@
 //! Going on from what an earlier run stored, on both databases.
 
 use domain::timestamp::SECOND_US;
-use domain::{Venue, WallClock};
+use domain::{MarketClock, Venue, WallClock};
 
 use super::continuity::Known;
 use super::keeper::Pending;
@@ -49,7 +49,10 @@ async fn resumed(db: &Db, ticks: &[Tick], left: &[Gap]) -> (Option<i64>, Vec<Gap
     let venues = FeedSettings::public_venues()
         .expect("the program's own file")
         .venues;
-    let (clock, mut pending) = (WallClock::manual(NOW), Pending::default());
+    let (clock, mut pending) = (
+        MarketClock::live(WallClock::manual(NOW)),
+        Pending::default(),
+    );
     let mut markets = resume(db, &clock, &venues, &mut pending)
         .await
         .expect("resumed");

@@ -138,8 +138,8 @@ impl Session<'_> {
                 }
                 ping_us = now_us + micros(patience.ping_s);
             }
-            let wait_us = idle_us.min(planned_us).min(ping_us) - now_us;
-            let wait = Duration::from_micros(wait_us.unsigned_abs());
+            let next_us = idle_us.min(planned_us).min(ping_us);
+            let wait = self.followed.clock.wall_until(next_us);
             tokio::select! {
                 () = pause(wait) => {}
                 Some(order) = orders.recv() => return End::Mute(order),

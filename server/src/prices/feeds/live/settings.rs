@@ -1,4 +1,4 @@
-//! Which venues are followed, where they are, and how patient we are.
+//! Which venues and sources are followed, where they are, and how patient we are.
 //!
 //! Owns the form of the feeds file. Endpoints are configuration: an operator behind a mirror names
 //! it, a test names its own server.
@@ -9,16 +9,24 @@ use std::time::Duration;
 use domain::Venue;
 use serde::Deserialize;
 
+use crate::prices::feeds::source::settings::SourceSettings;
+
 /// The venues that are followed when nobody names others.
 const DEFAULT: &str = include_str!("feeds.toml");
+
+/// Each is a task and asks an address of its own.
+const MOST_SOURCES: usize = 100;
 
 /// The feeds file.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FeedSettings {
     /// The venues.
-    #[serde(rename = "venue")]
+    #[serde(rename = "venue", default)]
     pub venues: Vec<VenueSettings>,
+    /// The numeric sources.
+    #[serde(rename = "source", default)]
+    pub sources: Vec<SourceSettings>,
     /// How patient we are.
     #[serde(default)]
     pub patience: Patience,
@@ -68,7 +76,7 @@ impl Default for Patience {
             longest_connection_s: 84_600,
             answer_s: 10,
             ping_s: 20,
-            clock_s: 10,
+            clock_s: 5,
             first_pause_ms: 250,
             longest_pause_ms: 5_000,
         }
@@ -77,7 +85,7 @@ impl Default for Patience {
 
 impl Patience {
     /// The pause before attempt `failures` + 1, before it is varied.
-    pub(super) fn pause(&self, failures: u32) -> Duration {
+    pub(in crate::prices::feeds) fn pause(&self, failures: u32) -> Duration {
         let doubled = self.first_pause_ms.saturating_mul(
             1_u64
                 .checked_shl(failures.saturating_sub(1))
@@ -113,8 +121,18 @@ impl FeedSettings {
     }
 
     fn check(&self) -> Result<(), String> {
-        if self.venues.is_empty() {
-            return Err("it names no [[venue]]".into());
+        if self.venues.is_empty() && self.sources.is_empty() {
+            return Err("it names no [[venue]] and no [[source]]".into());
+        }
+        if self.sources.len() > MOST_SOURCES {
+            return Err("it names more than 100 sources".into());
+        }
+        let mut sources = std::collections::BTreeSet::new();
+        for source in &self.sources {
+            source.check()?;
+            if !sources.insert(&source.name) {
+                return Err(format!("source {} is there twice", source.name));
+            }
         }
         let mut names = std::collections::BTreeSet::new();
         for venue in &self.venues {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::{Venue, WallClock};
+use domain::{MarketClock, Venue};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rustls::ClientConfig;
@@ -22,7 +22,7 @@ use crate::wall::pause;
 pub(super) struct Followed {
     pub(super) settings: VenueSettings,
     pub(super) patience: Patience,
-    pub(super) clock: WallClock,
+    pub(super) clock: MarketClock,
     pub(super) board: Arc<Board>,
     pub(super) tls: Arc<ClientConfig>,
     pub(super) http: reqwest::Client,
@@ -113,7 +113,7 @@ fn note_end(followed: &Followed, end: &End, now_us: i64, wait: Duration) {
     }
 }
 
-/// Half to all of a pause, so that many clients of a venue do not come back at once.
-fn jittered(pause: Duration, dice: &mut StdRng) -> Duration {
+/// Half to all of a pause, so that many clients do not come back at once.
+pub(in crate::prices::feeds) fn jittered(pause: Duration, dice: &mut StdRng) -> Duration {
     pause.mul_f64(dice.random_range(0.5..=1.0))
 }
