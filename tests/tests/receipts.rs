@@ -158,7 +158,7 @@ async fn answer_wrongly(liar: &Caller, model: &str) -> anyhow::Result<String> {
         let path = format!("runner/jobs/{}/results", text(&job, "lease")?);
         let said = liar.send_json(Method::POST, &path, &body).await?;
         let is_ours = said.status == 204 && models.iter().any(|one| one["model"] == model);
-        Ok(is_ours.then(|| text(&job, "round")).transpose()?)
+        is_ours.then(|| text(&job, "round")).transpose()
     })
     .await
 }

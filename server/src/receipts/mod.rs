@@ -4,6 +4,7 @@
 //! only added, but for the seal that a round gets once, at its lock. Never executes a model, never
 //! decides whether a prediction counts, and never tells who may see what: its callers do.
 
+mod draft;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -11,7 +12,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use alloy::primitives::{Address, B256};
-use contracts::runs::{self, InputBlock, ModelRun, RunReceipt, models_root, output_root};
+use contracts::runs::{self, InputBlock, ModelRun, models_root, output_root};
 use domain::timestamp::rfc3339;
 use domain::{ModelId, RoundId};
 use sha2::{Digest, Sha256};
@@ -24,6 +25,7 @@ use crate::record::run::{
     CommittedRow, InputRow, ModelRow, Place, RUNS_FORMAT, RanRow, ReceiptRow, RunsFile, RuntimeRow,
 };
 use crate::runners::Status;
+use draft::{Draft, Earlier, write_drafts};
 
 /// Status of a receipt whose model gave no answer before the lock.
 pub const NO_ANSWER: &str = "no-answer";
@@ -348,37 +350,6 @@ pub fn bounded(mut runtime: RuntimeRow) -> Option<RuntimeRow> {
     runtime.digest().map(|_| runtime)
 }
 
-/// A receipt that has no number yet.
-struct Draft {
-    model: ModelId,
-    status: String,
-    cpu_ms: i64,
-    output: Vec<f32>,
-    runtime: Option<RuntimeRow>,
-}
-
-impl Draft {
-    fn of(answer: &Answer) -> Self {
-        Self {
-            model: answer.model.clone(),
-            status: answer.status.name().to_owned(),
-            cpu_ms: answer.cpu_ms,
-            output: match answer.status {
-                Status::Ok => answer.output.clone(),
-                _ => Vec::new(),
-            },
-            runtime: answer.runtime.clone(),
-        }
-    }
-}
-
-/// What a receipt of a model means for one that it has already.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Earlier {
-    Stays,
-    IsReplaced,
-}
-
 /// The last receipt of each model; rows come by model and number.
 fn latest(rows: Vec<store::Row>) -> Vec<store::Row> {
     let mut kept: Vec<store::Row> = Vec::with_capacity(rows.len());
@@ -387,76 +358,6 @@ fn latest(rows: Vec<store::Row>) -> Vec<store::Row> {
         kept.push(row);
     }
     kept
-}
-
-async fn write_drafts(
-    conn: &mut Conn,
-    signer: &ReceiptSigner,
-    round: &RoundId,
-    executed: &Executed,
-    drafts: Vec<Draft>,
-    earlier: Earlier,
-) -> Result<(), ReceiptsError> {
-    let Some(opened) = store::round(conn, round).await? else {
-        return Ok(());
-    };
-    // From here on no other writer numbers receipts: what it wrote is seen below.
-    let mut last = store::hold_sequence(conn).await?;
-    let written = store::of_round(conn, round).await?;
-    let mut done: BTreeSet<ModelId> = written
-        .into_iter()
-        .filter(|_| earlier == Earlier::Stays)
-        .map(|row| row.model)
-        .collect();
-    let mut listed = BTreeMap::new();
-    for row in store::models(conn, round).await? {
-        listed.insert(row.model.clone(), row);
-    }
-    let chain_round = Place::of(round, signer.chain_id(), signer.registry()).chain_round;
-    let mut runtimes = BTreeMap::new();
-    let mut rows = Vec::new();
-    for draft in drafts {
-        let Some(model) = listed.get(&draft.model) else {
-            continue;
-        };
-        if !done.insert(draft.model.clone()) {
-            continue;
-        }
-        last += 1;
-        let digest = draft.runtime.as_ref().and_then(RuntimeRow::digest);
-        runtimes.extend(digest.zip(draft.runtime));
-        let mut row = store::Row {
-            sequence: last,
-            round: round.clone(),
-            model: draft.model,
-            status: draft.status,
-            cpu_ms: draft.cpu_ms.max(0),
-            finished_us: executed.finished_us,
-            runner: executed.runner.clone(),
-            runtime: digest.unwrap_or_default(),
-            outputs: draft.output.iter().flat_map(|p| p.to_le_bytes()).collect(),
-            hash: B256::ZERO,
-            signature: String::new(),
-            signer: signer.address(),
-            artifact: model.artifact.clone(),
-            canonical: model.canonical.clone(),
-            input_root: opened.input_root,
-        };
-        let typed = typed(&row, chain_round)?;
-        (row.hash, row.signature) = signer.sign_run(&typed)?;
-        rows.push(row);
-    }
-    for (digest, runtime) in &runtimes {
-        store::insert_runtime(conn, *digest, runtime).await?;
-    }
-    store::insert(conn, &rows).await?;
-    store::set_sequence(conn, last).await?;
-    Ok(())
-}
-
-fn typed(row: &store::Row, chain_round: B256) -> Result<RunReceipt, ReceiptsError> {
-    let typed = receipt(row).typed(chain_round);
-    typed.ok_or_else(|| ReceiptsError::Broken(format!("digests of {}", row.model)))
 }
 
 fn receipt(row: &store::Row) -> ReceiptRow {

@@ -13,7 +13,7 @@ use super::frame::{Frame, show};
 use super::text;
 use crate::app::App;
 use crate::receipts::{self, Which};
-use crate::record::run::{RunFile, RuntimeRow};
+use crate::record::run::{ReceiptRow, RunFile, RuntimeRow};
 use crate::{models, rounds};
 
 /// Answers that are written out.
@@ -45,9 +45,9 @@ struct Shown {
     cpu: String,
     runner: String,
     runtime: Vec<(&'static str, String)>,
-    files: Vec<(&'static str, &'static str, String)>,
-    roots: Vec<(&'static str, &'static str, String)>,
-    signed: Vec<(&'static str, &'static str, String)>,
+    files: Vec<HashLine>,
+    roots: Vec<HashLine>,
+    signed: Vec<HashLine>,
     rows: String,
     columns: String,
     models: String,
@@ -96,6 +96,56 @@ fn shown(run: &RunFile) -> Shown {
     let receipt = &run.receipt;
     let answers = run.answers().unwrap_or_default();
     let written: Vec<String> = answers.iter().take(ANSWERS).map(f32::to_string).collect();
+    Shown {
+        status: receipt.status.clone(),
+        is_answer: receipt.status == "ok",
+        answers: written.join(", "),
+        more_answers: answers.len().saturating_sub(ANSWERS),
+        sequence: receipt.sequence.to_string(),
+        finished: receipt.finished_at.clone(),
+        cpu: format!("{} ms", receipt.cpu_ms),
+        runner: receipt.runner.clone(),
+        runtime: run.runtime.as_ref().map(runtime).unwrap_or_default(),
+        files: files(run),
+        roots: roots(run),
+        signed: signed(&run.receipt),
+        rows: run.input.rows.to_string(),
+        columns: run.input.columns.to_string(),
+        models: run.model_proof.count.to_string(),
+        is_late: run.committed.is_some() && run.receipt_proof.is_none(),
+        is_whole: run.differences(&[receipt.signer]).is_empty(),
+    }
+}
+
+/// Name, meaning, hash.
+type HashLine = (&'static str, &'static str, String);
+
+fn files(run: &RunFile) -> Vec<HashLine> {
+    let receipt = &run.receipt;
+    vec![
+        (
+            "Model file",
+            "SHA-256 of the uploaded file",
+            receipt.model_digest.clone(),
+        ),
+        (
+            "Canonical file",
+            "SHA-256 of its re-encoding, the bytes that are loaded",
+            receipt
+                .canonical_digest
+                .clone()
+                .unwrap_or_else(|| "none was made".to_owned()),
+        ),
+        (
+            "Features",
+            "SHA-256 of the block of features",
+            run.input.sha256.clone(),
+        ),
+    ]
+}
+
+fn roots(run: &RunFile) -> Vec<HashLine> {
+    let receipt = &run.receipt;
     let mut roots = vec![
         (
             "Input root",
@@ -130,65 +180,32 @@ fn shown(run: &RunFile) -> Shown {
             committed.salt.to_string(),
         ));
     }
-    Shown {
-        status: receipt.status.clone(),
-        is_answer: receipt.status == "ok",
-        answers: written.join(", "),
-        more_answers: answers.len().saturating_sub(ANSWERS),
-        sequence: receipt.sequence.to_string(),
-        finished: receipt.finished_at.clone(),
-        cpu: format!("{} ms", receipt.cpu_ms),
-        runner: receipt.runner.clone(),
-        runtime: run.runtime.as_ref().map(runtime).unwrap_or_default(),
-        files: vec![
-            (
-                "Model file",
-                "SHA-256 of the uploaded file",
-                receipt.model_digest.clone(),
-            ),
-            (
-                "Canonical file",
-                "SHA-256 of its re-encoding, the bytes that are loaded",
-                receipt
-                    .canonical_digest
-                    .clone()
-                    .unwrap_or_else(|| "none was made".to_owned()),
-            ),
-            (
-                "Features",
-                "SHA-256 of the block of features",
-                run.input.sha256.clone(),
-            ),
-        ],
-        roots,
-        signed: vec![
-            (
-                "Runtime digest",
-                "Hash of what is listed under “What ran it”",
-                receipt.runtime_digest.to_string(),
-            ),
-            (
-                "Receipt hash",
-                "EIP-712 hash of the receipt: what is signed",
-                receipt.hash.to_string(),
-            ),
-            (
-                "Signature",
-                "65 bytes, secp256k1",
-                receipt.signature.clone(),
-            ),
-            (
-                "Signer",
-                "Must be one of the receipt signers of the public record",
-                receipt.signer.to_string(),
-            ),
-        ],
-        rows: run.input.rows.to_string(),
-        columns: run.input.columns.to_string(),
-        models: run.model_proof.count.to_string(),
-        is_late: run.committed.is_some() && run.receipt_proof.is_none(),
-        is_whole: run.differences(&[receipt.signer]).is_empty(),
-    }
+    roots
+}
+
+fn signed(receipt: &ReceiptRow) -> Vec<HashLine> {
+    vec![
+        (
+            "Runtime digest",
+            "Hash of what is listed under “What ran it”",
+            receipt.runtime_digest.to_string(),
+        ),
+        (
+            "Receipt hash",
+            "EIP-712 hash of the receipt: what is signed",
+            receipt.hash.to_string(),
+        ),
+        (
+            "Signature",
+            "65 bytes, secp256k1",
+            receipt.signature.clone(),
+        ),
+        (
+            "Signer",
+            "Must be one of the receipt signers of the public record",
+            receipt.signer.to_string(),
+        ),
+    ]
 }
 
 fn runtime(runtime: &RuntimeRow) -> Vec<(&'static str, String)> {
