@@ -6,7 +6,7 @@ use domain::AccountId;
 
 use super::reputation::{self, Deed};
 use super::share::Candidate;
-use super::{Runner, RunnerError, fleet_store, store};
+use super::{Runner, RunnerError, fleet_store, runs_store, store};
 use crate::db::Conn;
 
 /// A runner sends a heartbeat this often.
@@ -133,7 +133,8 @@ impl Member {
     }
 }
 
-/// Stores what a runner is. It was seen, and its record stays.
+/// Stores what a runner is. It was seen, and its record stays; what it was lent before it started
+/// again is over, so that others have it at once.
 ///
 /// # Errors
 /// [`RunnerError::NameTaken`].
@@ -147,6 +148,7 @@ pub async fn register(
     store::put_runner(conn, runner, wall_us).await?;
     fleet_store::ensure(conn, &runner.name, wall_us).await?;
     fleet_store::set_machine(conn, &runner.name, machine, wall_us).await?;
+    runs_store::end_leases(conn, &runner.name, wall_us).await?;
     member(conn, &runner.name).await
 }
 

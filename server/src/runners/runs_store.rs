@@ -356,6 +356,23 @@ pub(super) async fn replace_result(
     Ok(())
 }
 
+/// Ends the leases of a runner that has started again.
+pub(super) async fn end_leases(
+    conn: &mut Conn,
+    runner: &str,
+    wall_us: i64,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE runner_tries SET until_us = $1
+         WHERE runner = $2 AND answered_us = 0 AND until_us > $1",
+    )
+    .bind(wall_us)
+    .bind(runner)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Marks the loans whose leases ended without an answer; gives the runner of each.
 pub(super) async fn mark_missed(conn: &mut Conn, wall_us: i64) -> Result<Vec<String>, sqlx::Error> {
     let rows = sqlx::query(

@@ -124,6 +124,23 @@ async fn a_run_is_split_and_a_dead_runners_part_goes_to_the_living() {
 }
 
 #[tokio::test]
+async fn what_a_runner_had_before_it_started_again_is_for_others_at_once() {
+    each_database(|db| async move {
+        let mut tx = db.begin().await.expect("begin");
+        let run = Run::publish(&mut tx, 0).await;
+        let had = run.ask(&mut tx, "a").await;
+        run.ask(&mut tx, "b").await;
+        assert!(run.ask(&mut tx, "c").await.is_empty(), "all is lent");
+        let again = runner("a", &run.account);
+        fleet::register(&mut tx, NOW_US, &again, &machine(20_000))
+            .await
+            .expect("registers");
+        assert_eq!(run.ask(&mut tx, "c").await, had);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_draining_runner_gets_nothing_new_and_may_answer_what_it_has() {
     each_database(|db| async move {
         let mut tx = db.begin().await.expect("begin");
