@@ -174,6 +174,7 @@ fn serving(db: &Db, wall: &WallClock, source: &Source, folder: &tempfile::TempDi
         is_replay: false,
         replay_end_us: None,
         chain_poll: Duration::from_millis(50),
+        replicated_ppm: 0,
     };
     let receipts = ReceiptSigner::from_secret(&[7; 32], 31_337, deployment().registry);
     App::new(Parts {

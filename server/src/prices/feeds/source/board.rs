@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use domain::{SourceId, MarketClock};
+use domain::{MarketClock, SourceId};
 
 use super::settings::SourceSettings;
 use crate::prices::observations::{Kept, Observation};

@@ -263,7 +263,7 @@ async fn evidence_waits_for_an_answer_that_is_being_written() {
     let now_us = world.clock.now_us();
     let through = || board.recorded_through_us([name].into_iter(), now_us + 10);
     assert_eq!(through(), now_us + 10);
-    board.stamp(name, &world.clock);
+    board.stamp(name, &world.source.clock);
     assert_eq!(through(), now_us - 1);
     world.weather.observes(NOON, "7.3");
     world.poll().await;

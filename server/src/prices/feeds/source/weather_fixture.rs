@@ -9,8 +9,8 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use domain::{MarketClock, WallClock};
 use domain::timestamp::SECOND_US;
+use domain::{MarketClock, WallClock};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
