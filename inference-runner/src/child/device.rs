@@ -9,6 +9,7 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, raise};
 use nix::unistd::getppid;
 use ort::environment::Environment;
 use ort::ep::CUDA;
@@ -203,6 +204,7 @@ fn end_with(parent: u32) {
         while u32::try_from(getppid().as_raw()) == Ok(parent) {
             std::thread::sleep(Duration::from_millis(200));
         }
-        std::process::exit(1);
+        // Nothing of this process is worth tidying up.
+        drop(raise(Signal::SIGKILL));
     });
 }

@@ -80,6 +80,29 @@ pub(super) struct Shared {
     pub(super) pace_ms: AtomicU64,
 }
 
+impl Shared {
+    fn new(
+        server: Server,
+        runner: ModelRunner,
+        config: JoinConfig,
+        clock: WallClock,
+    ) -> Result<Self, CacheError> {
+        let first_pace_ms = u64::try_from(heart::FIRST_PACE.as_millis()).unwrap_or_default();
+        Ok(Self {
+            server,
+            runner,
+            device: config.device,
+            cache: ArtifactCache::open(config.cache_folder, config.cache_bytes)?,
+            limits: config.limits,
+            clock,
+            round_workers: Semaphore::new(config.workers.max(1)),
+            check_workers: Semaphore::new(1),
+            is_registered: AtomicBool::new(false),
+            pace_ms: AtomicU64::new(first_pace_ms),
+        })
+    }
+}
+
 /// Runs jobs until `stop` turns true, then finishes what it holds.
 ///
 /// # Errors
@@ -97,24 +120,12 @@ pub async fn join(
         workers: config.workers,
         benchmark: config.benchmark,
     };
-    let first_pace_ms = u64::try_from(heart::FIRST_PACE.as_millis()).unwrap_or_default();
-    let shared = Arc::new(Shared {
-        server,
-        runner,
-        device: config.device,
-        cache: ArtifactCache::open(config.cache_folder, config.cache_bytes)?,
-        limits: config.limits,
-        clock,
-        round_workers: Semaphore::new(config.workers.max(1)),
-        check_workers: Semaphore::new(1),
-        is_registered: AtomicBool::new(false),
-        pace_ms: AtomicU64::new(first_pace_ms),
-    });
+    let mut trouble = Trouble::new(&config.name);
+    let shared = Arc::new(Shared::new(server, runner, config, clock)?);
     let (drain, mut draining) = watch::channel(false);
     let beating = heart::beat(Arc::clone(&shared), stop.clone(), drain.clone());
     let heart = tokio::spawn(beating);
     let mut leases = JoinSet::new();
-    let mut trouble = Trouble::new(&config.name);
     let result = loop {
         if *stop.borrow() {
             break Ok(());

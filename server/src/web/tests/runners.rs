@@ -18,29 +18,7 @@ async fn the_runners_page_shows_machines_and_whose_answer_was_false() {
         .await
         .expect("account")
         .id;
-    for (place, name) in NAMES.iter().enumerate() {
-        let runner = Runner {
-            name: (*name).to_owned(),
-            account: account.clone(),
-            version: "1".to_owned(),
-            runtime: "onnxruntime 1.31.1".to_owned(),
-            sandbox: "full".to_owned(),
-        };
-        let machine = Machine {
-            device: "cpu".to_owned(),
-            profile: "cpu-v1".to_owned(),
-            cores: 4,
-            memory_mb: 16_000,
-            workers: 4,
-            benchmark: Benchmark {
-                tree_us: 1_040,
-                dense_us: 380,
-                rate_milli: 41_000 + 1_000 * i64::try_from(place).expect("small"),
-            },
-        };
-        let registered = fleet::register(&mut tx, NOW_US, &runner, &machine).await;
-        registered.expect("registers");
-    }
+    register(&mut tx, &account).await;
     let tournament = "btc-usd-5m".parse().expect("an id");
     let artifact = Artifact {
         digest: "00".repeat(32),
@@ -82,6 +60,32 @@ async fn the_runners_page_shows_machines_and_whose_answer_was_false() {
         assert!(html.contains(told), "no {told:?} in {html}");
     }
     assert!(!html.contains("SHA-256 of it"), "the seed is shown now");
+}
+
+async fn register(conn: &mut crate::db::Conn, account: &domain::AccountId) {
+    for (place, name) in NAMES.iter().enumerate() {
+        let runner = Runner {
+            name: (*name).to_owned(),
+            account: account.clone(),
+            version: "1".to_owned(),
+            runtime: "onnxruntime 1.31.1".to_owned(),
+            sandbox: "full".to_owned(),
+        };
+        let machine = Machine {
+            device: "cpu".to_owned(),
+            profile: "cpu-v1".to_owned(),
+            cores: 4,
+            memory_mb: 16_000,
+            workers: 4,
+            benchmark: Benchmark {
+                tree_us: 1_040,
+                dense_us: 380,
+                rate_milli: 41_000 + 1_000 * i64::try_from(place).expect("small"),
+            },
+        };
+        let registered = fleet::register(conn, NOW_US, &runner, &machine).await;
+        registered.expect("registers");
+    }
 }
 
 async fn say(
