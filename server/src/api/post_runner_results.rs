@@ -133,7 +133,7 @@ pub(super) async fn post_runner_results(
     runners::record_results(&mut tx, app.wall.now_us(), &job, &results).await?;
     match job.kind {
         JobKind::Check => record_checks(&mut tx, &job, &entries, &parsed).await?,
-        JobKind::Diagnose => record_answers(&mut tx, app.wall.now_us(), &job, &parsed).await?,
+        JobKind::Diagnose => record_answers(&mut tx, received_us, &job, &parsed).await?,
         // A run of no round has nothing to be kept for.
         JobKind::Run => {}
     }

@@ -100,7 +100,7 @@ pub struct Finding {
     pub dataset: String,
     /// SHA-256 of the file that answered.
     pub artifact: String,
-    /// When it was made, wall microseconds.
+    /// When it was made, market microseconds.
     pub done_us: i64,
     /// What it says.
     pub report: Report,

@@ -246,7 +246,7 @@ async fn give_up(app: &App, answered: &Answered, error: &anyhow::Error) -> anyho
     tracing::error!(%model, error, "a model's validation answers cannot be evaluated");
     let reason = "the server could not evaluate the answers; the next dataset version tries again";
     let mut tx = app.db.begin().await?;
-    let now_us = app.wall.now_us();
+    let now_us = app.market.now_us();
     diagnostics::fail(&mut tx, now_us, model, &answered.dataset, reason).await?;
     tx.commit().await?;
     Ok(())
@@ -265,7 +265,7 @@ async fn report(app: &App, answered: &Answered, case: Case) -> anyhow::Result<()
     };
     let mut tx = app.db.begin().await?;
     let (model, dataset) = (&answered.model, &answered.dataset);
-    diagnostics::finish(&mut tx, app.wall.now_us(), model, dataset, &report).await?;
+    diagnostics::finish(&mut tx, app.market.now_us(), model, dataset, &report).await?;
     tx.commit().await?;
     let clones = report.clones.len();
     tracing::info!(%model, dataset, clones, "a model was diagnosed");
