@@ -122,10 +122,10 @@ fn take_orders(socket: &OwnedFd, environment: &Environment) -> io::Result<()> {
                     confine::leave_the_server(server, pipes)?;
                     super::run_job(environment)
                 });
-                children.add(id, forked, socket)?;
+                children.add(id, &forked, socket)?;
             }
             (Order::Fork { id }, Err(_)) => {
-                children.add(id, Err(io::ErrorKind::InvalidInput.into()), socket)?;
+                children.add(id, &Err(io::ErrorKind::InvalidInput.into()), socket)?;
             }
             (Order::Kill { id }, _) => children.kill(id),
         }

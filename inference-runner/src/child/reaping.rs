@@ -18,11 +18,11 @@ impl Children {
     pub(super) fn add(
         &mut self,
         id: u64,
-        forked: io::Result<Pid>,
+        forked: &io::Result<Pid>,
         socket: &OwnedFd,
     ) -> io::Result<()> {
         if let Ok(pid) = forked {
-            self.0.insert(pid, id);
+            self.0.insert(*pid, id);
             return Ok(());
         }
         let end = End {
