@@ -2,7 +2,6 @@
 //! its own, because it counts every allocation.
 
 #![expect(unsafe_code, reason = "an allocator can be counted only by being one")]
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};

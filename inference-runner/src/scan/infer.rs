@@ -1,31 +1,35 @@
 //! Type, shape, cost and memory of every tensor before anything runs. Shapes may follow the number
 //! of rows; a shape that cannot be known is refused, and so is one that is too large.
 
+mod bill;
 mod call;
 mod conv;
 mod ml;
 mod movement;
+mod output;
 mod pointwise;
 mod products;
 mod reduce;
 mod resize;
 mod window;
 
+use bill::Bill;
 pub(super) use call::Call;
 pub(super) use ml::length;
 
 use super::element::Element;
-use super::graph::{FEATURES, Graph, TensorId};
+use super::graph::{FEATURES, Graph};
 use super::operators::Rule;
-use super::refusal::{Checked, misused, shown, unbounded};
+use super::refusal::{Checked, misused, unbounded};
 use super::size::{Size, product};
 use super::tensor::{RANK_MAX, Tensor};
 use super::{OutputKind, Rules};
-use crate::limits::ROW_BLOCK;
-use crate::outcome::Reason;
 
 /// Most numbers of a computed shape that are followed.
 const VALUES_MAX: usize = 256;
+
+/// Most outputs of one node: the parts of a `Split`.
+const NODE_OUTPUTS_MAX: usize = 4_096;
 
 /// Longest dimension, also of a tensor that is empty because another one is zero.
 const DIMENSION_MAX: i128 = 1 << 40;
@@ -123,6 +127,9 @@ pub(super) fn infer(graph: &Graph<'_>, rules: &Rules) -> Checked<Inferred> {
     }
     let mut bill = Bill::new(graph, &known, *rules);
     for (place, node) in graph.nodes.iter().enumerate() {
+        if node.outputs.len() > NODE_OUTPUTS_MAX {
+            return Err(misused(node.operator.name, "too many outputs"));
+        }
         let call = Call::new(graph, node, &known)?;
         let made = make(&call)?;
         if made.outputs.len() < node.outputs.len() {
@@ -145,7 +152,7 @@ pub(super) fn infer(graph: &Graph<'_>, rules: &Rules) -> Checked<Inferred> {
     let answer = answer.ok_or_else(|| misused("the graph", "nothing makes its output"))?;
     Ok(Inferred {
         features: vec![Size::ROWS, columns],
-        output: output(graph, &answer, rules)?,
+        output: output::check(graph, &answer, rules)?,
         answer,
         cost_per_row: bill.cost_per_row(),
         peak_bytes: bill.peak_bytes,
@@ -172,164 +179,13 @@ fn check_size(operator: &str, info: &Info, rules: &Rules) -> Checked<()> {
         ));
     }
     if info.bytes() > rules.peak_bytes {
-        return Err(too_much_memory(operator, info.bytes(), rules.peak_bytes));
+        return Err(bill::too_much_memory(
+            operator,
+            info.bytes(),
+            rules.peak_bytes,
+        ));
     }
     Ok(())
-}
-
-fn too_much_memory(operator: &str, bytes: u64, most: u64) -> Reason {
-    Reason::new(
-        "cost-memory",
-        format!(
-            "{operator} brings the model to {} MiB for a block of {ROW_BLOCK} rows; at most {} are \
-             allowed",
-            bytes >> 20,
-            most >> 20
-        ),
-        "use smaller layers or fewer trees, and no tensor that repeats another",
-    )
-}
-
-/// Cost and memory so far.
-struct Bill {
-    rules: Rules,
-    /// Where each tensor is read last.
-    last_use: Vec<usize>,
-    /// Of the tensors that are held, by the place after which they are let go.
-    leaving: std::collections::BTreeMap<usize, u64>,
-    held: u64,
-    cost: u128,
-    load_cost: u128,
-    peak_bytes: u64,
-}
-
-impl Bill {
-    fn new(graph: &Graph<'_>, known: &[Option<Info>], rules: Rules) -> Self {
-        let mut last_use = vec![0; graph.tensor_count];
-        for (place, node) in graph.nodes.iter().enumerate() {
-            for id in node.inputs.iter().flatten() {
-                last_use[*id] = place;
-            }
-        }
-        last_use[graph.answer] = usize::MAX;
-        // Constants lie in the file, in the session and, packed for products, once more.
-        let constants: u64 = known.iter().flatten().map(Info::bytes).sum();
-        Self {
-            rules,
-            last_use,
-            leaving: std::collections::BTreeMap::new(),
-            held: constants.saturating_mul(3),
-            cost: 0,
-            load_cost: 0,
-            peak_bytes: constants.saturating_mul(3),
-        }
-    }
-
-    fn add(
-        &mut self,
-        place: usize,
-        operator: &super::operators::Operator,
-        outputs: &[(Option<TensorId>, Info)],
-        cost: u128,
-        varies: bool,
-    ) -> Checked<()> {
-        let elements: u128 = outputs.iter().map(|(_, info)| info.most()).sum();
-        let cost = cost + elements.saturating_mul(u128::from(operator.weight));
-        if varies {
-            self.cost = self.cost.saturating_add(cost);
-        } else {
-            self.load_cost = self.load_cost.saturating_add(cost);
-        }
-        for (id, info) in outputs {
-            self.held = self.held.saturating_add(info.bytes());
-            if varies {
-                let until = id.map_or(place, |id| self.last_use[id].max(place));
-                *self.leaving.entry(until).or_default() += info.bytes();
-            }
-        }
-        self.peak_bytes = self.peak_bytes.max(self.held);
-        if self.peak_bytes > self.rules.peak_bytes {
-            let most = self.rules.peak_bytes;
-            return Err(too_much_memory(operator.name, self.peak_bytes, most));
-        }
-        while let Some(entry) = self.leaving.first_entry()
-            && *entry.key() <= place
-        {
-            self.held = self.held.saturating_sub(entry.remove());
-        }
-        self.check_cost(operator.name)
-    }
-
-    fn check_cost(&self, operator: &str) -> Checked<()> {
-        let (cost, most, when) = if self.cost_per_row() > self.rules.cost_per_row {
-            (self.cost_per_row(), self.rules.cost_per_row, "for one row")
-        } else if self.load_cost > u128::from(self.rules.cost_of_load) {
-            let cost = u64::try_from(self.load_cost).unwrap_or(u64::MAX);
-            (cost, self.rules.cost_of_load, "of constants while loading")
-        } else {
-            return Ok(());
-        };
-        Err(Reason::new(
-            "cost",
-            format!(
-                "{operator} brings the model to {cost} multiply-adds {when}; at most {most} are \
-                 allowed"
-            ),
-            "use smaller layers or fewer trees; fold constant products before the export",
-        ))
-    }
-
-    fn cost_per_row(&self) -> u64 {
-        u64::try_from(self.cost.div_ceil(ROW_BLOCK as u128)).unwrap_or(u64::MAX)
-    }
-}
-
-/// The rule for the output.
-fn output(graph: &Graph<'_>, answer: &Info, rules: &Rules) -> Checked<OutputKind> {
-    let name = shown(graph.answer_name);
-    if answer.element != Element::Float32 {
-        return Err(Reason::new(
-            "output-type",
-            format!(
-                "model output '{name}' is {}; a float32 probability is needed",
-                answer.element.name()
-            ),
-            "end the model with a float32 probability, for instance Cast(to=FLOAT)",
-        ));
-    }
-    let written: Vec<String> = answer.shape.iter().map(|size| size.written()).collect();
-    let written = format!("[{}]", written.join(","));
-    let wrong_shape = || {
-        Reason::new(
-            "output-shape",
-            format!("model output '{name}' has shape {written}; one probability a row is needed"),
-            "return [N], [N,1], or the probabilities of two classes [N,2] with 'up' in column 1",
-        )
-    };
-    let (rows, classes) = match answer.shape[..] {
-        [rows] => (rows, Size::ONE),
-        [rows, classes] => (rows, classes),
-        _ => return Err(wrong_shape()),
-    };
-    if rows != Size::ROWS {
-        if classes.follows_rows() {
-            return Err(wrong_shape());
-        }
-        return Err(Reason::new(
-            "output-rows",
-            format!("model output '{name}' has shape {written}; one answer a row is needed"),
-            "answer each row by itself: keep the first dimension open and do not reduce it",
-        ));
-    }
-    match (classes.known(), rules.positive_class) {
-        (Some(1), _) => Ok(OutputKind::Rows),
-        (Some(2), None) => Ok(OutputKind::Class { column: 1, of: 2 }),
-        (Some(of), Some(column)) if usize::try_from(of).is_ok_and(|of| column < of) => {
-            let of = usize::try_from(of).unwrap_or(usize::MAX);
-            Ok(OutputKind::Class { column, of })
-        }
-        _ => Err(wrong_shape()),
-    }
 }
 
 fn make(call: &Call<'_>) -> Checked<Made> {

@@ -1,9 +1,12 @@
 //! `ModelProto` and what is in it, read into borrowed parts. Graphs inside attributes are not
 //! entered: an operator that needs one is refused, so the depth of the reading is fixed.
 
+mod attribute;
+mod declared;
+
 use super::refusal::{Checked, broken};
 use super::tensor::{self, Tensor};
-use super::wire::{Fields, Value};
+use super::wire::Fields;
 use crate::outcome::Reason;
 
 /// What reading may still use, and what was dropped.
@@ -23,6 +26,9 @@ pub(super) const NODES_MAX: usize = 20_000;
 
 /// Most initialisers, and most inputs, which old files list them among.
 const INITIALIZERS_MAX: usize = 100_000;
+
+/// A name of a node's input or output is looked up as well as stored.
+const NAME_COST: usize = 16;
 
 const OUTPUTS_MAX: usize = 64;
 const ATTRIBUTES_MAX: usize = 64;
@@ -172,12 +178,12 @@ fn read_graph<'a>(message: &'a [u8], budget: &mut Budget) -> Checked<GraphFile<'
                 push(&mut graph.initializers, tensor, "initialisers", most)?;
             }
             11 => {
-                let input = declared(value.bytes()?)?;
+                let input = declared::read(value.bytes()?)?;
                 push(&mut graph.inputs, input, "inputs", INITIALIZERS_MAX)?;
             }
             12 => push(
                 &mut graph.outputs,
-                declared(value.bytes()?)?,
+                declared::read(value.bytes()?)?,
                 "outputs",
                 OUTPUTS_MAX,
             )?,
@@ -194,7 +200,7 @@ fn node<'a>(message: &'a [u8], budget: &mut Budget) -> Checked<NodeFile<'a>> {
     while let Some((number, value)) = fields.next()? {
         match number {
             1 | 2 => {
-                budget.spend(1)?;
+                budget.spend(NAME_COST)?;
                 let list = if number == 1 {
                     &mut node.inputs
                 } else {
@@ -204,7 +210,7 @@ fn node<'a>(message: &'a [u8], budget: &mut Budget) -> Checked<NodeFile<'a>> {
             }
             4 => node.operator = value.bytes()?,
             5 => {
-                let read = attribute(value.bytes()?, budget)?;
+                let read = attribute::read(value.bytes()?, budget)?;
                 push(
                     &mut node.attributes,
                     read,
@@ -217,152 +223,4 @@ fn node<'a>(message: &'a [u8], budget: &mut Budget) -> Checked<NodeFile<'a>> {
         }
     }
     Ok(node)
-}
-
-/// The fields of `AttributeProto` as they come; its type says which one counts.
-#[derive(Default)]
-struct Parts<'a> {
-    name: &'a [u8],
-    kind: i64,
-    float: f32,
-    int: i64,
-    text: Option<&'a [u8]>,
-    tensor: Option<&'a [u8]>,
-    floats: Vec<f32>,
-    ints: Vec<i64>,
-    texts: Vec<&'a [u8]>,
-    /// Type that the fields show, for files that name none (IR 1).
-    seen: i64,
-}
-
-fn attribute<'a>(message: &'a [u8], budget: &mut Budget) -> Checked<(&'a [u8], Attribute<'a>)> {
-    let mut parts = Parts::default();
-    let mut fields = Fields::of(message);
-    while let Some((number, value)) = fields.next()? {
-        part(&mut parts, number, value, budget)?;
-    }
-    let kind = if parts.kind == 0 {
-        parts.seen
-    } else {
-        parts.kind
-    };
-    let value = match kind {
-        1 => Attribute::Float(parts.float),
-        2 => Attribute::Int(parts.int),
-        3 => Attribute::Text(parts.text.unwrap_or_default()),
-        4 => {
-            let message = parts
-                .tensor
-                .ok_or_else(|| broken("an attribute without its tensor"))?;
-            Attribute::Tensor(tensor::read(message, budget)?.1)
-        }
-        5 | 10 => Attribute::Other("a graph"),
-        6 => Attribute::Floats(parts.floats),
-        7 => Attribute::Ints(parts.ints),
-        8 => Attribute::Texts(parts.texts),
-        9 => Attribute::Other("a list of tensors"),
-        11 | 12 => Attribute::Other("a sparse tensor"),
-        _ => Attribute::Other("a type that is not run here"),
-    };
-    Ok((parts.name, value))
-}
-
-fn part<'a>(
-    parts: &mut Parts<'a>,
-    number: u32,
-    value: Value<'a>,
-    budget: &mut Budget,
-) -> Checked<()> {
-    if (2..=11).contains(&number) {
-        // The types are numbered as the fields are, one lower.
-        parts.seen = i64::from(number) - 1;
-    }
-    match number {
-        1 => parts.name = value.bytes()?,
-        2 => parts.float = value.float()?,
-        3 => parts.int = value.int()?,
-        4 => parts.text = Some(value.bytes()?),
-        5 => once(
-            &mut parts.tensor,
-            value.bytes()?,
-            "two tensors in one attribute",
-        )?,
-        7 => value.floats(&mut |number| {
-            budget.spend(1)?;
-            parts.floats.push(number);
-            Ok(())
-        })?,
-        8 => value.ints(&mut |number| {
-            budget.spend(1)?;
-            parts.ints.push(number);
-            Ok(())
-        })?,
-        9 => {
-            budget.spend(1)?;
-            parts.texts.push(value.bytes()?);
-        }
-        20 => parts.kind = value.int()?,
-        21 => return Err(broken("an attribute that refers to a function's")),
-        _ => budget.unknown += 1,
-    }
-    Ok(())
-}
-
-/// `ValueInfoProto` as far as a tensor's type and shape go.
-fn declared(message: &[u8]) -> Checked<ValueFile<'_>> {
-    let mut value_file = ValueFile {
-        name: &[],
-        element: None,
-        dims: None,
-    };
-    let mut fields = Fields::of(message);
-    while let Some((number, value)) = fields.next()? {
-        match number {
-            1 => value_file.name = value.bytes()?,
-            2 => {
-                let mut kinds = Fields::of(value.bytes()?);
-                while let Some((number, value)) = kinds.next()? {
-                    if number == 1 {
-                        tensor_type(value.bytes()?, &mut value_file)?;
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-    Ok(value_file)
-}
-
-fn tensor_type(message: &[u8], into: &mut ValueFile<'_>) -> Checked<()> {
-    into.element = Some(0);
-    let mut fields = Fields::of(message);
-    while let Some((number, value)) = fields.next()? {
-        match number {
-            1 => into.element = Some(value.int()?),
-            2 => {
-                let mut dims = Vec::new();
-                let mut shape = Fields::of(value.bytes()?);
-                while let Some((number, value)) = shape.next()? {
-                    if number == 1 {
-                        push(&mut dims, dimension(value.bytes()?)?, "dimensions", 64)?;
-                    }
-                }
-                into.dims = Some(dims);
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// A named dimension is open, and so is a negative one, which some converters write.
-fn dimension(message: &[u8]) -> Checked<Option<i64>> {
-    let mut size = None;
-    let mut fields = Fields::of(message);
-    while let Some((number, value)) = fields.next()? {
-        if number == 1 {
-            size = Some(value.int()?).filter(|size| *size >= 0);
-        }
-    }
-    Ok(size)
 }

@@ -33,8 +33,8 @@ fn state(models: &[(&str, &str)], kind: &str, wall_budget_ms: u64) -> State {
     state_of(3, models, kind, wall_budget_ms)
 }
 
-/// Rows over which the model `slow` takes longer than two seconds on any machine.
-const SLOW_ROWS: usize = 20_000;
+/// Rows over which the model `slow` takes longer than five seconds on any machine.
+const SLOW_ROWS: usize = 60_000;
 
 fn state_of(rows: usize, models: &[(&str, &str)], kind: &str, wall_budget_ms: u64) -> State {
     let features = known_rows(rows, COLUMNS).bytes.to_vec();

@@ -117,3 +117,39 @@ async fn published(args: &CheckArgs, name: &str) -> anyhow::Result<Rows> {
         features,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use datasets::split::Split;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: CheckArgs,
+    }
+
+    #[tokio::test]
+    async fn the_rows_of_a_published_version_are_those_of_a_trial() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let data = folder.path().display().to_string();
+        let line = Line::try_parse_from(["check", "model.onnx", "--data", &data]);
+        let args = line.expect("a command").args;
+        assert!(published(&args, "newest").await.is_err());
+        let history = datasets::bundled::candles().expect("bundled");
+        let export = datasets::export::build(&history, Split::BUNDLED, "test").expect("files");
+        let version = export.manifest.version.to_string();
+        let releases = Releases::open(folder.path(), None).expect("a store");
+        releases.publish(export).await.expect("published");
+        for name in ["newest", &version] {
+            let rows = published(&args, name).await.expect("rows");
+            assert_eq!(rows.columns, FEATURE_COUNT);
+            assert_eq!(rows.features, trial_features().expect("rows of a trial"));
+        }
+        for unknown in ["yesterday", "1.1.0-19990101"] {
+            assert!(published(&args, unknown).await.is_err(), "{unknown}");
+        }
+    }
+}

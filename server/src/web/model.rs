@@ -294,3 +294,21 @@ fn line(row: &Row, paid: Option<&Payout>) -> RoundLine {
         payout_class: paid.map_or("even", |p| text::sign_class(p.delta.units())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_counted_by_name_stands_on_one_line() {
+        let map = |value: serde_json::Value| value.as_object().cloned().expect("an object");
+        let ops = map(json!({"Gemm": 2, "Sigmoid": 1}));
+        assert_eq!(counts(&ops).as_deref(), Some("Gemm 2, Sigmoid 1"));
+        let opsets = map(json!({"": 17, "ai.onnx.ml": 3}));
+        assert_eq!(counts(&opsets).as_deref(), Some("17, ai.onnx.ml 3"));
+        assert_eq!(counts(&map(json!({}))), None);
+        assert_eq!(counts(&map(json!({"inputs": []}))), None);
+    }
+}

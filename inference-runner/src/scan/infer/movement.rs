@@ -3,6 +3,7 @@
 use super::super::element::Element;
 use super::super::refusal::{Checked, misused, unbounded, unfit};
 use super::super::size::{Size, product};
+use super::super::tensor::RANK_MAX;
 use super::call::Call;
 use super::{Info, Made};
 
@@ -39,6 +40,9 @@ pub(super) fn reshape(call: &Call<'_>) -> Checked<Made> {
         }
         _ => call.value(1)?.to_vec(),
     };
+    if target.len() > RANK_MAX {
+        return Err(misused(call.name(), "a shape of more than 8 dimensions"));
+    }
     let keeps_zero = call.int("allowzero", 0)? != 0;
     let mut shape = Vec::with_capacity(target.len());
     let mut open = None;
@@ -119,6 +123,9 @@ pub(super) fn unsqueeze(call: &Call<'_>) -> Checked<Made> {
     let data = call.input(0)?;
     let axes = call.list("axes", 1)?;
     let axes = axes.ok_or_else(|| misused(call.name(), "axes are missing"))?;
+    if axes.len() > RANK_MAX {
+        return Err(misused(call.name(), "a result of more than 8 dimensions"));
+    }
     let axes = call.axes(&axes, data.shape.len() + axes.len())?;
     let mut shape = data.shape.clone();
     for axis in axes {
