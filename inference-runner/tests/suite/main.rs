@@ -5,6 +5,10 @@
     clippy::unwrap_used,
     reason = "a test that cannot go on fails; helpers are tests too"
 )]
+#![expect(
+    clippy::print_stdout,
+    reason = "a failed test shows what was seen before it failed"
+)]
 
 mod device;
 mod double;
