@@ -101,7 +101,12 @@ pub(super) async fn run(
             receipt.status
         );
         let again = execute(args, artifact, &run.input)?;
-        compare(&mut found, &run, &again)?
+        let verdict = compare(&mut found, &run, &again)?;
+        if found.problems.is_empty() {
+            verdict
+        } else {
+            Verdict::BadReceipt
+        }
     };
     say(args, &run, &found, &verdict)?;
     Ok(match verdict {
@@ -284,12 +289,7 @@ fn execute(args: &VerifyArgs, artifact: &Path, input: &InputRow) -> anyhow::Resu
 fn compare(found: &mut Found, run: &RunFile, again: &Again) -> anyhow::Result<Verdict> {
     let claimed = run.answers().context("the answers are no float32")?;
     let first = claimed.first().copied().unwrap_or_default();
-    if let (Some(signed), Some(made)) = (&run.receipt.canonical_digest, &again.canonical_digest)
-        && signed != made
-    {
-        let line = format!("canonical digest: {signed} signed, {made} made here");
-        found.notes.push(line);
-    }
+    canonical(found, run, again);
     match &run.runtime {
         Some(then) if *then == again.environment => {
             found
@@ -339,6 +339,28 @@ fn compare(found: &mut Found, run: &RunFile, again: &Again) -> anyhow::Result<Ve
             difference: largest,
         }
     })
+}
+
+/// The same build makes the same re-encoding of the same file; another may not.
+fn canonical(found: &mut Found, run: &RunFile, again: &Again) {
+    let (signed, made) = (&run.receipt.canonical_digest, &again.canonical_digest);
+    let (Some(signed), Some(made)) = (signed, made) else {
+        found
+            .notes
+            .push("canonical digest: not compared, one side has none".into());
+        return;
+    };
+    if signed == made {
+        found.checked.push(format!("canonical digest {made}"));
+        return;
+    }
+    let line = format!("canonical digest: {signed} signed, {made} made here");
+    let build = run.runtime.as_ref().map(|then| &then.build);
+    if build == Some(&again.environment.build) {
+        found.problems.push(line);
+    } else {
+        found.notes.push(line);
+    }
 }
 
 /// The parts of the runtime that differ, for people.
