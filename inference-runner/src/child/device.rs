@@ -8,6 +8,7 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, raise};
 use nix::unistd::getppid;
 use ort::environment::Environment;
 use ort::ep::CUDA;
@@ -181,6 +182,6 @@ fn end_with(parent: u32) {
         while u32::try_from(getppid().as_raw()) == Ok(parent) {
             std::thread::sleep(Duration::from_millis(200));
         }
-        std::process::exit(1);
+        raise(Signal::SIGKILL).ok();
     });
 }

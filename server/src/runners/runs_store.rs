@@ -124,7 +124,7 @@ pub(super) async fn loans(
             .last()
             .is_none_or(|loan| loan.model.model.as_str() != id)
         {
-            loans.push(loan(row, id)?);
+            loans.push(loan(row, &id)?);
         }
         if let (Some(loan), Some(one)) = (loans.last_mut(), one_try(row, wall_us)?) {
             loan.tries.push(one);
@@ -133,7 +133,7 @@ pub(super) async fn loans(
     Ok(loans)
 }
 
-fn loan(row: &AnyRow, id: String) -> Result<Loan, sqlx::Error> {
+fn loan(row: &AnyRow, id: &str) -> Result<Loan, sqlx::Error> {
     let state: Option<String> = row.try_get("state")?;
     Ok(Loan {
         model: JobModel {
