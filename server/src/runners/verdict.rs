@@ -123,7 +123,7 @@ mod tests {
         assert_eq!(judge(&two, Class::Tree), Verdict::Disputed);
         let far = [says(0.5), says(0.500_01)];
         assert_eq!(judge(&far, Class::Dense), Verdict::Disputed);
-        let mut other_device = far.clone();
+        let mut other_device = far;
         other_device[1].profile = "gpu-v1".to_owned();
         assert_eq!(judge(&other_device, Class::Dense), Verdict::Agreed);
     }

@@ -237,7 +237,7 @@ async fn without_time_for_a_third_the_first_counts_and_the_truth_is_found_afterw
         sweep(&mut tx, &run.clock).await.expect("sweeps");
         assert_eq!(
             run.ask(&mut tx, "c").await,
-            [name.clone()],
+            std::slice::from_ref(&name),
             "nothing else is due"
         );
         let settled = run.say(&mut tx, "c", &name, 0.5).await;
@@ -270,7 +270,7 @@ async fn who_was_found_lying_does_not_count_however_fast_it_is() {
         let first = run.ask(&mut tx, "b").await.remove(0);
         assert_eq!(
             run.ask(&mut tx, "a").await,
-            [first.clone()],
+            std::slice::from_ref(&first),
             "to be compared"
         );
         let (job, _) = leased(&mut tx, &run.job, "a", &run.account)
