@@ -100,18 +100,13 @@ pub(crate) async fn run(arguments: Join) -> anyhow::Result<u8> {
         limits,
     };
     tracing::info!(
-        runner = config.name,
-        server = arguments.server,
-        workers,
-        sandbox = start.sandbox.name(),
         start_ms = start.wall_us / 1_000,
         runtime_address_space_mib = start.address_space_bytes >> 20,
-        models_per_s = benchmark.models_per_s.round(),
-        tree_ms = benchmark.tree_ms,
-        dense_ms = benchmark.dense_ms,
-        "starting with {}",
+        sandbox = start.sandbox.name(),
+        "models run with {}",
         runtime.description()
     );
+    tell(&config, &arguments.server);
     let (stop, stopping) = watch::channel(false);
     let asked = tokio::spawn(watch_signals(stop));
     let joined = join::join(server, runner, config, WallClock::system(), stopping);
@@ -135,6 +130,19 @@ pub(crate) async fn run(arguments: Join) -> anyhow::Result<u8> {
         }
         Err(error) => Err(error.into()),
     }
+}
+
+fn tell(config: &JoinConfig, server: &str) {
+    let benchmark = &config.benchmark;
+    tracing::info!(
+        runner = config.name,
+        server,
+        workers = config.workers,
+        models_per_s = benchmark.models_per_s.round(),
+        tree_ms = benchmark.tree_ms,
+        dense_ms = benchmark.dense_ms,
+        "joining"
+    );
 }
 
 /// Says what is missing where a model is not fully confined.

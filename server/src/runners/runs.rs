@@ -304,24 +304,10 @@ async fn compare(
     let is_in_time = clock.now_us() < job.deadline_us;
     let is_trusted = |one: &Answer| !distrusted.contains(&one.runner);
     let first = answers.iter().position(is_trusted).unwrap_or_default();
-    let (state, counts, losers) = match verdict::judge(&answers, loan.model.class) {
-        Verdict::Single => return Ok(None),
-        Verdict::Agreed => (ComparisonState::Agreed, first, Vec::new()),
-        Verdict::Disputed => (ComparisonState::Disputed, first, Vec::new()),
-        Verdict::Undecided => (ComparisonState::Undecided, first, Vec::new()),
-        // After the round nothing changes any more for its model.
-        Verdict::Settled { losers, .. } if !is_in_time => (ComparisonState::Settled, first, losers),
-        Verdict::Settled { winner, losers } => {
-            // What counted already stays if it is right; else whoever speaks now can be receipted.
-            let own = answers.iter().position(|one| one.runner == runner);
-            let right = [Some(first), own].into_iter().flatten();
-            let mut right = right.filter(|at| !losers.contains(at));
-            (
-                ComparisonState::Settled,
-                right.next().unwrap_or(winner),
-                losers,
-            )
-        }
+    let judged = verdict::judge(&answers, loan.model.class);
+    let own = answers.iter().position(|one| one.runner == runner);
+    let Some((state, counts, losers)) = meaning(judged, first, own.filter(|_| is_in_time)) else {
+        return Ok(None);
     };
     for loser in &losers {
         if !blamed[*loser] {
@@ -364,6 +350,31 @@ async fn compare(
         runner: counted.runner.clone(),
         p: counted.p.clone(),
     }))
+}
+
+/// What a verdict makes of a comparison: its state, whose answer counts, who was wrong. `first` is
+/// the answer that counted until now, `own` the one that came now, none after the round: then
+/// nothing changes any more for its model.
+fn meaning(
+    judged: Verdict,
+    first: usize,
+    own: Option<usize>,
+) -> Option<(ComparisonState, usize, Vec<usize>)> {
+    Some(match judged {
+        Verdict::Single => return None,
+        Verdict::Agreed => (ComparisonState::Agreed, first, Vec::new()),
+        Verdict::Disputed => (ComparisonState::Disputed, first, Vec::new()),
+        Verdict::Undecided => (ComparisonState::Undecided, first, Vec::new()),
+        Verdict::Settled { winner, losers } => {
+            // What counted already stays if it is right; else whoever speaks now can be receipted.
+            let is_right = |at: &usize| !losers.contains(at);
+            let counts = match own {
+                None => first,
+                Some(own) => [first, own].into_iter().find(is_right).unwrap_or(winner),
+            };
+            (ComparisonState::Settled, counts, losers)
+        }
+    })
 }
 
 async fn blame(
