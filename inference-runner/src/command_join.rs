@@ -74,6 +74,7 @@ pub(crate) async fn run(arguments: Join) -> anyhow::Result<u8> {
     if !is_enough(start.sandbox, arguments.allow_weaker_sandbox) {
         return Ok(REFUSED);
     }
+    let device = device_runner(&arguments)?;
     let name = arguments.name.unwrap_or_else(default_name);
     let server = Server::new(
         &arguments.server,
@@ -83,10 +84,6 @@ pub(crate) async fn run(arguments: Join) -> anyhow::Result<u8> {
         start.sandbox,
     )?;
     let benchmark = join::measure(&runner, workers, limits).await?;
-    let device = match arguments.device {
-        Device::Cpu => None,
-        Device::Cuda => Some(device_runner(&arguments.ort, arguments.device_memory_mb)?),
-    };
     if let Some(device) = &device {
         join::try_device(device).await?;
     }
@@ -165,20 +162,24 @@ fn is_enough(sandbox: SandboxLevel, weaker_is_allowed: bool) -> bool {
     weaker_is_allowed
 }
 
-/// The process of a CUDA device, from the library that has the provider.
-fn device_runner(ort: &Option<PathBuf>, memory_mb: usize) -> anyhow::Result<DeviceRunner> {
+/// The process of a CUDA device, from the library that has the provider; none where none is asked
+/// for.
+fn device_runner(arguments: &Join) -> anyhow::Result<Option<DeviceRunner>> {
+    if arguments.device == Device::Cpu {
+        return Ok(None);
+    }
     let named = std::env::var_os("FORETOKEN_ORT_GPU").map(PathBuf::from);
-    let path = named.or_else(|| ort.clone()).context(
+    let path = named.or_else(|| arguments.ort.clone()).context(
         "--device cuda needs the library of the wheel onnxruntime-gpu: name it with \
          FORETOKEN_ORT_GPU or --ort",
     )?;
-    Ok(DeviceRunner::new(DeviceConfig {
+    Ok(Some(DeviceRunner::new(DeviceConfig {
         runtime: Runtime::find(Some(&path), |_| None)?,
         executable: RunnerConfig::THIS_PROGRAM.into(),
-        device: Device::Cuda,
-        memory_bytes: memory_mb << 20,
+        device: arguments.device,
+        memory_bytes: arguments.device_memory_mb << 20,
         held_max: DEVICE_MODELS_MAX,
-    }))
+    })))
 }
 
 async fn watch_signals(stop: watch::Sender<bool>) -> anyhow::Result<()> {
