@@ -196,7 +196,8 @@ async fn a_lie_is_found_by_the_second_runner_and_decided_by_the_third() {
         let third = run.ask(&mut tx, "c").await;
         assert!(third.iter().any(|one| one == name), "{third:?}");
         let settled = run.say(&mut tx, "c", name, 0.500_000_4).await;
-        assert_eq!(settled[0].p, [0.5], "the majority's first answer");
+        assert_eq!(settled[0].p, [0.500_000_4], "the majority's, as just said");
+        assert_eq!(settled[0].runner, "c", "who can be receipted");
         let (liar, honest) = (
             run.record(&mut tx, "a").await,
             run.record(&mut tx, "b").await,
@@ -212,7 +213,7 @@ async fn a_lie_is_found_by_the_second_runner_and_decided_by_the_third() {
         let comparison = &shown[0].comparison;
         assert_eq!(comparison.state, ComparisonState::Settled);
         assert_eq!(comparison.blamed, ["a"]);
-        assert_eq!(comparison.counted_runner, "b");
+        assert_eq!(comparison.counted_runner, "c");
         assert_eq!(comparison.difference_e9, 400_000_000);
         assert_eq!(shown[0].round.to_string(), ROUND);
         let counted = counts(&mut tx).await.expect("reads");
