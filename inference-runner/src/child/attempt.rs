@@ -204,10 +204,7 @@ fn rights(attempt: Attempt) -> Option<i64> {
             [0, u64::from(libc::RLIMIT_NOFILE), address(&[64, 64]), 0, 0],
         ),
         Attempt::OutliveParent => call(libc::SYS_prctl, [word(libc::PR_SET_PDEATHSIG), 0, 0, 0, 0]),
-        Attempt::StopTimer => call(
-            libc::SYS_setitimer,
-            [word(libc::ITIMER_PROF), address(&nothing), 0, 0, 0],
-        ),
+        Attempt::StopTimer => call(libc::SYS_timer_settime, [0, 0, address(&nothing), 0, 0]),
         Attempt::IgnoreTimer => call(
             libc::SYS_rt_sigaction,
             [word(libc::SIGPROF), address(&[1, 0, 0, 0]), 0, 8, 0],

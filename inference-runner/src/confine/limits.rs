@@ -62,29 +62,43 @@ pub(super) fn for_job(job: &JobHeader) -> io::Result<()> {
     let space = job.address_space_bytes.min(most);
     Resource::AS.set(space, space)?;
     let cpu = Duration::from_millis(job.cpu_ms);
-    // Whole seconds only, and the hard one cannot be caught: the backstop of the timer.
-    let seconds = cpu.as_secs() + u64::from(cpu.subsec_nanos() > 0);
+    // Whole seconds by ticks only, and the hard one cannot be caught: the backstop of the timer.
+    let seconds = cpu.as_secs() + 1 + u64::from(cpu.subsec_nanos() > 0);
     Resource::CPU.set(seconds, seconds + 1)?;
     alarm(cpu)
 }
 
-/// Ends the process by SIGPROF when it has used `cpu` of processor time.
+/// Ends the process by SIGPROF when it has used `cpu` of processor time. The clock is the
+/// scheduler's own: ITIMER_PROF counts ticks, and on a busy or virtual machine it charged up to
+/// twice what was used.
 fn alarm(cpu: Duration) -> io::Result<()> {
-    let value = libc::timeval {
-        tv_sec: libc::time_t::try_from(cpu.as_secs()).unwrap_or(libc::time_t::MAX),
-        tv_usec: libc::suseconds_t::from(cpu.subsec_micros().max(1)),
-    };
-    let once = libc::itimerval {
-        it_interval: libc::timeval {
+    #[expect(unsafe_code, reason = "nix has no timers of other clocks")]
+    // SAFETY: sigevent is plain integers and pointers, for all of which zero is a value.
+    let mut event: libc::sigevent = unsafe { std::mem::zeroed() };
+    event.sigev_notify = libc::SIGEV_SIGNAL;
+    event.sigev_signo = libc::SIGPROF;
+    let mut timer: libc::timer_t = std::ptr::null_mut();
+    let clock = libc::CLOCK_PROCESS_CPUTIME_ID;
+    #[expect(unsafe_code, reason = "as above")]
+    // SAFETY: both point to complete values that live through the call.
+    let made = unsafe { libc::timer_create(clock, &raw mut event, &raw mut timer) };
+    if made != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let once = libc::itimerspec {
+        it_interval: libc::timespec {
             tv_sec: 0,
-            tv_usec: 0,
+            tv_nsec: 0,
         },
-        it_value: value,
+        it_value: libc::timespec {
+            tv_sec: libc::time_t::try_from(cpu.as_secs()).unwrap_or(libc::time_t::MAX),
+            tv_nsec: libc::c_long::from(cpu.subsec_nanos().max(1)),
+        },
     };
-    #[expect(unsafe_code, reason = "nix has no setitimer")]
-    // SAFETY: the kernel reads one complete itimerval and writes nothing.
-    let done = unsafe { libc::setitimer(libc::ITIMER_PROF, &raw const once, std::ptr::null_mut()) };
-    if done == 0 {
+    #[expect(unsafe_code, reason = "as above")]
+    // SAFETY: the timer was made above; the kernel reads one complete itimerspec, writes nothing.
+    let set = unsafe { libc::timer_settime(timer, 0, &raw const once, std::ptr::null_mut()) };
+    if set == 0 {
         return Ok(());
     }
     Err(io::Error::last_os_error())

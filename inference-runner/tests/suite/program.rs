@@ -258,7 +258,7 @@ fn a_running_model_is_confined() {
     assert_eq!(of("Max file size"), ["0", "0"]);
     assert_eq!(of("Max core file size"), ["0", "0"]);
     assert_eq!(of("Max address space"), ["2147483648", "2147483648"]);
-    assert_eq!(of("Max cpu time"), ["10", "11"]);
+    assert_eq!(of("Max cpu time"), ["11", "12"]);
     let seen = wait_for("the filter", || {
         let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
         (field(&status, "Seccomp:") == "2" || level_here() < SandboxLevel::SeccompOnly)
