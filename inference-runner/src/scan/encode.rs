@@ -1,10 +1,11 @@
 //! The canonical file: one encoding for each graph. Fields in the order of their numbers, lists
 //! packed, numbers of tensors raw, names `v0`, `v1`, …, nothing that is not run.
 
+use super::OutputKind;
 use super::element::Element;
 use super::graph::{FEATURES, Graph, Node, TensorId};
 use super::infer::Inferred;
-use super::read::Attribute;
+use super::read::{Attribute, POSITIVE_CLASS};
 use super::size::Size;
 use super::tensor::Tensor;
 
@@ -71,6 +72,14 @@ pub(super) fn encode(graph: &Graph<'_>, inferred: &Inferred) -> Vec<u8> {
         model.message(8, |out| {
             out.bytes(1, domain.as_bytes());
             out.int(2, version);
+        });
+    }
+    if let OutputKind::Class { column, of } = inferred.output
+        && (column, of) != (1, 2)
+    {
+        model.message(14, |out| {
+            out.bytes(1, POSITIVE_CLASS);
+            out.bytes(2, column.to_string().as_bytes());
         });
     }
     model.0

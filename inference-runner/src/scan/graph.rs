@@ -35,6 +35,8 @@ pub(super) struct Graph<'a> {
     pub(super) answer: TensorId,
     pub(super) answer_name: &'a [u8],
     pub(super) opsets: BTreeMap<String, i64>,
+    /// Column of "up", where the upload names it.
+    pub(super) positive_class: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -65,6 +67,7 @@ pub(super) fn build<'a>(file: &ModelFile<'a>, rules: &Rules) -> Result<Graph<'a>
     let opsets = imports::opsets(file, graph, &alive).map_err(one)?;
     let mut built = number(graph, &names, &alive, &answer).map_err(one)?;
     built.opsets = opsets;
+    built.positive_class = file.positive_class;
     Ok(built)
 }
 
@@ -155,6 +158,7 @@ fn number<'a>(
         constants: numbers.constants,
         tensor_count: numbers.count,
         opsets: BTreeMap::new(),
+        positive_class: None,
     })
 }
 

@@ -152,7 +152,7 @@ pub(super) fn infer(graph: &Graph<'_>, rules: &Rules) -> Checked<Inferred> {
     let answer = answer.ok_or_else(|| misused("the graph", "nothing makes its output"))?;
     Ok(Inferred {
         features: vec![Size::ROWS, columns],
-        output: output::check(graph, &answer, rules)?,
+        output: output::check(graph, &answer)?,
         answer,
         cost_per_row: bill.cost_per_row(),
         peak_bytes: bill.peak_bytes,

@@ -41,8 +41,6 @@ pub struct Rules {
     pub cost_per_row: u64,
     /// Most of them for what does not depend on the rows and is done once, while loading.
     pub cost_of_load: u64,
-    /// Column of "up" when there are other than two classes; the upload names it.
-    pub positive_class: Option<usize>,
 }
 
 impl Rules {
@@ -56,7 +54,6 @@ impl Rules {
             peak_bytes: limits.address_space_bytes / 2,
             cost_per_row: COST_PER_ROW_PER_MS.saturating_mul(cpu_ms),
             cost_of_load: COST_OF_LOAD,
-            positive_class: None,
         }
     }
 }

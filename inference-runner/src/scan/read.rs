@@ -59,6 +59,8 @@ pub(super) struct ModelFile<'a> {
     pub(super) opsets: Vec<(&'a [u8], i64)>,
     pub(super) graph: GraphFile<'a>,
     pub(super) functions: usize,
+    /// Column of "up", where the author's metadata name it under [`POSITIVE_CLASS`].
+    pub(super) positive_class: Option<usize>,
     /// Fields that carry no computation or that ONNX does not know.
     pub(super) dropped: u64,
 }
@@ -122,6 +124,10 @@ pub(super) fn model(bytes: &[u8]) -> Checked<ModelFile<'_>> {
                 }
                 file.opsets.push(opset(value.bytes()?)?);
             }
+            14 => match metadata(value.bytes()?)? {
+                (POSITIVE_CLASS, column) => name_class(&mut file.positive_class, column)?,
+                _ => budget.unknown += 1,
+            },
             25 => file.functions += 1,
             _ => budget.unknown += 1,
         }
@@ -130,6 +136,38 @@ pub(super) fn model(bytes: &[u8]) -> Checked<ModelFile<'_>> {
     file.graph = read_graph(graph, &mut budget)?;
     file.dropped = budget.unknown;
     Ok(file)
+}
+
+/// The one piece of metadata that is read: an exporter cannot say otherwise which class is "up".
+pub(super) const POSITIVE_CLASS: &[u8] = b"positive_class";
+
+/// Key and value.
+fn metadata(message: &[u8]) -> Checked<(&[u8], &[u8])> {
+    let (mut key, mut text) = (&[][..], &[][..]);
+    let mut fields = Fields::of(message);
+    while let Some((number, value)) = fields.next()? {
+        match number {
+            1 => key = value.bytes()?,
+            2 => text = value.bytes()?,
+            _ => {}
+        }
+    }
+    Ok((key, text))
+}
+
+fn name_class(place: &mut Option<usize>, text: &[u8]) -> Checked<()> {
+    let digits = text.len() <= 6 && text.iter().all(u8::is_ascii_digit);
+    let number = std::str::from_utf8(text).ok().filter(|_| digits);
+    let column = number.and_then(|number| number.parse().ok());
+    if column.is_none() || place.is_some() {
+        return Err(Reason::new(
+            "positive-class",
+            "the metadata 'positive_class' are not one column number",
+            "entry = model.metadata_props.add(); entry.key, entry.value = 'positive_class', '2'",
+        ));
+    }
+    *place = column;
+    Ok(())
 }
 
 /// Protobuf would merge two of a kind; no exporter writes that.

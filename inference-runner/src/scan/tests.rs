@@ -91,22 +91,42 @@ fn names_and_texts_of_the_author_are_not_written() {
     }
 }
 
+/// The model with one more entry among its metadata, as `metadata_props.add()` writes it.
+fn naming(model: &[u8], value: &str) -> Vec<u8> {
+    let text = |field: u8, text: &str| {
+        let length = u8::try_from(text.len()).unwrap();
+        [&[field << 3 | 2, length][..], text.as_bytes()].concat()
+    };
+    let entry = [text(1, "positive_class"), text(2, value)].concat();
+    let length = u8::try_from(entry.len()).unwrap();
+    [model, &[14 << 3 | 2, length], &entry].concat()
+}
+
 #[test]
 fn a_class_must_be_named_when_there_are_three() {
     let bytes = model("three_classes");
     let refused = scan(&bytes, &rules(COLUMNS)).unwrap_err();
     assert_eq!(refused[0].code, "output-shape");
-    let named = Rules {
-        positive_class: Some(2),
-        ..rules(COLUMNS)
-    };
-    let output = scan(&bytes, &named).unwrap().facts.output;
-    assert_eq!(output, OutputKind::Class { column: 2, of: 3 });
-    let beyond = Rules {
-        positive_class: Some(3),
-        ..rules(COLUMNS)
-    };
-    assert!(scan(&bytes, &beyond).is_err());
+    assert!(refused[0].fix.contains("positive_class"), "{refused:?}");
+    let named = scan(&naming(&bytes, "2"), &rules(COLUMNS)).unwrap();
+    assert_eq!(named.facts.output, OutputKind::Class { column: 2, of: 3 });
+    let again = scan(&named.canonical, &rules(COLUMNS)).unwrap();
+    assert_eq!(again.canonical, named.canonical, "it is kept");
+    let two = model("dense_n2");
+    let first = scan(&naming(&two, "0"), &rules(COLUMNS)).unwrap();
+    assert_eq!(first.facts.output, OutputKind::Class { column: 0, of: 2 });
+    let usual = scan(&naming(&two, "1"), &rules(COLUMNS)).unwrap();
+    assert_eq!(
+        usual.canonical,
+        scan(&two, &rules(COLUMNS)).unwrap().canonical
+    );
+    let twice = naming(&naming(&bytes, "2"), "2");
+    let one_column = naming(&model("linear_n1"), "0");
+    let wrong = ["3", "-1", "up", "", "9999999"].map(|value| naming(&bytes, value));
+    for wrong in wrong.into_iter().chain([twice, one_column]) {
+        let refused = scan(&wrong, &rules(COLUMNS)).unwrap_err();
+        assert_eq!(refused[0].code, "positive-class");
+    }
 }
 
 #[test]
