@@ -10,7 +10,7 @@ use crate::app::testing::NOW_US;
 use crate::models::{self, Model};
 use crate::receipts::{self, Given};
 use crate::record::run::RunFile;
-use crate::{accounts, runners};
+use crate::{accounts, predictions, runners};
 
 /// float32 0.625, little-endian: what the model answers.
 const SECRET: &str = "0000203f";
@@ -53,21 +53,22 @@ async fn to_run(world: &World, key: &str) -> Model {
 }
 
 /// Answers as a runner does, and says what ran the model.
-async fn answer(world: &World, key: &str, model: &Model) {
-    let hello = json!({"runner": "r1", "wait_ms": 0});
+async fn answer(world: &World, key: &str, model: &Model, runner: &str, p: f64) {
+    let hello = json!({"runner": runner, "wait_ms": 0});
     let next = "/runner/jobs/next";
     let job = world
         .send(Method::POST, next, Some(key), Some(&hello))
         .await;
-    let lease = job.json["lease"].as_str().expect("a lease");
+    let lease = job.json["lease"].as_str();
+    let lease = lease.unwrap_or_else(|| panic!("no lease for {runner}: {}", job.text));
     let environment = json!({
         "profile": "cpu-v1", "ort_version": "1.31.1", "library": "ab".repeat(32),
         "provider": "CPUExecutionProvider", "isa": "x86-64-v3", "sandbox": "full",
         "a field of a later runner": 1,
     });
     let body = json!({
-        "runner": "r1", "environment": environment,
-        "results": [{"model": model.id.as_str(), "status": "ok", "p": [0.625], "cpu_ms": 4}],
+        "runner": runner, "environment": environment,
+        "results": [{"model": model.id.as_str(), "status": "ok", "p": [p], "cpu_ms": 4}],
     });
     let path = format!("/runner/jobs/{lease}/results");
     let done = world
@@ -87,7 +88,7 @@ async fn a_run_is_its_owners_until_the_outcome_and_everybodys_after() {
     let list = format!("/models/{}/receipts", model.id);
     let own = async |path: &str| world.send(Method::GET, path, Some(&key), None).await;
     own(&run).await.is_problem(404, "no-run");
-    answer(&world, &ops, &model).await;
+    answer(&world, &ops, &model, "r1", 0.625).await;
 
     let detail = world.get(&format!("/rounds/{ROUND}")).await;
     let roots = &detail.json["runs"];
@@ -144,4 +145,47 @@ async fn a_run_is_its_owners_until_the_outcome_and_everybodys_after() {
     );
     let unknown = format!("/rounds/{ROUND}/runs/nobody");
     world.get(&unknown).await.is_problem(404, "unknown-model");
+}
+
+#[tokio::test]
+async fn an_outvoted_lie_counts_no_more_and_its_receipt_is_corrected() {
+    let world = World::new().await;
+    let ops = world.key("ops", &[Scope::Run]).await;
+    let key = world.key("ada", &[Scope::Read]).await;
+    let model = to_run(&world, &key).await;
+    let mut tx = world.app.db.begin().await.expect("begin");
+    let all = [models::get(&mut tx, &model.id).await.expect("reads")];
+    let wall_us = world.wall.now_us();
+    runners::sample_run(&mut tx, wall_us, &round(), &all, &[7; 32], 1_000_000)
+        .await
+        .expect("chooses");
+    tx.commit().await.expect("commit");
+    let run = format!("/rounds/{ROUND}/runs/{}", model.id);
+    let shown = async || {
+        let shown = world.send(Method::GET, &run, Some(&key), None).await;
+        let whole: RunFile = serde_json::from_value(shown.json).expect("a run");
+        let signers = [world.app.receipts.address()];
+        assert_eq!(whole.differences(&signers), [] as [String; 0]);
+        let mut conn = world.app.db.read().await.expect("read");
+        let counted = predictions::received(&mut conn, &round(), &model.id).await;
+        let counted = counted.expect("reads").expect("submitted");
+        (whole.receipt.runner, whole.output, counted.posted_ppm)
+    };
+    answer(&world, &ops, &model, "liar", 0.875).await;
+    let lie = ("liar".to_owned(), "0000603f".to_owned(), 875_000);
+    assert_eq!(shown().await, lie);
+    answer(&world, &ops, &model, "second", 0.625).await;
+    assert_eq!(shown().await, lie, "one word against another");
+    answer(&world, &ops, &model, "third", 0.625).await;
+    assert_eq!(
+        shown().await,
+        ("third".to_owned(), SECRET.to_owned(), 625_000)
+    );
+    let list = format!("/models/{}/receipts", model.id);
+    let listed = world.send(Method::GET, &list, Some(&key), None).await.json;
+    let runners = [
+        &listed["receipts"][0]["runner"],
+        &listed["receipts"][1]["runner"],
+    ];
+    assert_eq!(runners, [&json!("third"), &json!("liar")], "both stay");
 }
