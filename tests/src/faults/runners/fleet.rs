@@ -101,7 +101,7 @@ impl Fleet {
         let mut command = Command::new(binaries::inference_runner()?);
         command
             .args(["join", "--server", &relay.url, "--name", name])
-            .args(["--workers", "1", "--warm", "1", "--cache"])
+            .args(["--workers", "1", "--allow-weaker-sandbox", "--cache"])
             .arg(self.folder.path().join("cache"))
             .env("FORETOKEN_RUNNER_KEY", &self.key);
         self.starts += 1;
