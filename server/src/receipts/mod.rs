@@ -169,12 +169,12 @@ pub async fn write(
     write_drafts(conn, signer, round, executed, drafts, Earlier::Stays).await
 }
 
-/// As [`write`], for an answer that replaces an earlier one, as where a comparison of several runners
+/// As [`write()`], for an answer that replaces an earlier one, as where a comparison of several runners
 /// decided against the first. The earlier receipt stays stored; the latest of the lock is the one
 /// that the round's commitment holds.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub async fn correct(
     conn: &mut Conn,
     signer: &ReceiptSigner,
@@ -190,7 +190,7 @@ pub async fn correct(
 /// answer. Part of the lock.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub async fn close(
     conn: &mut Conn,
     signer: &ReceiptSigner,
