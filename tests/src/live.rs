@@ -1,7 +1,7 @@
 //! A live installation on fake venues: a development chain, `foretoken serve` and `foretoken
 //! settler` as processes of their own, staked models, and the venues in this process.
 //!
-//! Market time runs [`SPEED`] times as fast as the wall, for the venues, the server, the settler and
+//! Market time runs `SPEED` times as fast as the wall, for the venues, the server, the settler and
 //! the chain alike, and begins shortly before the round that is looked at: a round of a minute takes
 //! some fifty seconds from the start of the server to its outcome.
 
@@ -83,7 +83,7 @@ pub struct Live {
 }
 
 impl Live {
-    /// Starts everything; the round's T is [`BEFORE_US`] away.
+    /// Starts everything; the round's T is `BEFORE_US` away.
     ///
     /// # Errors
     /// When a part does not start; the message names it.
