@@ -35,6 +35,14 @@ pub(super) struct Worker {
     held_max: usize,
 }
 
+/// Variables by which a CUDA library and its device are found.
+const KEPT: [&str; 4] = [
+    "PATH",
+    "LD_LIBRARY_PATH",
+    "CUDA_VISIBLE_DEVICES",
+    "CUDA_DEVICE_ORDER",
+];
+
 impl Worker {
     pub(super) async fn start(config: &DeviceConfig) -> io::Result<Self> {
         let mut child = Command::new(&config.executable)
@@ -44,6 +52,12 @@ impl Worker {
             .args(["--device", config.device.name()])
             .args(["--memory-bytes", &config.memory_bytes.to_string()])
             .args(["--parent", &std::process::id().to_string()])
+            // Models share this process: it must not be handed the runner's key.
+            .env_clear()
+            .envs(
+                KEPT.iter()
+                    .filter_map(|name| Some((*name, std::env::var_os(name)?))),
+            )
             .env("ORT_DISABLE_TELEMETRY", "1")
             .current_dir("/")
             .process_group(0)
