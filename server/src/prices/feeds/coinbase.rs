@@ -5,13 +5,13 @@
 
 use std::borrow::Cow;
 
-use domain::timestamp::{SECOND_US, parse_rfc3339, rfc3339};
+use domain::timestamp::{SECOND_US, rfc3339};
 use serde::Deserialize;
 
 use super::exact::Exact;
 use super::message::{
-    DecodeError, LONGEST_ANSWER, LONGEST_FRAME, Message, VenueCandle, VenueTrade, refusal,
-    shortened, text_of,
+    DecodeError, LONGEST_ANSWER, LONGEST_FRAME, Message, VenueCandle, VenueTrade, moment, refusal,
+    seconds_us, shortened, text_of,
 };
 use super::protocol::Cursor;
 
@@ -111,11 +111,6 @@ fn stream_trade(matched: &Match<'_>) -> Result<VenueTrade, DecodeError> {
     })
 }
 
-fn moment(text: &str) -> Result<i64, DecodeError> {
-    parse_rfc3339(text)
-        .ok_or_else(|| DecodeError::Malformed(format!("{:?} is not a time", shortened(text))))
-}
-
 /// Path of the newest trades before the cursor's page, newest first: Coinbase pages backwards.
 pub(super) fn trades_path(symbol: &str, cursor: &Cursor) -> String {
     match cursor.before_id {
@@ -183,10 +178,8 @@ pub(super) fn decode_candles(answer: &[u8]) -> Result<Vec<VenueCandle>, DecodeEr
     let text = text_of(answer, LONGEST_ANSWER)?;
     let bars: Vec<Bar<'_>> = serde_json::from_str(text).map_err(|e| refusal(text, &e))?;
     let candle = |bar: &Bar<'_>| {
-        let open_time_us = bar.0.checked_mul(SECOND_US);
         Ok(VenueCandle {
-            open_time_us: open_time_us
-                .ok_or_else(|| DecodeError::Malformed(format!("{} is not a time", bar.0)))?,
+            open_time_us: seconds_us(bar.0)?,
             low: bar.1.price()?,
             high: bar.2.price()?,
             open: bar.3.price()?,

@@ -7,15 +7,15 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use domain::timestamp::{SECOND_US, parse_rfc3339};
+use domain::timestamp::SECOND_US;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::exact::Exact;
 use super::message::{
-    DecodeError, LONGEST_ANSWER, LONGEST_FRAME, Message, VenueCandle, VenueTrade, shortened,
-    text_of,
+    DecodeError, LONGEST_ANSWER, LONGEST_FRAME, Message, VenueCandle, VenueTrade, moment,
+    seconds_us, shortened, text_of,
 };
 use super::protocol::Cursor;
 
@@ -112,15 +112,12 @@ fn answered(head: &Head<'_>) -> Message {
 }
 
 fn stream_trade(trade: &Trade<'_>) -> Result<VenueTrade, DecodeError> {
-    let venue_time_us = parse_rfc3339(&trade.timestamp).ok_or_else(|| {
-        DecodeError::Malformed(format!("{:?} is not a time", shortened(&trade.timestamp)))
-    })?;
     Ok(VenueTrade {
         symbol: trade.symbol.clone().into_owned(),
         trade_id: trade.trade_id,
         price: trade.price.price()?,
         quantity: trade.qty.quantity()?,
-        venue_time_us,
+        venue_time_us: moment(&trade.timestamp)?,
     })
 }
 
@@ -202,10 +199,8 @@ struct Bar<'a>(
 pub(super) fn decode_candles(answer: &[u8]) -> Result<Vec<VenueCandle>, DecodeError> {
     let bars: Vec<Bar<'_>> = rows(text_of(answer, LONGEST_ANSWER)?)?;
     let candle = |bar: &Bar<'_>| {
-        let open_time_us = bar.0.checked_mul(SECOND_US);
         Ok(VenueCandle {
-            open_time_us: open_time_us
-                .ok_or_else(|| DecodeError::Malformed(format!("{} is not a time", bar.0)))?,
+            open_time_us: seconds_us(bar.0)?,
             open: bar.1.price()?,
             high: bar.2.price()?,
             low: bar.3.price()?,

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 
 use datasets::Candle;
+use domain::timestamp::{SECOND_US, parse_rfc3339};
 use domain::{Price, Quantity};
 use serde::Deserialize;
 use thiserror::Error;
@@ -85,6 +86,19 @@ pub(super) fn refusal(text: &str, error: &serde_json::Error) -> DecodeError {
         |_| DecodeError::json(error),
         |said| DecodeError::Refused(shortened(&said.msg)),
     )
+}
+
+/// A venue's RFC 3339 text as microseconds.
+pub(super) fn moment(text: &str) -> Result<i64, DecodeError> {
+    parse_rfc3339(text)
+        .ok_or_else(|| DecodeError::Malformed(format!("{:?} is not a time", shortened(text))))
+}
+
+/// Whole seconds since the epoch as microseconds.
+pub(super) fn seconds_us(seconds: i64) -> Result<i64, DecodeError> {
+    seconds
+        .checked_mul(SECOND_US)
+        .ok_or_else(|| DecodeError::Malformed(format!("{seconds} is not a time")))
 }
 
 /// A venue's text, short enough for a log line or a table.
