@@ -29,7 +29,8 @@ fn fragile(folder: &Path, crashes: usize) -> PathBuf {
     std::fs::write(folder.join("left"), "x".repeat(crashes)).unwrap();
     // The shell is replaced by the program, so that its parent stays the same.
     let script = format!(
-        "#!/bin/sh\ncd {folder}\necho start >> starts\nleft=$(cat left)\n\
+        "#!/bin/sh\ncd {folder}\necho start >> starts\n\
+         env > environment\nleft=$(cat left)\n\
          if [ -n \"$left\" ]; then printf %s \"${{left#x}}\" > left; exit 7; fi\n\
          exec {PROGRAM} \"$@\"\n",
         folder = folder.display()
@@ -65,6 +66,11 @@ async fn several_models_share_a_process_and_answer_as_in_the_sandbox() {
         assert_eq!(shared.p, alone.p, "{name}");
     }
     assert_eq!(starts(folder.path()), 1);
+    // The runner's key may stand in its environment; cargo's variables do here.
+    assert!(std::env::vars().any(|(name, _)| name.starts_with("CARGO")));
+    let handed = std::fs::read_to_string(folder.path().join("environment")).unwrap();
+    assert!(handed.contains("ORT_DISABLE_TELEMETRY=1"), "{handed}");
+    assert!(!handed.contains("CARGO"), "{handed}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
