@@ -10,6 +10,7 @@ use rand::rngs::StdRng;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::accounts::Gate;
 use crate::chain::Deployment;
 use crate::db::Db;
 use crate::predictions::{ReceiptSigner, Writer};
@@ -30,6 +31,8 @@ pub struct App {
     pub settings: ServeSettings,
     /// Stores predictions in groups.
     pub writer: Writer,
+    /// Looks up the keys of requests.
+    pub gate: Gate,
     /// Published versions of the datasets.
     pub releases: Releases,
     /// Signs receipts.
@@ -75,6 +78,7 @@ impl App {
     pub fn new(parts: Parts) -> Arc<Self> {
         let receipts = Arc::new(parts.receipts);
         let writer = Writer::start(parts.db.clone(), Arc::clone(&receipts));
+        let gate = Gate::start(parts.db.clone());
         Arc::new(Self {
             db: parts.db,
             wall: parts.market.wall().clone(),
@@ -82,6 +86,7 @@ impl App {
             settings: parts.settings,
             releases: parts.releases,
             writer,
+            gate,
             receipts,
             runner_wake: Notify::new(),
             timetable_wake: Notify::new(),

@@ -12,6 +12,7 @@ mod trace;
 mod aggregate_body;
 mod amount;
 mod model_body;
+mod prediction_body;
 mod receipt_body;
 mod round_body;
 pub(crate) mod source_body;
@@ -47,6 +48,7 @@ mod list_runners;
 mod list_tournaments;
 mod post_model;
 mod post_model_upload;
+mod post_predictions;
 mod post_runner_heartbeat;
 mod post_runner_next;
 mod post_runner_registration;
@@ -161,6 +163,7 @@ fn quick() -> OpenApiRouter<Arc<App>> {
             put_prediction::put_prediction,
             get_prediction::get_prediction
         ))
+        .routes(routes!(post_predictions::post_predictions))
         .routes(routes!(list_models::list_models, post_model::post_model))
         .routes(routes!(get_model::get_model, delete_model::delete_model))
         .routes(routes!(get_model_history::get_model_history))

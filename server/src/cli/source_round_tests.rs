@@ -120,7 +120,7 @@ impl World {
             ask: None,
             received_us: now_us,
         };
-        predictions::submit(&self.app.db, &self.app.writer, submission)
+        predictions::submit(&self.app.writer, submission)
             .await
             .expect("taken");
     }

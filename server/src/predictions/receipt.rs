@@ -45,6 +45,23 @@ pub struct Receipt {
     pub signer: String,
 }
 
+/// What a receipt is made from, with its place in the order of all.
+#[derive(Clone, Debug)]
+pub(super) struct Draft {
+    pub(super) submission: Submission,
+    pub(super) counted: Probability,
+    pub(super) deadline_us: i64,
+    pub(super) sequence: i64,
+}
+
+/// A receipt, what was asked, and the receipt's text as it is stored.
+#[derive(Clone, Debug)]
+pub(super) struct Signed {
+    pub(super) receipt: Receipt,
+    pub(super) ask: Option<TokenAmount>,
+    pub(super) text: String,
+}
+
 /// Under this name the addresses that have signed receipts are kept.
 const SIGNERS_FACT: &str = "receipt_signers";
 
@@ -132,13 +149,20 @@ impl ReceiptSigner {
         Ok((hash, bytes.to_string()))
     }
 
-    pub(super) fn receipt(
-        &self,
-        s: &Submission,
-        counted: Probability,
-        deadline_us: i64,
-        sequence: i64,
-    ) -> Result<Receipt, PredictionError> {
+    /// Signs a draft; the text is what is stored.
+    pub(super) fn sign(&self, draft: &Draft) -> Result<Signed, PredictionError> {
+        let receipt = self.receipt(draft)?;
+        let text =
+            serde_json::to_string(&receipt).map_err(|e| PredictionError::Broken(e.to_string()))?;
+        Ok(Signed {
+            receipt,
+            ask: draft.submission.ask,
+            text,
+        })
+    }
+
+    fn receipt(&self, draft: &Draft) -> Result<Receipt, PredictionError> {
+        let (s, counted) = (&draft.submission, draft.counted);
         let tournament = keccak256(s.round.tournament().as_str());
         let start_s = number(s.round.start_us() / SECOND_US);
         let typed = PredictionReceipt {
@@ -148,7 +172,7 @@ impl ReceiptSigner {
             postedPpm: s.posted.ppm(),
             stakeNamed: s.ask.is_some(),
             stakeUnits: s.ask.map_or(0, TokenAmount::units),
-            sequence: number(sequence),
+            sequence: number(draft.sequence),
             receivedAtUs: number(s.received_us),
         };
         let hash = signing_hash(&typed, self.chain_id, self.registry);
@@ -161,10 +185,10 @@ impl ReceiptSigner {
             posted_ppm: s.posted.ppm(),
             clamped: counted != s.posted,
             stake: s.ask.map(TokenAmount::tokens),
-            sequence,
+            sequence: draft.sequence,
             received_at: rfc3339(s.received_us),
             received_us: s.received_us,
-            ms_to_deadline: (deadline_us - s.received_us) / 1_000,
+            ms_to_deadline: (draft.deadline_us - s.received_us) / 1_000,
             hash: hash.to_string(),
             signature: Bytes::from(signature.as_bytes().to_vec()).to_string(),
             signer: self.key.address().to_string(),
@@ -188,6 +212,11 @@ pub(crate) fn receipt_for_tests(signer: &ReceiptSigner, round: RoundId, model: M
         ask: TokenAmount::from_tokens("1.5").ok(),
         received_us: 5,
     };
-    let receipt = signer.receipt(&submission, Probability::HALF, 10, 3);
-    receipt.expect("a receipt")
+    let draft = Draft {
+        submission,
+        counted: Probability::HALF,
+        deadline_us: 10,
+        sequence: 3,
+    };
+    signer.receipt(&draft).expect("a receipt")
 }

@@ -81,6 +81,15 @@ documented! {
         ("422", "`probability-out-of-range`, `stake-not-an-amount` or `body-invalid`"),
         ("503", "`stopping`"),
     ];
+    /// Posting several predictions; what befalls one of them is in its result.
+    PostPredictionsProblems: [
+        ("400", "`body-not-json` or `idempotency-key-invalid`"),
+        ("409", "`idempotency-in-progress` or `too-many-idempotency-keys`"),
+        ("413", "`body-too-large`"),
+        ("415", "`content-type-wrong`"),
+        ("422", "`body-invalid` or `idempotency-key-reused`"),
+        ("503", "`stopping`"),
+    ];
     /// Naming a new model.
     ModelNameProblems: [
         ("404", "`unknown-tournament`"),

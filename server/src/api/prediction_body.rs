@@ -1,0 +1,67 @@
+//! A prediction as it is posted.
+
+use axum::http::StatusCode;
+use domain::{AccountId, Probability, TokenAmount};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::extract::{model_id, round_id};
+use super::problem::Problem;
+use crate::predictions::Submission;
+
+/// A prediction.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Prediction)]
+pub(super) struct PredictionBody {
+    /// Probability that the price rises, 0 to 1; 1e6·p rounds half to even.
+    #[schema(minimum = 0, maximum = 1, example = 0.53)]
+    pub(super) p: f64,
+    /// What to risk, decimal tokens; absent: the model's default limit.
+    #[schema(example = "10.5")]
+    pub(super) stake: Option<String>,
+}
+
+impl PredictionBody {
+    /// What is submitted for `model` in `round`.
+    pub(super) fn submission(
+        self,
+        round: &str,
+        model: &str,
+        account: &AccountId,
+        received_us: i64,
+    ) -> Result<Submission, Problem> {
+        Ok(Submission {
+            round: round_id(round)?,
+            model: model_id(model)?,
+            account: account.clone(),
+            posted: probability(self.p)?,
+            ask: self.stake.as_deref().map(stake).transpose()?,
+            received_us,
+        })
+    }
+}
+
+fn probability(p: f64) -> Result<Probability, Problem> {
+    Probability::from_f64(p).map_err(|_| {
+        Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "probability-out-of-range",
+            "p is not a probability",
+            format!("`p` is {p}."),
+            "Send `p` as a number from 0 to 1: the probability that the price rises.",
+        )
+    })
+}
+
+fn stake(text: &str) -> Result<TokenAmount, Problem> {
+    TokenAmount::from_tokens(text).map_err(|error| {
+        Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "stake-not-an-amount",
+            "stake is not an amount of tokens",
+            format!("`stake`: {error}."),
+            "Send `stake` as a decimal string of tokens, \"10.5\", or leave it out.",
+        )
+    })
+}
