@@ -153,10 +153,12 @@ pub use crate::wall::pause;
 pub mod testing {
     //! An app for tests: a fresh SQLite database, a hand-moved clock, both tournaments entered.
 
+    use std::path::Path;
+
     use rand::SeedableRng;
 
     use super::{
-        App, Arc, Duration, MarketClock, Parts, ReceiptSigner, Releases, ServeSettings, StdRng,
+        App, Arc, Db, Deployment, Duration, MarketClock, Parts, ReceiptSigner, Releases, ServeSettings, StdRng,
         WallClock,
     };
     use crate::db::testing::sqlite;
@@ -184,9 +186,24 @@ pub mod testing {
                 .expect("the demo's tournaments are valid");
         }
         tx.commit().await.expect("a commit");
+        let app = over(db, wall.clone(), folder.path(), None);
+        (app, wall, folder)
+    }
+
+    /// An app over a database and a clock, with its files in `folder`; its receipts are about the
+    /// deployment's registry.
+    ///
+    /// # Panics
+    /// When a part cannot be made.
+    pub fn over(
+        db: Db,
+        wall: WallClock,
+        folder: &Path,
+        deployment: Option<Deployment>,
+    ) -> Arc<App> {
         let settings = ServeSettings {
-            data_dir: folder.path().to_path_buf(),
-            record_dir: folder.path().join("record"),
+            data_dir: folder.to_path_buf(),
+            record_dir: folder.join("record"),
             listen: ([127, 0, 0, 1], 0).into(),
             rpc_url: None,
             is_replay: true,
@@ -194,21 +211,21 @@ pub mod testing {
             chain_poll: Duration::from_millis(50),
             replicated_ppm: 50_000,
         };
+        let registry = deployment.as_ref().map(|deployment| deployment.registry);
         let receipts =
-            ReceiptSigner::from_secret(&[7; 32], 31_337, alloy::primitives::Address::ZERO);
+            ReceiptSigner::from_secret(&[7; 32], 31_337, registry.unwrap_or_default());
         let receipts = receipts.expect("a key");
         let entropy = StdRng::from_seed([9; 32]);
-        let releases = Releases::open(folder.path(), None).expect("a folder");
-        let app = App::new(Parts {
+        let releases = Releases::open(folder, None).expect("a folder");
+        App::new(Parts {
             db,
-            market: MarketClock::live(wall.clone()),
+            market: MarketClock::live(wall),
             settings,
             releases,
             receipts,
-            deployment: None,
+            deployment,
             feeds: None,
             entropy,
-        });
-        (app, wall, folder)
+        })
     }
 }

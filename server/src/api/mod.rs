@@ -12,6 +12,7 @@ mod trace;
 mod aggregate_body;
 mod amount;
 mod model_body;
+mod notice_body;
 mod prediction_body;
 mod receipt_body;
 mod round_body;

@@ -1,6 +1,7 @@
 //! SQL of `predictions` and `counted_predictions`; that of `idempotency_keys` is beside it.
 
 mod keys;
+mod seals;
 
 use domain::{ModelId, Probability, RoundId, TokenAmount};
 use sqlx::any::AnyRow;
@@ -25,20 +26,34 @@ pub(super) async fn insert(conn: &mut Conn, signed: &[Signed]) -> Result<(), sql
     for piece in pieces(signed) {
         let text = format!(
             "INSERT INTO predictions (sequence, round_id, model_id, posted_ppm, counted_ppm, ask, \
-             received_us, receipt) VALUES {}",
-            placeholders(piece.len(), 8)
+             received_us, receipt, stake_counted, seal, salt, seal_index) VALUES {}",
+            placeholders(piece.len(), 12)
         );
         let mut query = sqlx::query(AssertSqlSafe(text));
-        for Signed { receipt, ask, text } in piece {
+        for Signed {
+            receipt,
+            draft,
+            text,
+        } in piece
+        {
+            let said = &draft.submission.said;
+            let salt = match said {
+                Said::Opened { salt, .. } => Some(*salt),
+                Said::Open { .. } | Said::Sealed { .. } => None,
+            };
             query = query
                 .bind(receipt.sequence)
                 .bind(receipt.round.to_string())
                 .bind(receipt.model.as_str())
-                .bind(i64::from(receipt.posted_ppm))
-                .bind(i64::from(receipt.p_ppm))
-                .bind(ask.map_or(NO_ASK, TokenAmount::stored))
+                .bind(i64::from(receipt.posted_ppm.unwrap_or(0)))
+                .bind(i64::from(receipt.p_ppm.unwrap_or(0)))
+                .bind(said.ask().map_or(NO_ASK, TokenAmount::stored))
                 .bind(receipt.received_us)
-                .bind(text);
+                .bind(text)
+                .bind(draft.stake_counted.stored())
+                .bind(hash_text(draft.seal))
+                .bind(hash_text(salt))
+                .bind(i64::from(draft.index));
         }
         query.execute(&mut *conn).await?;
     }
@@ -47,8 +62,9 @@ pub(super) async fn insert(conn: &mut Conn, signed: &[Signed]) -> Result<(), sql
 
 /// A model's latest row of a round; its receipt is read only where it is needed.
 pub(super) struct Last {
-    pub(super) posted: Probability,
-    pub(super) ask: Option<TokenAmount>,
+    pub(super) said: Said,
+    /// The seal of it, closed or opened.
+    pub(super) seal: Option<B256>,
     receipt: String,
 }
 
@@ -68,7 +84,7 @@ pub(super) async fn last_of_each(
     for question in questions(&asked) {
         // The columns of VALUES are called column1, column2 and column3 on both databases.
         let text = format!(
-            "SELECT a.column1, p.posted_ppm, p.ask, p.receipt \
+            "SELECT a.column1, p.posted_ppm, p.ask, p.receipt, p.seal, p.salt \
              FROM (VALUES {}) AS a JOIN predictions p ON p.sequence = \
              (SELECT MAX(q.sequence) FROM predictions q \
               WHERE q.round_id = a.column2 AND q.model_id = a.column3)",
@@ -91,11 +107,18 @@ pub(super) async fn last_of_each(
     Ok(found)
 }
 
-/// From the columns posted_ppm, ask and receipt.
+/// From the columns posted_ppm, ask, receipt, seal and salt.
 fn last(row: &AnyRow, first: usize) -> Result<Last, PredictionError> {
+    let (posted, ask) = (ppm(row, first)?, ask(row.try_get(first + 1)?)?);
+    let (seal, salt) = (hash(row, first + 3)?, hash(row, first + 4)?);
+    let said = match (seal, salt) {
+        (None, _) => Said::Open { posted, ask },
+        (Some(seal), None) => Said::Sealed { seal },
+        (Some(_), Some(salt)) => Said::Opened { posted, ask, salt },
+    };
     Ok(Last {
-        posted: ppm(row, first)?,
-        ask: ask(row.try_get(first + 1)?)?,
+        said,
+        seal,
         receipt: row.try_get(first + 2)?,
     })
 }
@@ -106,8 +129,8 @@ pub(super) async fn last_receipt(
     model: &ModelId,
 ) -> Result<Option<Receipt>, PredictionError> {
     let row = sqlx::query(
-        "SELECT posted_ppm, ask, receipt FROM predictions WHERE round_id = $1 AND model_id = $2 \
-         ORDER BY sequence DESC LIMIT 1",
+        "SELECT posted_ppm, ask, receipt, seal, salt FROM predictions \
+         WHERE round_id = $1 AND model_id = $2 ORDER BY sequence DESC LIMIT 1",
     )
     .bind(round.to_string())
     .bind(model.as_str())
@@ -123,7 +146,8 @@ pub(super) async fn latest(
     let rows = sqlx::query(
         "SELECT p.model_id, p.sequence, p.posted_ppm, p.counted_ppm, p.ask FROM predictions p \
          JOIN (SELECT model_id, MAX(sequence) AS last FROM predictions WHERE round_id = $1 \
-               GROUP BY model_id) l ON p.sequence = l.last ORDER BY p.model_id",
+               GROUP BY model_id) l ON p.sequence = l.last \
+         WHERE p.seal = '' OR p.salt <> '' ORDER BY p.model_id",
     )
     .bind(round.to_string())
     .fetch_all(conn)
@@ -230,4 +254,20 @@ fn ask(stored: i64) -> Result<Option<TokenAmount>, PredictionError> {
     } else {
         Ok(Some(TokenAmount::from_stored(stored)?))
     }
+}
+
+/// A seal or a salt; an empty text stands for none.
+fn hash(row: &AnyRow, column: usize) -> Result<Option<B256>, PredictionError> {
+    let text: String = row.try_get(column)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let parsed = text.parse();
+    parsed
+        .map(Some)
+        .map_err(|_| PredictionError::Broken(format!("{text:?} is no hash")))
+}
+
+fn hash_text(hash: Option<B256>) -> String {
+    hash.map(|hash| hash.to_string()).unwrap_or_default()
 }

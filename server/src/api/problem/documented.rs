@@ -75,7 +75,11 @@ documented! {
     PredictionProblems: [
         ("400", "`body-not-json`"),
         ("404", "`unknown-round` or `unknown-model`"),
-        ("409", "`late`, `round-not-open`, `model-inactive` or `wrong-tournament`"),
+        (
+            "409",
+            "`late`, `round-not-open`, `model-inactive`, `wrong-tournament`, `seal-unknown`, \
+             `seal-not-opened` or `seal-late`",
+        ),
         ("413", "`body-too-large`"),
         ("415", "`content-type-wrong`"),
         ("422", "`probability-out-of-range`, `stake-not-an-amount` or `body-invalid`"),

@@ -5,6 +5,7 @@
 
 mod documented;
 mod from_errors;
+mod seals;
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};

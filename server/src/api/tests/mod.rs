@@ -10,6 +10,7 @@ mod problems;
 mod published;
 mod runner;
 mod runs;
+mod seals;
 mod secrecy;
 mod strikes;
 mod summary;
