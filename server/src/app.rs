@@ -40,7 +40,7 @@ pub struct App {
     /// Rung when a job for runners was published.
     pub runner_wake: Notify,
     /// Rung when the deadline loop has something new to look at.
-    pub timetable_wake: Notify,
+    pub timetable_wake: Arc<Notify>,
     /// The contracts; absent when no chain is configured.
     pub deployment: Option<Deployment>,
     /// What the live feeds are doing; absent where prices are a replay.
@@ -77,7 +77,12 @@ impl App {
     #[must_use]
     pub fn new(parts: Parts) -> Arc<Self> {
         let receipts = Arc::new(parts.receipts);
-        let writer = Writer::start(parts.db.clone(), Arc::clone(&receipts));
+        let timetable_wake = Arc::<Notify>::default();
+        let writer = Writer::start(
+            parts.db.clone(),
+            Arc::clone(&receipts),
+            Arc::clone(&timetable_wake),
+        );
         let gate = Gate::start(parts.db.clone());
         Arc::new(Self {
             db: parts.db,
@@ -89,7 +94,7 @@ impl App {
             gate,
             receipts,
             runner_wake: Notify::new(),
-            timetable_wake: Notify::new(),
+            timetable_wake,
             deployment: parts.deployment,
             feeds: parts.feeds,
             stop: CancellationToken::new(),
@@ -158,8 +163,8 @@ pub mod testing {
     use rand::SeedableRng;
 
     use super::{
-        App, Arc, Db, Deployment, Duration, MarketClock, Parts, ReceiptSigner, Releases, ServeSettings, StdRng,
-        WallClock,
+        App, Arc, Db, Deployment, Duration, MarketClock, Parts, ReceiptSigner, Releases,
+        ServeSettings, StdRng, WallClock,
     };
     use crate::db::testing::sqlite;
     use crate::rounds;
@@ -212,8 +217,7 @@ pub mod testing {
             replicated_ppm: 50_000,
         };
         let registry = deployment.as_ref().map(|deployment| deployment.registry);
-        let receipts =
-            ReceiptSigner::from_secret(&[7; 32], 31_337, registry.unwrap_or_default());
+        let receipts = ReceiptSigner::from_secret(&[7; 32], 31_337, registry.unwrap_or_default());
         let receipts = receipts.expect("a key");
         let entropy = StdRng::from_seed([9; 32]);
         let releases = Releases::open(folder, None).expect("a folder");

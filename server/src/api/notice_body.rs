@@ -18,7 +18,9 @@ pub(super) struct NoticeBody {
     #[schema(example = "5 of the 10.5 tokens named would be risked.")]
     detail: String,
     /// What to do about it.
-    #[schema(example = "Name at most `stake_counted`, deposit more, or wait until rounds are settled.")]
+    #[schema(
+        example = "Name at most `stake_counted`, deposit more, or wait until rounds are settled."
+    )]
     remedy: String,
 }
 

@@ -198,7 +198,12 @@ fn text(items: Vec<Item>, verdicts: Vec<Verdict>) -> String {
             Err(problem) => (None, Some(problem.into_body())),
         };
         let (receipt, notices) = acknowledged
-            .map(|one| (one.receipt.into(), one.notices.iter().map(NoticeBody::from).collect()))
+            .map(|one| {
+                (
+                    one.receipt.into(),
+                    one.notices.iter().map(NoticeBody::from).collect(),
+                )
+            })
             .unzip();
         ResultBody {
             round: item.round,

@@ -42,6 +42,6 @@ pub(super) async fn put_prediction(
     let submission = posted
         .body
         .submission(&round, &model, account, received_us)?;
-    let acknowledged = predictions::submit(&app.writer, submission).await?;
-    Ok(Json(acknowledged.into()))
+    let answer = predictions::submit(&app.writer, submission).await?;
+    Ok(Json(answer.into()))
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::notice_body::NoticeBody;
-use crate::predictions::{Acknowledged, Notice, Receipt};
+use crate::predictions::{Answer, Notice, Receipt};
 
 /// The server's signed word that a prediction was stored in time. Keep it:
 /// `foretoken verify --receipt FILE` says what became of it.
@@ -62,9 +62,9 @@ impl AcknowledgedBody {
     }
 }
 
-impl From<Acknowledged> for AcknowledgedBody {
-    fn from(acknowledged: Acknowledged) -> Self {
-        Self::new(acknowledged.receipt, &acknowledged.notices)
+impl From<Answer> for AcknowledgedBody {
+    fn from(answer: Answer) -> Self {
+        Self::new(answer.receipt, &answer.notices)
     }
 }
 

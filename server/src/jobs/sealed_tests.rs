@@ -87,7 +87,10 @@ impl World {
         let model = &self.models[n];
         let account = {
             let mut conn = self.app.db.read().await.expect("a connection");
-            models::get(&mut conn, model).await.expect("a model").account
+            models::get(&mut conn, model)
+                .await
+                .expect("a model")
+                .account
         };
         let submission = Submission {
             round: round(),
@@ -136,14 +139,15 @@ impl World {
             commitment: lock.commitment,
         };
         let mined = event(deployment().registry, 77, said);
-        settlement::on_event(&mut tx, 1, &mined).await.expect("applies");
+        settlement::on_event(&mut tx, 1, &mined)
+            .await
+            .expect("applies");
         let found = rounds::get(&mut tx, &round()).await.expect("the round");
         score(&mut tx, &found).await;
         let lease = settlement::lease::take(&mut tx, "test", 1, 9).await;
         let lease = lease.expect("asks").expect("free");
         let now_us = START_US + 320 * SECOND_US;
-        let batch =
-            settlement::plan_batch(&mut tx, &lease, now_us, now_us, &deployment()).await;
+        let batch = settlement::plan_batch(&mut tx, &lease, now_us, now_us, &deployment()).await;
         let batch = batch.expect("plans").expect("a batch");
         let record = settlement::record(&mut tx, &deployment(), None, &batch.id).await;
         let files = record.expect("a record").files;
@@ -153,9 +157,14 @@ impl World {
             found.expect("a file").bytes.clone()
         };
         let is_round = |path: &str| {
-            path.starts_with("rounds/btc") && !path.ends_with("evidence.json") && !path.ends_with("batch.json")
+            path.starts_with("rounds/btc")
+                && !path.ends_with("evidence.json")
+                && !path.ends_with("batch.json")
         };
-        let path = files.iter().map(|file| &file.path).find(|path| is_round(path));
+        let path = files
+            .iter()
+            .map(|file| &file.path)
+            .find(|path| is_round(path));
         let file = serde_json::from_slice(&bytes(path.expect("a round"))).expect("a round's file");
         (file, bytes("tournaments/btc-usd-5m.toml"))
     }
@@ -186,7 +195,11 @@ async fn without_a_seal_a_round_locks_at_its_deadline() {
             salt: SALT,
         };
         let opened = world.say(1, DEADLINE_US - SECOND_US, opened).await;
-        assert_eq!(opened.expect("opens").stake_counted, "5", "the default limit");
+        assert_eq!(
+            opened.expect("opens").stake_counted,
+            "5",
+            "the default limit"
+        );
         world.tick(DEADLINE_US).await;
         assert_eq!(world.state().await, RoundState::Locked);
         assert_eq!(world.counted().await.len(), 2);
@@ -202,9 +215,16 @@ async fn the_lock_waits_for_the_last_seal_and_not_longer() {
         let before_us = DEADLINE_US - SECOND_US;
         let sealed = world.say(1, before_us, world.sealed(1)).await;
         let sealed = sealed.expect("taken");
-        world.say(2, before_us, world.sealed(2)).await.expect("taken");
+        world
+            .say(2, before_us, world.sealed(2))
+            .await
+            .expect("taken");
         world.tick(DEADLINE_US).await;
-        assert_eq!(world.state().await, RoundState::Open, "two seals are closed");
+        assert_eq!(
+            world.state().await,
+            RoundState::Open,
+            "two seals are closed"
+        );
         assert_eq!(world.next_due_us().await, Some(LOCK_US));
         let opens = || Said::Opened {
             posted: p(600_000),
@@ -229,7 +249,10 @@ async fn the_lock_waits_for_the_last_seal_and_not_longer() {
         assert_eq!(wrong_seals(&file, &rule), Vec::<String>::new());
         assert!(file.never_revealed.is_empty());
         let row = &file.predictions[1];
-        assert_eq!(row.seal.as_ref().map(|seal| seal.w), Some(tokens(7).units()));
+        assert_eq!(
+            row.seal.as_ref().map(|seal| seal.w),
+            Some(tokens(7).units())
+        );
         let by = opened.sequence;
         assert_eq!(check_receipt(&sealed, &file), Standing::Opened { by });
         assert_eq!(check_receipt(&opened, &file), Standing::Included);
@@ -295,7 +318,10 @@ async fn a_round_of_closed_seals_alone_is_one_where_nobody_predicted() {
     each_database(|db| async move {
         let world = World::new(&db).await;
         let before_us = DEADLINE_US - SECOND_US;
-        world.say(1, before_us, world.sealed(1)).await.expect("taken");
+        world
+            .say(1, before_us, world.sealed(1))
+            .await
+            .expect("taken");
         world.tick(LOCK_US).await;
         let mut conn = db.read().await.expect("a connection");
         let found = rounds::get(&mut conn, &round()).await.expect("the round");

@@ -26,8 +26,8 @@ use domain::{AccountId, ModelId, Probability, RoundId, TokenAmount, TokenError};
 use thiserror::Error;
 
 pub use group::Verdict;
+pub use notice::{Answer, Notice, of_stored};
 pub use once::{ANSWER_KEPT_US, ANSWER_LIMIT, IdempotencyKey, Once, Render, forget_answers};
-pub use notice::{Acknowledged, Notice, of_stored};
 pub use receipt::{Receipt, ReceiptSigner, receipt_signers, remember_signer};
 pub use said::{NO_INDEX, NO_STAKE, Said};
 pub use sealed::{Opening, Unopened, is_any_sealed, models_heard, openings, unopened};

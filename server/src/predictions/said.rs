@@ -84,7 +84,7 @@ pub(super) enum Judgement {
     /// The same again: its receipt stands.
     Repeated,
     /// A seal that was opened since: its own receipt stands for it. It stays open.
-    OpenedSince,
+    OpenedSince { seal: B256 },
     /// To be stored. With the seal that it is or opens, and the index that the seal was made with.
     New { seal: Option<B256>, index: u32 },
 }
@@ -98,7 +98,7 @@ pub(super) enum Judgement {
 pub(super) fn judge(
     s: &Submission,
     before: Option<Before<'_>>,
-    chain_round: B256,
+    chain_round: impl FnOnce() -> B256,
     model_index: Option<u32>,
 ) -> Result<Judgement, PredictionError> {
     if before.is_some_and(|before| *before.said == s.said) {
@@ -110,7 +110,7 @@ pub(super) fn judge(
             index: 0,
         }),
         Said::Sealed { seal } if before.is_some_and(|before| before.seal == Some(*seal)) => {
-            Ok(Judgement::OpenedSince)
+            Ok(Judgement::OpenedSince { seal: *seal })
         }
         Said::Sealed { seal } => Ok(Judgement::New {
             seal: Some(*seal),
@@ -125,7 +125,9 @@ pub(super) fn judge(
                 });
             };
             let w = ask.map_or(NO_STAKE, TokenAmount::units);
-            let opens = |index: &u32| round::seal(chain_round, *index, w, posted.ppm(), *salt) == *seal;
+            let chain_round = chain_round();
+            let opens =
+                |index: &u32| round::seal(chain_round, *index, w, posted.ppm(), *salt) == *seal;
             let index = [model_index.unwrap_or(NO_INDEX), NO_INDEX]
                 .into_iter()
                 .find(opens);

@@ -7,10 +7,12 @@ use domain::{ModelId, Probability, RoundId, TokenAmount};
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row};
 
-use super::{Acknowledged, Counted, Latest, PredictionError, Receipt, Signed, Submission};
+use super::{Acknowledged, Counted, Latest, PredictionError, Receipt, Said, Signed, Submission};
+use crate::chain::B256;
 use crate::db::{Conn, pieces, placeholders, questions};
 
 pub(super) use keys::{answer, claim_key, forget_key, forget_keys_before, kept_keys, set_answer};
+pub(super) use seals::{is_any_sealed, models_heard, openings, receipt_of_seal, staked, unopened};
 
 /// "No amount named" in `predictions.ask`.
 const NO_ASK: i64 = -1;

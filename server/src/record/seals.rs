@@ -42,7 +42,12 @@ fn opened(compare: &mut Compare, file: &RoundFile, row: &PredictionRow) {
     let is_own = sealed.index == NO_INDEX || row.index.is_none_or(|own| own == sealed.index);
     compare.same_of(row.index, &of("whether the seal is its own"), is_own, true);
     let is_later = sealed.sequence < row.sequence;
-    compare.same_of(row.index, &of("whether the seal came first"), is_later, true);
+    compare.same_of(
+        row.index,
+        &of("whether the seal came first"),
+        is_later,
+        true,
+    );
     if row.w > sealed.w {
         let most = format!("at most the {} of its seal", sealed.w);
         compare.same_of(row.index, &of("w"), row.w, most);

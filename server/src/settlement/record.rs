@@ -22,9 +22,9 @@ use crate::receipts::Which;
 use crate::record::RecordFile;
 use crate::record::format::{
     BATCH_FORMAT, BatchFile, ChangeRow, DEPLOYMENT_PATH, DeploymentFile, FileRef, IndexEntry,
-    Pointer, PredictionRow, ROUND_FORMAT, RoundFile, RoundRef, RunsRef, ScoreRow, SealRow, SkillRow,
-    TournamentRef, UnopenedRow, batch_path, bytes_of, digest, evidence_path, pointer_path, round_path,
-    rule_path,
+    Pointer, PredictionRow, ROUND_FORMAT, RoundFile, RoundRef, RunsRef, ScoreRow, SealRow,
+    SkillRow, TournamentRef, UnopenedRow, batch_path, bytes_of, digest, evidence_path,
+    pointer_path, round_path, rule_path,
 };
 use crate::record::run::runs_path;
 use crate::{models, prices, receipts, rounds, scores, stakes};

@@ -83,8 +83,8 @@ pub struct AtRisk {
     pub at_risk: TokenAmount,
 }
 
-/// What a model would risk if a round locked now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a model would risk if a round locked now; by default it has no stake.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WouldRisk {
     /// Its position in the trees; `None`: it has no registered stake.
     pub model_index: Option<u32>,

@@ -47,11 +47,7 @@ pub(super) fn would(
     rule: &StakeRule,
 ) -> Result<WouldRisk, StakeError> {
     let Some(row) = row else {
-        return Ok(WouldRisk {
-            model_index: None,
-            free: TokenAmount::ZERO,
-            at_risk: TokenAmount::ZERO,
-        });
+        return Ok(WouldRisk::default());
     };
     let free = free::free(&row.position)?;
     Ok(WouldRisk {
@@ -63,13 +59,13 @@ pub(super) fn would(
 
 /// The registrations of some models in a tournament: those that are linked to them, and the others
 /// by the key that they name. Anybody can name any key; the wallet decides.
-struct Registered {
-    linked: HashMap<String, StakeRow>,
-    unlinked: HashMap<String, Vec<StakeRow>>,
+pub(super) struct Registered {
+    pub(super) linked: HashMap<String, StakeRow>,
+    pub(super) unlinked: HashMap<String, Vec<StakeRow>>,
 }
 
 impl Registered {
-    async fn read(
+    pub(super) async fn read(
         conn: &mut Conn,
         tournament_key: &str,
         models: &[&ModelId],

@@ -3,6 +3,7 @@
 use alloy::primitives::Address;
 use domain::{Delta, TokenAmount};
 
+use super::registered::Registered;
 use super::*;
 use crate::chain::testing::{deployment, event};
 use crate::chain::{Event, Said};
@@ -68,14 +69,24 @@ async fn what_would_be_risked_is_what_the_lock_then_takes() {
             "the default limit, what is named, the cap, no stake"
         );
         assert_eq!(would[0].free, tokens(1_000));
-        assert_eq!((would[2].model_index, would[3].model_index), (Some(2), None));
+        assert_eq!(
+            (would[2].model_index, would[3].model_index),
+            (Some(2), None)
+        );
         let round = open_round(&mut tx, START_US).await;
         let taken = snapshot(&mut tx, &round.id, rule, &asks).await;
         let taken = taken.expect("a snapshot");
-        assert_eq!(risks, taken.iter().map(|one| one.at_risk).collect::<Vec<_>>());
+        assert_eq!(
+            risks,
+            taken.iter().map(|one| one.at_risk).collect::<Vec<_>>()
+        );
         let later = would_risk(&mut tx, &entered.tournament, &asks[..1]).await;
         let later = later.expect("reads");
-        assert_eq!(later[0].free, tokens(995), "what the round holds is not free");
+        assert_eq!(
+            later[0].free,
+            tokens(995),
+            "what the round holds is not free"
+        );
         tx.commit().await.expect("commits");
     })
     .await;

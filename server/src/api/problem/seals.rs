@@ -59,7 +59,9 @@ fn late(round: &str, missed_us: i64, lock_us: i64) -> Problem {
         StatusCode::CONFLICT,
         "seal-late",
         "Seals are not opened any more",
-        format!("Round {round} has locked; its seals could be opened before {until} at the latest."),
+        format!(
+            "Round {round} has locked; its seals could be opened before {until} at the latest."
+        ),
         "A model whose seal is still closed is absent from this round. Reveal the next one before \
          the round's `reveal_until_at`.",
     )

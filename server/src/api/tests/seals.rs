@@ -54,7 +54,10 @@ async fn a_seal_is_acknowledged_without_its_content_and_opened_after_the_deadlin
     for absent in ["p_ppm", "posted_ppm", "stake"] {
         assert_eq!(taken.json[absent], Value::Null, "{absent}");
     }
-    assert_eq!((&taken.json["seal"], &taken.json["stake_counted"]), (&json!(seal), &json!("0")));
+    assert_eq!(
+        (&taken.json["seal"], &taken.json["stake_counted"]),
+        (&json!(seal), &json!("0"))
+    );
     assert_eq!(codes(&taken), ["sealed"]);
     let again = put(&world, &key, &model, &json!({"seal": seal})).await;
     assert_eq!(codes(&again), ["duplicate", "sealed"]);

@@ -41,7 +41,10 @@ const CLOSED: &str = "FROM predictions p WHERE p.round_id = $1 AND p.seal <> '' 
     AND NOT EXISTS (SELECT 1 FROM predictions q WHERE q.round_id = p.round_id \
         AND q.model_id = p.model_id AND q.sequence > p.sequence)";
 
-pub(in crate::predictions) async fn is_any_sealed(conn: &mut Conn, round: &RoundId) -> Result<bool, sqlx::Error> {
+pub(in crate::predictions) async fn is_any_sealed(
+    conn: &mut Conn,
+    round: &RoundId,
+) -> Result<bool, sqlx::Error> {
     let sql = AssertSqlSafe(format!("SELECT p.sequence {CLOSED} LIMIT 1"));
     let row = sqlx::query(sql).bind(round.to_string());
     Ok(row.fetch_optional(conn).await?.is_some())
@@ -97,18 +100,23 @@ pub(in crate::predictions) async fn openings(
     rows.iter().map(read).collect()
 }
 
-pub(in crate::predictions) async fn models_heard(conn: &mut Conn, round: &RoundId) -> Result<usize, sqlx::Error> {
-    let row =
-        sqlx::query("SELECT COUNT(DISTINCT model_id) FROM predictions WHERE round_id = $1")
-            .bind(round.to_string())
-            .fetch_one(conn)
-            .await?;
+pub(in crate::predictions) async fn models_heard(
+    conn: &mut Conn,
+    round: &RoundId,
+) -> Result<usize, sqlx::Error> {
+    let row = sqlx::query("SELECT COUNT(DISTINCT model_id) FROM predictions WHERE round_id = $1")
+        .bind(round.to_string())
+        .fetch_one(conn)
+        .await?;
     let count: i64 = row.try_get(0)?;
     Ok(usize::try_from(count).unwrap_or(0))
 }
 
 /// Two models, at most, of which a prediction of the round would risk something.
-pub(in crate::predictions) async fn staked(conn: &mut Conn, round: &RoundId) -> Result<Vec<String>, sqlx::Error> {
+pub(in crate::predictions) async fn staked(
+    conn: &mut Conn,
+    round: &RoundId,
+) -> Result<Vec<String>, sqlx::Error> {
     let rows = sqlx::query(
         "SELECT model_id FROM predictions WHERE round_id = $1 AND stake_counted > 0 \
          GROUP BY model_id LIMIT 2",
