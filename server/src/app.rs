@@ -10,6 +10,7 @@ use rand::rngs::StdRng;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::accounts::LastUses;
 use crate::chain::Deployment;
 use crate::db::Db;
 use crate::predictions::{ReceiptSigner, Writer};
@@ -30,6 +31,8 @@ pub struct App {
     pub settings: ServeSettings,
     /// Stores predictions in groups.
     pub writer: Writer,
+    /// When keys were used, until it is written.
+    pub key_uses: LastUses,
     /// Published versions of the datasets.
     pub releases: Releases,
     /// Signs receipts.
@@ -82,6 +85,7 @@ impl App {
             settings: parts.settings,
             releases: parts.releases,
             writer,
+            key_uses: LastUses::default(),
             receipts,
             runner_wake: Notify::new(),
             timetable_wake: Notify::new(),

@@ -4,6 +4,7 @@
 //! What went wrong inside is logged here, once, and never shown.
 
 mod documented;
+mod from_accounts;
 mod from_errors;
 
 use axum::Json;
@@ -13,10 +14,14 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use crate::accounts::without_keys;
+
 pub(super) use documented::{
-    BodyProblems, KeyProblems, LeaseProblems, ModelNameProblems, NotYetResolved,
-    PredictionProblems, QueryProblems, RunnerProblems, UnknownDataset, UnknownModel,
-    UnknownReceipt, UnknownRound, UnknownTournament, add_common,
+    AccountProblems, BodyProblems, KeyProblems, LeaseProblems, ModelNameProblems, NewKeyProblems,
+    NotYetResolved, PredictionProblems, QueryProblems, RotationProblems, RunnerProblems,
+    SessionKeyProblems, SignedAccountProblems, SignedKeyProblems, UnknownDataset, UnknownKey,
+    UnknownModel, UnknownReceipt, UnknownRound, UnknownSessionKey, UnknownTournament,
+    WalletLinkProblems, add_common,
 };
 
 /// A refusal on its way out. Boxed, so that a `Result` stays small.
@@ -109,15 +114,18 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let parts = *self.0;
-        if let Some(cause) = parts.cause {
-            tracing::error!(code = parts.code, cause, "a request failed");
+        // What came is sometimes repeated in what is said: never a key.
+        let detail = without_keys(&parts.detail).into_owned();
+        if let Some(cause) = &parts.cause {
+            let cause = without_keys(cause);
+            tracing::error!(code = parts.code, %cause, "a request failed");
         }
         let status = parts.status;
         let body = ProblemBody {
             kind: format!("urn:foretoken:problem:{}", parts.code),
             title: parts.title,
             status: status.as_u16(),
-            detail: parts.detail,
+            detail,
             code: parts.code,
             remedy: parts.remedy,
             more: parts.more,
