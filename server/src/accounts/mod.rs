@@ -11,8 +11,12 @@ mod signed;
 mod address_block;
 mod error;
 mod key;
+#[cfg(test)]
+mod key_tests;
 mod last_uses;
 mod signature;
+#[cfg(test)]
+mod signed_tests;
 mod slug;
 mod store;
 #[cfg(test)]
