@@ -10,7 +10,7 @@ use rand::rngs::StdRng;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::accounts::LastUses;
+use crate::accounts::{Gate, LastUses};
 use crate::chain::Deployment;
 use crate::db::Db;
 use crate::predictions::{ReceiptSigner, Writer};
@@ -31,6 +31,8 @@ pub struct App {
     pub settings: ServeSettings,
     /// Stores predictions in groups.
     pub writer: Writer,
+    /// Looks up the keys of requests.
+    pub gate: Gate,
     /// When keys were used, until it is written.
     pub key_uses: LastUses,
     /// Published versions of the datasets.
@@ -78,6 +80,7 @@ impl App {
     pub fn new(parts: Parts) -> Arc<Self> {
         let receipts = Arc::new(parts.receipts);
         let writer = Writer::start(parts.db.clone(), Arc::clone(&receipts));
+        let gate = Gate::start(parts.db.clone());
         Arc::new(Self {
             db: parts.db,
             wall: parts.market.wall().clone(),
@@ -85,6 +88,7 @@ impl App {
             settings: parts.settings,
             releases: parts.releases,
             writer,
+            gate,
             key_uses: LastUses::default(),
             receipts,
             runner_wake: Notify::new(),

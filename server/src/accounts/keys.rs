@@ -3,12 +3,14 @@
 //! Every request looks its key up, so that what is revoked or has ended is refused by the next one.
 //! Never writes on the way of a request.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use domain::AccountId;
 use domain::timestamp::{SECOND_US, rfc3339};
 
 use super::address_block::AddressBlock;
+use super::key::ParsedKey;
 use super::{Account, AccountError, KEY_LIMIT, Scope, get, is_name, key, store};
 use crate::db::Conn;
 
@@ -300,15 +302,33 @@ pub async fn by_key(
     key: &str,
     from: IpAddr,
 ) -> Result<(Account, KeyEntry), AccountError> {
-    let parsed = key::parse(key).ok_or(AccountError::KeyForm)?;
-    let Some((account, entry, hash)) = store::keys::with_account(conn, &parsed.id).await? else {
-        return Err(AccountError::KeyUnknown);
-    };
-    if !key::same_hash(&hash, &parsed.hash) {
-        return Err(AccountError::KeyUnknown);
-    }
+    let mut found = by_keys(conn, &[key]).await?;
+    let (account, entry) = found.pop().unwrap_or(Err(AccountError::KeyUnknown))?;
     entry.admit(now_us, from)?;
     Ok((account, entry))
+}
+
+/// What a key opens before [`KeyEntry::admit`], or why it opens nothing.
+pub(super) type Opened = Result<(Account, KeyEntry), AccountError>;
+
+/// The same for many keys, in their order, with one query for each 256; the caller admits them.
+pub(super) async fn by_keys(
+    conn: &mut Conn,
+    keys: &[&str],
+) -> Result<Vec<Opened>, AccountError> {
+    let parsed: Vec<Option<ParsedKey>> = keys.iter().map(|key| key::parse(key)).collect();
+    let ids: Vec<&str> = parsed.iter().flatten().map(|key| key.id.as_str()).collect();
+    let rows = store::keys::with_accounts(conn, &ids).await?;
+    let rows: HashMap<&str, _> = rows.iter().map(|row| (row.1.id.as_str(), row)).collect();
+    let open = |key: &Option<ParsedKey>| {
+        let key = key.as_ref().ok_or(AccountError::KeyForm)?;
+        let (account, entry, hash) = rows.get(key.id.as_str()).ok_or(AccountError::KeyUnknown)?;
+        if !key::same_hash(hash, &key.hash) {
+            return Err(AccountError::KeyUnknown);
+        }
+        Ok((account.clone(), entry.clone()))
+    };
+    Ok(parsed.iter().map(open).collect())
 }
 
 /// Revokes a key; the next request with it is refused. Revoking twice changes nothing.
@@ -316,7 +336,7 @@ pub async fn by_key(
 /// # Errors
 /// When there is no such key.
 pub async fn revoke_key(conn: &mut Conn, now_us: i64, key_id: &str) -> Result<(), AccountError> {
-    if store::keys::with_account(conn, key_id).await?.is_none() {
+    if store::keys::with_accounts(conn, &[key_id]).await?.is_empty() {
         return Err(AccountError::KeyUnknown);
     }
     store::keys::revoke(conn, key_id, now_us).await?;
@@ -343,8 +363,8 @@ async fn own_key(
     account: &AccountId,
     key_id: &str,
 ) -> Result<KeyEntry, AccountError> {
-    let found = store::keys::with_account(conn, key_id).await?;
-    match found {
+    let mut found = store::keys::with_accounts(conn, &[key_id]).await?;
+    match found.pop() {
         Some((owner, entry, _)) if owner.id == *account => Ok(entry),
         _ => Err(AccountError::UnknownKey(key_id.chars().take(80).collect())),
     }

@@ -10,6 +10,7 @@ mod signed;
 
 mod address_block;
 mod error;
+mod gate;
 mod key;
 #[cfg(test)]
 mod key_tests;
@@ -28,6 +29,7 @@ use domain::AccountId;
 use crate::db::Conn;
 pub use address_block::AddressBlock;
 pub use error::AccountError;
+pub use gate::Gate;
 pub use key::{may_hold_key, without_keys};
 pub use keys::{
     ADDRESS_LIMIT, KeyEntry, KeyRights, MadeKey, by_key, create_key, give_key, keys, make_key,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::{Body, Bytes};
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::request::Parts;
@@ -23,6 +24,18 @@ const USES_GATHER: Duration = Duration::from_secs(5);
 
 /// A JSON body.
 pub(super) struct ApiJson<T>(pub(super) T);
+
+/// A request that posts predictions.
+pub(super) struct Posted<T> {
+    /// Whoever the request's key belongs to; none: what is posted is signed, or refused.
+    pub(super) caller: Option<Caller>,
+    pub(super) body: T,
+    /// The body as it came.
+    pub(super) text: Bytes,
+    /// When the body had been read whole, market microseconds: the moment that is measured against
+    /// deadlines. Nothing of ours comes before it, not even the look at the key.
+    pub(super) received_us: i64,
+}
 
 /// A query string.
 pub(super) struct ApiQuery<T>(pub(super) T);
@@ -88,8 +101,7 @@ impl FromRequestParts<Arc<App>> for MaybeCaller {
         }
         let ClientAddress(from) = ClientAddress::of(&parts.extensions);
         let now_us = app.wall.now_us();
-        let mut conn = app.db.read().await?;
-        let (account, key) = accounts::by_key(&mut conn, now_us, key.trim(), from).await?;
+        let (account, key) = app.gate.open(now_us, key.trim(), from).await?;
         note_use(app, &key, now_us);
         Ok(Self(Some(Caller { account, key })))
     }
@@ -103,7 +115,10 @@ fn note_use(app: &Arc<App>, key: &KeyEntry, now_us: i64) {
     }
     let app = Arc::clone(app);
     tokio::spawn(async move {
-        pause(USES_GATHER).await;
+        tokio::select! {
+            () = pause(USES_GATHER) => {}
+            () = app.stopping() => {}
+        }
         if let Err(error) = write_uses(&app).await {
             tracing::warn!(%error, "when keys were used was not written");
         }
@@ -126,6 +141,27 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for ApiJson<T> {
             Ok(Json(body)) => Ok(Self(body)),
             Err(rejection) => Err(json_problem(&rejection)),
         }
+    }
+}
+
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for Posted<T> {
+    type Rejection = Problem;
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+        let (mut parts, body) = request.into_parts();
+        let request = Request::from_parts(parts.clone(), body);
+        let text = Bytes::from_request(request, app)
+            .await
+            .map_err(|rejection| json_problem(&rejection.into()))?;
+        let received_us = app.market.now_us();
+        let MaybeCaller(caller) = parts.extract_with_state(app).await?;
+        let request = Request::from_parts(parts, Body::from(text.clone()));
+        let ApiJson(body) = ApiJson::from_request(request, app).await?;
+        Ok(Self {
+            caller,
+            body,
+            text,
+            received_us,
+        })
     }
 }
 

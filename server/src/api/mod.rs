@@ -15,9 +15,11 @@ mod account_body;
 mod aggregate_body;
 mod amount;
 mod model_body;
+mod prediction_body;
 mod receipt_body;
 mod round_body;
 mod signed_body;
+mod signed_prediction;
 pub(crate) mod source_body;
 mod tournament_body;
 
@@ -61,6 +63,7 @@ mod post_key;
 mod post_key_rotation;
 mod post_model;
 mod post_model_upload;
+mod post_predictions;
 mod post_runner_heartbeat;
 mod post_runner_next;
 mod post_runner_registration;
@@ -180,6 +183,7 @@ fn quick() -> OpenApiRouter<Arc<App>> {
             put_prediction::put_prediction,
             get_prediction::get_prediction
         ))
+        .routes(routes!(post_predictions::post_predictions))
         .routes(routes!(list_models::list_models, post_model::post_model))
         .routes(routes!(get_model::get_model, delete_model::delete_model))
         .routes(routes!(get_model_history::get_model_history))

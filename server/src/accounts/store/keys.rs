@@ -1,12 +1,12 @@
 //! SQL of `api_keys`.
 
 use domain::AccountId;
-use sqlx::Row;
 use sqlx::any::AnyRow;
+use sqlx::{AssertSqlSafe, Row};
 
 use super::account;
 use crate::accounts::{Account, KeyEntry, KeyRights, Scope};
-use crate::db::Conn;
+use crate::db::{Conn, placeholders, questions};
 
 /// Keys are live while neither revoked nor at an end.
 const LIVE: &str = "revoked_us = 0 AND (expires_us = 0 OR expires_us > $2) \
@@ -49,7 +49,7 @@ pub(in crate::accounts) async fn count(
         "SELECT CAST(COALESCE(SUM(CASE WHEN {LIVE} THEN 1 ELSE 0 END), 0) AS BIGINT), \
          CAST(COUNT(*) AS BIGINT) FROM api_keys WHERE account_id = $1"
     );
-    let row = sqlx::query(sqlx::AssertSqlSafe(sql))
+    let row = sqlx::query(AssertSqlSafe(sql))
         .bind(account.as_str())
         .bind(now_us)
         .fetch_one(conn)
@@ -84,7 +84,7 @@ pub(in crate::accounts) async fn live_of_family(
         "SELECT CAST(COUNT(*) AS BIGINT) FROM api_keys \
          WHERE account_id = $1 AND (id = $3 OR family = $3) AND {LIVE}"
     );
-    let row = sqlx::query(sqlx::AssertSqlSafe(sql))
+    let row = sqlx::query(AssertSqlSafe(sql))
         .bind(account.as_str())
         .bind(now_us)
         .bind(family)
@@ -93,26 +93,29 @@ pub(in crate::accounts) async fn live_of_family(
     row.try_get(0)
 }
 
-/// A key, its account and the hash of its secret.
-pub(in crate::accounts) async fn with_account(
+/// The keys of these ids, their accounts and the hashes of their secrets; unknown ids are left out.
+pub(in crate::accounts) async fn with_accounts(
     conn: &mut Conn,
-    id: &str,
-) -> Result<Option<(Account, KeyEntry, String)>, sqlx::Error> {
-    let row = sqlx::query(
-        "SELECT k.id AS key_id, k.name AS key_name, k.scopes, k.created_us AS key_created_us, \
-         k.revoked_us, k.expires_us, k.retires_us, k.used_us, k.addresses, k.family, \
-         k.secret_hash, a.id, a.name, a.wallet, a.is_operator, a.created_us, a.opened_by \
-         FROM api_keys k JOIN accounts a ON a.id = k.account_id WHERE k.id = $1",
-    )
-    .bind(id)
-    .fetch_optional(conn)
-    .await?;
-    let Some(row) = row else { return Ok(None) };
-    Ok(Some((
-        account(&row)?,
-        entry(&row)?,
-        row.try_get("secret_hash")?,
-    )))
+    ids: &[&str],
+) -> Result<Vec<(Account, KeyEntry, String)>, sqlx::Error> {
+    let mut found = Vec::with_capacity(ids.len());
+    for question in questions(ids) {
+        let text = format!(
+            "SELECT k.id AS key_id, k.name AS key_name, k.scopes, k.created_us AS key_created_us, \
+             k.revoked_us, k.expires_us, k.retires_us, k.used_us, k.addresses, k.family, \
+             k.secret_hash, a.id, a.name, a.wallet, a.is_operator, a.created_us, a.opened_by \
+             FROM api_keys k JOIN accounts a ON a.id = k.account_id WHERE k.id IN {}",
+            placeholders(1, question.len())
+        );
+        let mut query = sqlx::query(AssertSqlSafe(text));
+        for id in question {
+            query = query.bind(*id);
+        }
+        for row in query.fetch_all(&mut *conn).await? {
+            found.push((account(&row)?, entry(&row)?, row.try_get("secret_hash")?));
+        }
+    }
+    Ok(found)
 }
 
 pub(in crate::accounts) async fn list(

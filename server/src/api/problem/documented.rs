@@ -148,11 +148,21 @@ documented! {
     /// Posting a prediction.
     PredictionProblems: [
         ("400", "`body-not-json`"),
+        ("401", "`key-missing`, `key-malformed`, `key-unknown`, `key-revoked`, `key-expired` or `signature-invalid`"),
         ("404", "`unknown-round` or `unknown-model`"),
         ("409", "`late`, `round-not-open`, `model-inactive`, `wrong-tournament` or `nonce-used`"),
         ("413", "`body-too-large`"),
         ("415", "`content-type-wrong`"),
-        ("422", "`probability-out-of-range`, `stake-not-an-amount` or `body-invalid`"),
+        ("422", "`probability-out-of-range`, `stake-not-an-amount`, `wallet-invalid` or `body-invalid`"),
+        ("503", "`stopping`"),
+    ];
+    /// Posting several predictions; what befalls one of them is in its result.
+    PostPredictionsProblems: [
+        ("400", "`body-not-json` or `idempotency-key-invalid`"),
+        ("409", "`idempotency-in-progress` or `too-many-idempotency-keys`"),
+        ("413", "`body-too-large`"),
+        ("415", "`content-type-wrong`"),
+        ("422", "`body-invalid` or `idempotency-key-reused`"),
         ("503", "`stopping`"),
     ];
     /// Naming a new model.

@@ -27,6 +27,19 @@ impl Problem {
     }
 }
 
+impl Problem {
+    /// Neither a key nor a signature came.
+    pub(in crate::api) fn key_or_signature_missing() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "key-missing",
+            "An API key is needed",
+            "The request has no API key and the prediction is not signed.",
+            format!("{KEY_REMEDY} Or sign the prediction: `signed` in the body."),
+        )
+    }
+}
+
 impl From<AccountError> for Problem {
     fn from(error: AccountError) -> Self {
         let said = error.to_string();

@@ -161,7 +161,32 @@ impl From<PredictionError> for Problem {
             )
             .with("opens_at", rfc3339(opens_us))
             .with("opens_us", opens_us),
+            PredictionError::NonceUsed { highest, .. } => Self::nonce_used(
+                said,
+                "Nothing was changed. Sign with a nonce above `highest`; the same prediction with \
+                 the same nonce gives its receipt.",
+            )
+            .with("highest", highest),
             PredictionError::Late { round, missed_us } => late(&round.to_string(), missed_us),
+            PredictionError::KeyReused => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency-key-reused",
+                "The idempotency key stands for another request",
+                "The body differs from that of the request which used this `Idempotency-Key`.",
+                "Send a new key with every new request; a key stands for its request for 24 hours.",
+            ),
+            PredictionError::KeyInProgress => conflict(
+                "idempotency-in-progress",
+                "The request is being done",
+                "A request with this `Idempotency-Key` is being done.".to_owned(),
+                "Send it again in a second: the answer of the first is stored then.",
+            ),
+            PredictionError::TooManyKeys => conflict(
+                "too-many-idempotency-keys",
+                "The account has used as many idempotency keys as it may",
+                format!("{said}."),
+                "Send the predictions without a key: the same prediction again gives the same receipt.",
+            ),
             PredictionError::Stopped(_) => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "stopping",

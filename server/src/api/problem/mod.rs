@@ -18,9 +18,9 @@ use crate::accounts::without_keys;
 
 pub(super) use documented::{
     AccountProblems, BodyProblems, KeyProblems, LeaseProblems, ModelNameProblems, NewKeyProblems,
-    NotYetResolved, PredictionProblems, QueryProblems, RotationProblems, RunnerProblems,
-    SessionKeyProblems, SignedAccountProblems, SignedKeyProblems, UnknownDataset, UnknownKey,
-    UnknownModel, UnknownReceipt, UnknownRound, UnknownSessionKey, UnknownTournament,
+    NotYetResolved, PostPredictionsProblems, PredictionProblems, QueryProblems, RotationProblems,
+    RunnerProblems, SessionKeyProblems, SignedAccountProblems, SignedKeyProblems, UnknownDataset,
+    UnknownKey, UnknownModel, UnknownReceipt, UnknownRound, UnknownSessionKey, UnknownTournament,
     WalletLinkProblems, add_common,
 };
 
@@ -111,8 +111,9 @@ impl Problem {
     }
 }
 
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
+impl Problem {
+    /// As it is shown; what went wrong inside is logged here.
+    pub(super) fn into_body(self) -> ProblemBody {
         let parts = *self.0;
         // What came is sometimes repeated in what is said: never a key.
         let detail = without_keys(&parts.detail).into_owned();
@@ -120,17 +121,22 @@ impl IntoResponse for Problem {
             let cause = without_keys(cause);
             tracing::error!(code = parts.code, %cause, "a request failed");
         }
-        let status = parts.status;
-        let body = ProblemBody {
+        ProblemBody {
             kind: format!("urn:foretoken:problem:{}", parts.code),
             title: parts.title,
-            status: status.as_u16(),
+            status: parts.status.as_u16(),
             detail,
             code: parts.code,
             remedy: parts.remedy,
             more: parts.more,
-        };
-        let mut response = (status, Json(body)).into_response();
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = self.0.status;
+        let mut response = (status, Json(self.into_body())).into_response();
         let headers = response.headers_mut();
         let problem_json = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, problem_json);
