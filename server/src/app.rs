@@ -10,7 +10,7 @@ use rand::rngs::StdRng;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::accounts::Gate;
+use crate::accounts::{Gate, LastUses};
 use crate::chain::Deployment;
 use crate::db::Db;
 use crate::predictions::{ReceiptSigner, Writer};
@@ -33,6 +33,8 @@ pub struct App {
     pub writer: Writer,
     /// Looks up the keys of requests.
     pub gate: Gate,
+    /// When keys were used, until it is written.
+    pub key_uses: LastUses,
     /// Published versions of the datasets.
     pub releases: Releases,
     /// Signs receipts.
@@ -92,6 +94,7 @@ impl App {
             releases: parts.releases,
             writer,
             gate,
+            key_uses: LastUses::default(),
             receipts,
             runner_wake: Notify::new(),
             timetable_wake,

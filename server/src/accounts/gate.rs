@@ -3,9 +3,12 @@
 //! It remembers nothing. A request's key is read from the database after the request came, so a
 //! revoked key is refused by the next request, whichever process revoked it.
 
+use std::net::IpAddr;
+
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Account, AccountError, Opened, Scope, by_keys};
+use super::keys::{Opened, by_keys};
+use super::{Account, AccountError, KeyEntry};
 use crate::db::Db;
 
 /// Requests that may wait for the gate; more wait at the door.
@@ -33,17 +36,24 @@ impl Gate {
         Self { knocks }
     }
 
-    /// The account of a key and what the key allows.
+    /// The account of a key that came from the address `from`, and the key.
     ///
     /// # Errors
     /// Those of [`by_key`](super::by_key).
-    pub async fn open(&self, key: &str) -> Result<(Account, Vec<Scope>), AccountError> {
+    pub async fn open(
+        &self,
+        now_us: i64,
+        key: &str,
+        from: IpAddr,
+    ) -> Result<(Account, KeyEntry), AccountError> {
         let (reply, answer) = oneshot::channel();
         let key = key.to_owned();
         let stopped = || AccountError::Database(sqlx::Error::PoolClosed);
         let knock = Knock { key, reply };
         self.knocks.send(knock).await.map_err(|_| stopped())?;
-        answer.await.map_err(|_| stopped())?
+        let (account, key) = answer.await.map_err(|_| stopped())??;
+        key.admit(now_us, from)?;
+        Ok((account, key))
     }
 }
 

@@ -9,12 +9,13 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
-use super::extract::Posted;
+use super::extract::{Caller, Posted};
 use super::notice_body::NoticeBody;
 use super::prediction_body::PredictionBody;
 use super::problem::{KeyProblems, PostPredictionsProblems, Problem, ProblemBody};
 use super::receipt_body::ReceiptBody;
-use crate::accounts::Scope;
+use super::signed_prediction::SignedBody;
+use crate::accounts::{Scope, without_keys};
 use crate::app::App;
 use crate::predictions::{self, IdempotencyKey, Once, Submission, Verdict};
 
@@ -63,6 +64,8 @@ struct ItemBody {
         example = "0x000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
     )]
     salt: Option<String>,
+    /// In place of a key.
+    signed: Option<SignedBody>,
 }
 
 /// What became of each prediction, in the order in which they were sent.
@@ -122,23 +125,26 @@ struct Item {
         KeyProblems,
         PostPredictionsProblems
     ),
-    security(("key" = []))
+    security((), ("key" = []))
 )]
 pub(super) async fn post_predictions(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
     posted: Posted<PredictionsBody>,
 ) -> Result<Response, Problem> {
-    posted.caller.require(Scope::Predict)?;
+    if let Some(caller) = &posted.caller {
+        caller.require(Scope::Predict)?;
+    }
     let key = idempotency_key(&headers)?;
-    let account = posted.caller.account.id;
     let sent = posted.body.predictions;
     if !(1..=LIMIT).contains(&sent.len()) {
         return Err(wrong_count(sent.len()));
     }
     let (mut items, mut submissions) = (Vec::new(), Vec::new());
     for one in sent {
-        let (item, submission) = one.read(&account, posted.received_us);
+        let (item, submission) = one
+            .read(&app, posted.caller.as_ref(), posted.received_us)
+            .await;
         items.push(item);
         submissions.extend(submission);
     }
@@ -147,8 +153,10 @@ pub(super) async fn post_predictions(
         let verdicts = predictions::submit_all(&app.writer, submissions).await?;
         return Ok(answer(render(verdicts), false));
     };
+    // Answers are kept for an account; what is signed has a nonce to be sent again with.
+    let caller = posted.caller.ok_or_else(Problem::key_missing)?;
     let once = Once {
-        account,
+        account: caller.account.id,
         key,
         request: hex::encode(Sha256::digest(&posted.text)),
         now_us: app.wall.now_us(),
@@ -159,21 +167,29 @@ pub(super) async fn post_predictions(
 }
 
 impl ItemBody {
-    fn read(self, account: &domain::AccountId, received_us: i64) -> (Item, Option<Submission>) {
+    async fn read(
+        self,
+        app: &App,
+        caller: Option<&Caller>,
+        received_us: i64,
+    ) -> (Item, Option<Submission>) {
         let body = PredictionBody {
             p: self.p,
             stake: self.stake,
             seal: self.seal,
             salt: self.salt,
+            signed: self.signed,
         };
-        let read = body.submission(&self.round, &self.model, account, received_us);
+        let about = (self.round.as_str(), self.model.as_str());
+        let read = body.submission(app, caller, about, received_us).await;
         let (refused, submission) = match read {
             Ok(submission) => (None, Some(submission)),
             Err(problem) => (Some(problem), None),
         };
+        let shown = |text: &str| without_keys(text).chars().take(SHOWN).collect();
         let item = Item {
-            round: self.round.chars().take(SHOWN).collect(),
-            model: self.model.chars().take(SHOWN).collect(),
+            round: shown(&self.round),
+            model: shown(&self.model),
             refused,
         };
         (item, submission)

@@ -1,12 +1,15 @@
 //! A prediction as a request says it: open, sealed, or what opens a seal.
 
 use axum::http::StatusCode;
-use domain::{AccountId, Probability, TokenAmount};
+use domain::{Probability, TokenAmount};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::extract::{model_id, round_id};
+use super::extract::{Caller, model_id, round_id};
 use super::problem::Problem;
+use super::signed_prediction::SignedBody;
+use crate::accounts::Scope;
+use crate::app::App;
 use crate::chain::B256;
 use crate::predictions::{Said, Submission};
 
@@ -34,24 +37,36 @@ pub(super) struct PredictionBody {
         example = "0x000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
     )]
     pub(super) salt: Option<String>,
+    /// In place of a key.
+    pub(super) signed: Option<SignedBody>,
 }
 
 impl PredictionBody {
-    /// What is submitted for `model` in `round`.
-    pub(super) fn submission(
-        &self,
-        round: &str,
-        model: &str,
-        account: &AccountId,
+    /// What is submitted for `model` in `round`, by who signed it or else by the caller.
+    pub(super) async fn submission(
+        self,
+        app: &App,
+        caller: Option<&Caller>,
+        (round, model): (&str, &str),
         received_us: i64,
     ) -> Result<Submission, Problem> {
-        Ok(Submission {
-            round: round_id(round)?,
-            model: model_id(model)?,
-            account: account.clone(),
-            said: self.said()?,
+        let (round, model) = (round_id(round)?, model_id(model)?);
+        let said = self.said()?;
+        let submission = |account, nonce| Submission {
+            round,
+            model: model.clone(),
+            account,
+            said,
+            nonce,
             received_us,
-        })
+        };
+        let Some(signed) = self.signed else {
+            let caller = caller.ok_or_else(Problem::key_or_signature_missing)?;
+            caller.require(Scope::Predict)?;
+            return Ok(submission(caller.account.id.clone(), None));
+        };
+        let with = |account, nonce| submission(account, Some(nonce));
+        signed.accept(app, with, &model).await
     }
 
     /// What it says, if its fields go together.

@@ -9,7 +9,6 @@ use super::extract::Posted;
 use super::prediction_body::PredictionBody;
 use super::problem::{KeyProblems, PredictionProblems, Problem};
 use super::receipt_body::AcknowledgedBody;
-use crate::accounts::Scope;
 use crate::app::App;
 use crate::predictions;
 
@@ -30,18 +29,18 @@ use crate::predictions;
         KeyProblems,
         PredictionProblems
     ),
-    security(("key" = []))
+    security((), ("key" = []))
 )]
 pub(super) async fn put_prediction(
     State(app): State<Arc<App>>,
     Path((round, model)): Path<(String, String)>,
     posted: Posted<PredictionBody>,
 ) -> Result<Json<AcknowledgedBody>, Problem> {
-    posted.caller.require(Scope::Predict)?;
-    let (account, received_us) = (&posted.caller.account.id, posted.received_us);
+    let (caller, received_us) = (posted.caller.as_ref(), posted.received_us);
     let submission = posted
         .body
-        .submission(&round, &model, account, received_us)?;
+        .submission(&app, caller, (&round, &model), received_us)
+        .await?;
     let answer = predictions::submit(&app.writer, submission).await?;
     Ok(Json(answer.into()))
 }

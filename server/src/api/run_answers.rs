@@ -119,6 +119,7 @@ fn submission(run: &Run<'_>, model: &Model, posted: Probability) -> Submission {
         model: model.id.clone(),
         account: model.account.clone(),
         said: Said::Open { posted, ask: None },
+        nonce: None,
         received_us: run.received_us,
     }
 }

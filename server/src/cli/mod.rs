@@ -10,6 +10,7 @@ mod feeds;
 mod feeds_read;
 mod guardian;
 mod input;
+mod key;
 mod resolve;
 mod role_key;
 mod score;

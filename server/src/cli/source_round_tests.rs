@@ -120,6 +120,7 @@ impl World {
                 posted: Probability::from_f64(p).expect("a probability"),
                 ask: None,
             },
+            nonce: None,
             received_us: now_us,
         };
         predictions::submit(&self.app.writer, submission)

@@ -9,6 +9,7 @@ use domain::{ModelId, RoundId, RoundState, TokenAmount};
 use tokio::sync::Notify;
 
 use super::check::{Accepted, check};
+use super::nonce;
 use super::notice::{Grounds, beside};
 use super::once::{self, Claim, Once};
 use super::risk::{Rivals, would_risk};
@@ -280,8 +281,8 @@ impl Known {
             let place = drafted.get(&(&s.round, &s.model)).copied();
             let earlier = place.and_then(|place| Some((place, drafts.get(place)?)));
             let would = would.unwrap_or_default();
-            let (seal, index) = match judged(signer, s, earlier, last.as_ref(), &would) {
-                Ok((seal, index)) => (seal, index),
+            let (seal, index, nonce) = match judged(signer, s, earlier, last.as_ref(), &would) {
+                Ok(found) => found,
                 Err(decision) => {
                     decisions.push(decision);
                     continue;
@@ -305,6 +306,7 @@ impl Known {
                     accepted.deadline_us
                 },
                 sequence,
+                nonce,
             });
         }
         (decisions, drafts)
@@ -326,7 +328,8 @@ fn known(last: &Last) -> Decision {
     last.receipt().map_or_else(Decision::Refused, known)
 }
 
-/// What is to be stored: the seal that it is or opens, and the seal's index. Otherwise the decision
+/// What is to be stored: the seal that it is or opens, the seal's index, and the highest nonce.
+/// Otherwise the decision
 /// that stands: beside this group's latest draft for the round and model, or beside the latest row
 /// where the group has none.
 fn judged(
@@ -335,7 +338,12 @@ fn judged(
     earlier: Option<(usize, &Draft)>,
     last: Option<&Last>,
     would: &WouldRisk,
-) -> Result<(Option<B256>, u32), Decision> {
+) -> Result<(Option<B256>, u32, i64), Decision> {
+    let highest = match earlier {
+        Some((_, draft)) => Some(draft.nonce),
+        None => last.map(|last| last.nonce),
+    };
+    let nonce = nonce::beside(s, highest);
     let before = match (earlier, last) {
         (Some((_, draft)), _) => Some((&draft.submission.said, draft.seal)),
         (None, Some(last)) => Some((&last.said, last.seal)),
@@ -345,7 +353,14 @@ fn judged(
     let chain_round = || signer.chain_round(&s.round);
     match judge(s, before, chain_round, would.model_index) {
         Err(error) => Err(Decision::Refused(error)),
-        Ok(Judgement::New { seal, index }) => Ok((seal, index)),
+        Ok(Judgement::New { .. }) if nonce.is_used => {
+            Err(Decision::Refused(nonce::used(s, highest)))
+        }
+        Ok(Judgement::New { seal, index }) => Ok((seal, index, nonce.stored)),
+        // What opened a seal stands for good: its nonce need not be kept.
+        Ok(Judgement::Repeated) if nonce.is_next && !s.said.is_opening() => {
+            Ok((s.said.seal(), 0, nonce.stored))
+        }
         Ok(Judgement::OpenedSince { seal }) => {
             let of = (s.round.clone(), s.model.clone(), seal);
             Err(Decision::SealOf(Box::new(of)))

@@ -10,9 +10,11 @@ mod writer;
 mod group;
 
 mod check;
+mod nonce;
 mod notice;
 mod once;
 mod receipt;
+mod request;
 mod risk;
 mod said;
 #[cfg(test)]
@@ -56,6 +58,8 @@ pub struct Submission {
     pub account: AccountId,
     /// What it says.
     pub said: Said,
+    /// What it was signed with, 0 or more; none: it came with a key.
+    pub nonce: Option<i64>,
     /// When the request had been read whole, market microseconds.
     pub received_us: i64,
 }
@@ -171,6 +175,18 @@ pub enum PredictionError {
         missed_us: i64,
         /// The lock's moment at the latest, market microseconds.
         lock_us: i64,
+    },
+    /// A signed prediction that is older than the last, or another one with its nonce.
+    #[error("nonce {nonce} of model {model} in round {round} is not above the last, {highest}")]
+    NonceUsed {
+        /// The round.
+        round: RoundId,
+        /// The model.
+        model: ModelId,
+        /// What it was signed with.
+        nonce: i64,
+        /// The highest so far.
+        highest: i64,
     },
     /// The idempotency key stands for another request.
     #[error("the idempotency key was used for another request")]

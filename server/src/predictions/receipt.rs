@@ -1,12 +1,11 @@
 //! Receipts: our signed word that a prediction was stored in time.
 
-use alloy::primitives::{Address, B256, Bytes, keccak256};
+use alloy::primitives::{Address, B256, Bytes};
 use alloy::signers::SignerSync;
 use alloy::signers::local::PrivateKeySigner;
 use contracts::receipt::{PredictionReceipt, signing_hash};
-use contracts::round::round_id;
 use contracts::runs::{self, RunReceipt};
-use domain::timestamp::{SECOND_US, rfc3339};
+use domain::timestamp::rfc3339;
 use domain::{ModelId, Probability, RoundId, TokenAmount};
 use serde::{Deserialize, Serialize};
 
@@ -76,6 +75,8 @@ pub(super) struct Draft {
     /// The moment that it must not miss: the deadline or, of what opens a seal, the lock.
     pub(super) until_us: i64,
     pub(super) sequence: i64,
+    /// The highest that was signed so far.
+    pub(super) nonce: i64,
 }
 
 /// A receipt, what it was made from, and its text as it is stored.
@@ -251,6 +252,7 @@ pub(crate) fn receipt_for_tests(
         index: 0,
         until_us: 10,
         sequence: 3,
+        nonce: super::nonce::NO_NONCE,
     };
     signer.receipt(&draft).expect("a receipt")
 }

@@ -28,8 +28,8 @@ pub(super) async fn insert(conn: &mut Conn, signed: &[Signed]) -> Result<(), sql
     for piece in pieces(signed) {
         let text = format!(
             "INSERT INTO predictions (sequence, round_id, model_id, posted_ppm, counted_ppm, ask, \
-             received_us, receipt, stake_counted, seal, salt, seal_index) VALUES {}",
-            placeholders(piece.len(), 12)
+             received_us, receipt, stake_counted, seal, salt, seal_index, nonce) VALUES {}",
+            placeholders(piece.len(), 13)
         );
         let mut query = sqlx::query(AssertSqlSafe(text));
         for Signed {
@@ -55,7 +55,8 @@ pub(super) async fn insert(conn: &mut Conn, signed: &[Signed]) -> Result<(), sql
                 .bind(draft.stake_counted.stored())
                 .bind(hash_text(draft.seal))
                 .bind(hash_text(salt))
-                .bind(i64::from(draft.index));
+                .bind(i64::from(draft.index))
+                .bind(draft.nonce);
         }
         query.execute(&mut *conn).await?;
     }
@@ -67,6 +68,8 @@ pub(super) struct Last {
     pub(super) said: Said,
     /// The seal of it, closed or opened.
     pub(super) seal: Option<B256>,
+    /// The highest nonce that was signed so far.
+    pub(super) nonce: i64,
     receipt: String,
 }
 
@@ -86,7 +89,7 @@ pub(super) async fn last_of_each(
     for question in questions(&asked) {
         // The columns of VALUES are called column1, column2 and column3 on both databases.
         let text = format!(
-            "SELECT a.column1, p.posted_ppm, p.ask, p.receipt, p.seal, p.salt \
+            "SELECT a.column1, p.posted_ppm, p.ask, p.receipt, p.seal, p.salt, p.nonce \
              FROM (VALUES {}) AS a JOIN predictions p ON p.sequence = \
              (SELECT MAX(q.sequence) FROM predictions q \
               WHERE q.round_id = a.column2 AND q.model_id = a.column3)",
@@ -109,7 +112,7 @@ pub(super) async fn last_of_each(
     Ok(found)
 }
 
-/// From the columns posted_ppm, ask, receipt, seal and salt.
+/// From the columns posted_ppm, ask, receipt, seal, salt and nonce.
 fn last(row: &AnyRow, first: usize) -> Result<Last, PredictionError> {
     let (posted, ask) = (ppm(row, first)?, ask(row.try_get(first + 1)?)?);
     let (seal, salt) = (hash(row, first + 3)?, hash(row, first + 4)?);
@@ -122,6 +125,7 @@ fn last(row: &AnyRow, first: usize) -> Result<Last, PredictionError> {
         said,
         seal,
         receipt: row.try_get(first + 2)?,
+        nonce: row.try_get(first + 5)?,
     })
 }
 
@@ -131,7 +135,7 @@ pub(super) async fn last_receipt(
     model: &ModelId,
 ) -> Result<Option<Receipt>, PredictionError> {
     let row = sqlx::query(
-        "SELECT posted_ppm, ask, receipt, seal, salt FROM predictions \
+        "SELECT posted_ppm, ask, receipt, seal, salt, nonce FROM predictions \
          WHERE round_id = $1 AND model_id = $2 ORDER BY sequence DESC LIMIT 1",
     )
     .bind(round.to_string())

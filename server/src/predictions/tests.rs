@@ -72,6 +72,7 @@ fn submission(round: &RoundId, model: &ModelId, account: &AccountId, p: f64) -> 
             posted: Probability::from_f64(p).expect("a probability"),
             ask: Some(TokenAmount::from_tokens("10").expect("an amount")),
         },
+        nonce: None,
         received_us: NOW_US + SECOND_US,
     }
 }

@@ -5,28 +5,11 @@ use domain::timestamp::rfc3339;
 
 use super::Problem;
 use super::seals::seal_problem;
-use crate::accounts::AccountError;
 use crate::models::ModelError;
 use crate::predictions::PredictionError;
 use crate::releases::ReleaseError;
 use crate::rounds::RoundError;
 use crate::runners::RunnerError;
-
-const KEY_REMEDY: &str = "Send the header `Authorization: Bearer ftk_…`. The operator of this \
-                          server makes a key with `foretoken admin key create`.";
-
-impl Problem {
-    /// No key came.
-    pub(in crate::api) fn key_missing() -> Self {
-        Self::new(
-            StatusCode::UNAUTHORIZED,
-            "key-missing",
-            "An API key is needed",
-            "The request has no API key.",
-            KEY_REMEDY,
-        )
-    }
-}
 
 impl Problem {
     /// No version of the datasets is called so.
@@ -72,30 +55,6 @@ internal!(
     crate::settlement::SettlementError,
     crate::stakes::StakeError,
 );
-
-impl From<AccountError> for Problem {
-    fn from(error: AccountError) -> Self {
-        let title = "The API key is not accepted";
-        let refused = |code, remedy: &str| {
-            Self::new(
-                StatusCode::UNAUTHORIZED,
-                code,
-                title,
-                error.to_string(),
-                remedy,
-            )
-        };
-        match &error {
-            AccountError::KeyForm => refused(
-                "key-malformed",
-                "Copy the whole key again: `ftk_<id>_<secret>_<checksum>`, without spaces.",
-            ),
-            AccountError::KeyUnknown => refused("key-unknown", KEY_REMEDY),
-            AccountError::KeyRevoked { .. } => refused("key-revoked", KEY_REMEDY),
-            _ => Self::internal(&error),
-        }
-    }
-}
 
 impl From<ModelError> for Problem {
     fn from(error: ModelError) -> Self {
@@ -211,6 +170,12 @@ impl From<PredictionError> for Problem {
             error @ (PredictionError::SealUnknown { .. }
             | PredictionError::SealNotOpened { .. }
             | PredictionError::SealLate { .. }) => seal_problem(&error, said),
+            PredictionError::NonceUsed { highest, .. } => Self::nonce_used(
+                said,
+                "Nothing was changed. Sign with a nonce above `highest`; the same prediction with \
+                 the same nonce gives its receipt.",
+            )
+            .with("highest", highest),
             PredictionError::KeyReused => Self::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "idempotency-key-reused",

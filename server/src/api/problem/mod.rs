@@ -4,6 +4,7 @@
 //! What went wrong inside is logged here, once, and never shown.
 
 mod documented;
+mod from_accounts;
 mod from_errors;
 mod seals;
 
@@ -14,10 +15,14 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use crate::accounts::without_keys;
+
 pub(super) use documented::{
-    BodyProblems, KeyProblems, LeaseProblems, ModelNameProblems, NotYetResolved,
-    PostPredictionsProblems, PredictionProblems, QueryProblems, RunnerProblems, UnknownDataset,
-    UnknownModel, UnknownReceipt, UnknownRound, UnknownTournament, add_common,
+    AccountProblems, BodyProblems, KeyProblems, LeaseProblems, ModelNameProblems, NewKeyProblems,
+    NotYetResolved, PostPredictionsProblems, PredictionProblems, QueryProblems, RotationProblems,
+    RunnerProblems, SessionKeyProblems, SignedAccountProblems, SignedKeyProblems, UnknownDataset,
+    UnknownKey, UnknownModel, UnknownReceipt, UnknownRound, UnknownSessionKey, UnknownTournament,
+    WalletLinkProblems, add_common,
 };
 
 /// A refusal on its way out. Boxed, so that a `Result` stays small.
@@ -111,14 +116,17 @@ impl Problem {
     /// As it is shown; what went wrong inside is logged here.
     pub(super) fn into_body(self) -> ProblemBody {
         let parts = *self.0;
-        if let Some(cause) = parts.cause {
-            tracing::error!(code = parts.code, cause, "a request failed");
+        // What came is sometimes repeated in what is said: never a key.
+        let detail = without_keys(&parts.detail).into_owned();
+        if let Some(cause) = &parts.cause {
+            let cause = without_keys(cause);
+            tracing::error!(code = parts.code, %cause, "a request failed");
         }
         ProblemBody {
             kind: format!("urn:foretoken:problem:{}", parts.code),
             title: parts.title,
             status: parts.status.as_u16(),
-            detail: parts.detail,
+            detail,
             code: parts.code,
             remedy: parts.remedy,
             more: parts.more,
