@@ -158,7 +158,7 @@ pub async fn set_fact(conn: &mut Conn, name: &str, value: &str) -> Result<(), sq
     Ok(())
 }
 
-/// `($1, $2), ($3, $4)`: placeholders of a multi-row insert, numbered as PostgreSQL wants them.
+/// `($1, $2), ($3, $4)`: placeholders of a multi-row insert or of a list of pairs, numbered as PostgreSQL wants them.
 #[must_use]
 pub fn placeholders(rows: usize, columns: usize) -> String {
     let row = |row: usize| {

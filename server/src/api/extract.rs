@@ -11,6 +11,7 @@ use domain::timestamp::parse_rfc3339;
 use domain::{ModelId, RoundId, TournamentId};
 use serde::de::DeserializeOwned;
 
+use super::etag::KeyLookedAt;
 use super::problem::Problem;
 use crate::accounts::{self, Account, Scope};
 use crate::app::App;
@@ -60,6 +61,9 @@ impl FromRequestParts<Arc<App>> for Caller {
 impl FromRequestParts<Arc<App>> for MaybeCaller {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        if let Some(key) = parts.extensions.get::<KeyLookedAt>() {
+            key.note();
+        }
         let Some(value) = parts.headers.get(header::AUTHORIZATION) else {
             return Ok(Self(None));
         };

@@ -3,6 +3,7 @@
 //! Never writes SQL and never decides about money. Errors become responses in `problem` alone; the
 //! OpenAPI document is made from the handlers.
 
+mod etag;
 mod extract;
 pub mod metrics;
 mod metrics_page;
@@ -11,7 +12,10 @@ mod trace;
 
 mod aggregate_body;
 mod amount;
+mod card_body;
+mod life_body;
 mod model_body;
+mod proof_body;
 mod receipt_body;
 mod round_body;
 pub(crate) mod source_body;
@@ -27,10 +31,13 @@ mod get_leaderboard;
 mod get_model;
 mod get_model_diagnostics;
 mod get_model_history;
+mod get_model_stake;
 mod get_model_summary;
 mod get_prediction;
+mod get_prediction_life;
 mod get_round;
 mod get_round_aggregate;
+mod get_round_features;
 mod get_run;
 mod get_runner_blob;
 mod get_source_receipt;
@@ -38,13 +45,17 @@ mod get_time;
 mod get_tournament;
 mod list_aggregates;
 mod list_batches;
+mod list_candles;
 mod list_datasets;
 mod list_models;
+mod list_next_rounds;
 mod list_outcomes;
+mod list_predictions;
 mod list_receipts;
 mod list_rounds;
 mod list_runners;
 mod list_tournaments;
+mod post_check;
 mod post_model;
 mod post_model_upload;
 mod post_runner_heartbeat;
@@ -96,7 +107,7 @@ const UPLOAD_TIME_LIMIT: Duration = Duration::from_secs(300);
         (name = "service", description = "Clock and state of the server"),
         (name = "tournaments", description = "Rules and outcomes"),
         (name = "rounds", description = "Rounds, their evidence and their results"),
-        (name = "predictions", description = "Posting predictions"),
+        (name = "predictions", description = "Posting predictions, and what became of them"),
         (name = "models", description = "Entering tournaments; scores and payouts"),
         (name = "datasets", description = "What to train on, in versions that never change"),
         (name = "runner", description = "For processes that execute hosted models")
@@ -113,7 +124,9 @@ pub fn router() -> Router<Arc<App>> {
     let document = finished(Document::openapi().nest(PREFIX, document));
     let quick = quick
         .route("/openapi.json", get(async move || Json(document)))
+        .layer(middleware::from_fn(etag::with_etag))
         .layer(CompressionLayer::new())
+        .layer(middleware::map_response(etag::weakened))
         .layer(middleware::from_fn(|request, next| {
             trace::within(TIME_LIMIT, request, next)
         }));
@@ -147,6 +160,9 @@ fn quick() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(list_tournaments::list_tournaments))
         .routes(routes!(get_tournament::get_tournament))
         .routes(routes!(list_outcomes::list_outcomes))
+        .routes(routes!(list_candles::list_candles))
+        .routes(routes!(list_next_rounds::list_next_rounds))
+        .routes(routes!(get_round_features::get_round_features))
         .routes(routes!(list_rounds::list_rounds))
         .routes(routes!(get_round::get_round))
         .routes(routes!(get_evidence::get_evidence))
@@ -161,10 +177,13 @@ fn quick() -> OpenApiRouter<Arc<App>> {
             put_prediction::put_prediction,
             get_prediction::get_prediction
         ))
+        .routes(routes!(get_prediction_life::get_prediction_life))
+        .routes(routes!(list_predictions::list_predictions))
         .routes(routes!(list_models::list_models, post_model::post_model))
         .routes(routes!(get_model::get_model, delete_model::delete_model))
         .routes(routes!(get_model_history::get_model_history))
         .routes(routes!(get_model_summary::get_model_summary))
+        .routes(routes!(get_model_stake::get_model_stake))
         .routes(routes!(get_model_diagnostics::get_model_diagnostics))
         .routes(routes!(list_receipts::list_receipts))
         .routes(routes!(get_run::get_run))
@@ -179,6 +198,7 @@ fn quick() -> OpenApiRouter<Arc<App>> {
 fn slow() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(post_model_upload::post_model_upload))
+        .routes(routes!(post_check::post_check))
         .routes(routes!(get_runner_blob::get_runner_blob))
 }
 

@@ -168,6 +168,18 @@ pub async fn of_round(conn: &mut Conn, round: &RoundId) -> Result<Vec<Row>, Scor
     store::of_round(conn, round).await
 }
 
+/// The scores of exactly these pairs; those that are not scored are left out. One query for each
+/// 500 pairs.
+///
+/// # Errors
+/// Database errors, broken rows.
+pub async fn of_pairs(
+    conn: &mut Conn,
+    pairs: &[(RoundId, ModelId)],
+) -> Result<Vec<Row>, ScoreError> {
+    store::of_pairs(conn, pairs).await
+}
+
 /// The last `limit` scores of a model, oldest first.
 ///
 /// # Errors

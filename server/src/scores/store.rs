@@ -57,6 +57,28 @@ pub(super) async fn of_round(conn: &mut Conn, round: &RoundId) -> Result<Vec<Row
     Ok(rows)
 }
 
+pub(super) async fn of_pairs(
+    conn: &mut Conn,
+    pairs: &[(RoundId, ModelId)],
+) -> Result<Vec<Row>, ScoreError> {
+    let mut found = Vec::with_capacity(pairs.len());
+    for chunk in pairs.chunks(ROWS_PER_STATEMENT) {
+        let text = format!(
+            "SELECT round_id, model_id, counted_ppm, crowd_ppm, brier, log, correct, skill_half, \
+             skill_persistence, skill_crowd FROM scores WHERE (round_id, model_id) IN (VALUES {})",
+            placeholders(chunk.len(), 2)
+        );
+        let mut query = sqlx::query(AssertSqlSafe(text));
+        for (round, model) in chunk {
+            query = query.bind(round.to_string()).bind(model.as_str());
+        }
+        for one in query.fetch_all(&mut *conn).await? {
+            found.push(row(&one)?);
+        }
+    }
+    Ok(found)
+}
+
 pub(super) async fn of_model(
     conn: &mut Conn,
     model: &ModelId,

@@ -11,6 +11,7 @@
 )]
 
 mod free;
+mod limits;
 mod project;
 mod store;
 #[cfg(test)]
@@ -41,6 +42,7 @@ use crate::{accounts, chain, models, rounds};
 
 use store::StakeRow;
 
+pub use limits::{Limits, Reservation, limits, reservations};
 pub use project::apply;
 
 /// One model's stake.

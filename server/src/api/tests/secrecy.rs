@@ -29,6 +29,13 @@ fn public_paths(model: &str) -> Vec<String> {
         "/aggregates?tournament=btc-usd-5m".to_owned(),
         "/tournaments/btc-usd-5m/outcomes".to_owned(),
         "/batches".to_owned(),
+        "/rounds/next".to_owned(),
+        "/predictions".to_owned(),
+        format!("/predictions?model={model}"),
+        format!("/rounds/{ROUND}/predictions/{model}/life"),
+        format!("/rounds/{ROUND}/features"),
+        format!("/models/{model}/stake"),
+        "/tournaments/btc-usd-5m/candles".to_owned(),
     ]
 }
 
@@ -44,7 +51,13 @@ async fn assert_hidden(world: &World, model: &str, stranger: &str) {
         (&detail.json["entries"], &detail.json["totals"]),
         (&json!(null), &json!(null))
     );
-    for path in ["aggregate".to_owned(), format!("predictions/{model}")] {
+    let life = |model: &str| format!("predictions/{model}/life");
+    for path in [
+        "aggregate".to_owned(),
+        format!("predictions/{model}"),
+        life(model),
+        life("btc-usd-5m-bob"),
+    ] {
         let answer = world.get(&format!("/rounds/{ROUND}/{path}")).await;
         answer.is_problem(403, "not-yet-resolved");
     }
@@ -52,6 +65,19 @@ async fn assert_hidden(world: &World, model: &str, stranger: &str) {
         .get(&format!("/rounds/{ROUND}/predictions/btc-usd-5m-bob"))
         .await;
     absent.is_problem(403, "not-yet-resolved");
+    // Others' answers are the same whether or not the model has predicted.
+    for path in [
+        format!("/predictions?model={model}"),
+        format!("/models/{model}/stake"),
+    ] {
+        let foreign = world.send(Method::GET, &path, Some(stranger), None).await;
+        foreign.is_problem(403, "not-owner");
+        world.get(&path).await.is_problem(401, "key-missing");
+    }
+    let theirs = world
+        .send(Method::GET, "/predictions", Some(stranger), None)
+        .await;
+    assert_eq!(theirs.json, json!({"predictions": [], "next_before": null}));
 }
 
 async fn lock_and_count(world: &World, model: &str) {

@@ -12,10 +12,10 @@ use crate::db::Conn;
 /// Rows of one multi-row insert.
 const CHUNK: usize = 500;
 
-const LOCK: &str = "SELECT round_id, chain_round, tournament_key, total_w, total_p, top_hash, root, \
+pub(super) const LOCK: &str = "SELECT round_id, chain_round, tournament_key, total_w, total_p, top_hash, root, \
                     salt, commitment, locked_us, commit_intent, commit_tx FROM round_locks ";
 
-fn lock_of(row: &AnyRow) -> Result<Lock, SettlementError> {
+pub(super) fn lock_of(row: &AnyRow) -> Result<Lock, SettlementError> {
     let text = |name: &str| -> Result<String, SettlementError> { Ok(row.try_get(name)?) };
     Ok(Lock {
         round: text("round_id")?.parse()?,
@@ -195,10 +195,10 @@ pub(in super::super) async fn insert_payouts(
     Ok(u64::try_from(payouts.len()) == Ok(written))
 }
 
-const PAYOUT: &str =
+pub(super) const PAYOUT: &str =
     "SELECT payouts.round_id, model_id, model_index, at_risk, counted_ppm, delta FROM payouts ";
 
-fn payout(row: &AnyRow) -> Result<Payout, SettlementError> {
+pub(super) fn payout(row: &AnyRow) -> Result<Payout, SettlementError> {
     let round: String = row.try_get("round_id")?;
     let model: String = row.try_get("model_id")?;
     let index: i64 = row.try_get("model_index")?;
