@@ -110,24 +110,29 @@ pub(super) async fn get_model_stake(
         .transpose()?;
     let minimum = rule.minimum.tokens();
     let limits = limits.unwrap_or_default();
-    Ok(Json(body(id.to_string(), stake, limits, minimum, held)))
+    Ok(Json(body(
+        id.to_string(),
+        stake.as_ref(),
+        limits,
+        minimum,
+        held,
+    )))
 }
 
 fn body(
     model: String,
-    stake: Option<Stake>,
+    stake: Option<&Stake>,
     limits: Limits,
     minimum: String,
     held: Vec<Reservation>,
 ) -> ModelStakeBody {
-    let tokens =
-        |of: fn(&Stake) -> domain::TokenAmount| stake.as_ref().map(of).unwrap_or_default().tokens();
-    let matures_us = stake.as_ref().map_or(0, |stake| stake.matures_us);
+    let tokens = |of: fn(&Stake) -> domain::TokenAmount| stake.map(of).unwrap_or_default().tokens();
+    let matures_us = stake.map_or(0, |stake| stake.matures_us);
     ModelStakeBody {
         model,
-        vault: stake.as_ref().map(|stake| stake.vault.clone()),
-        model_index: stake.as_ref().map(|stake| stake.model_index),
-        owner: stake.as_ref().map(|stake| stake.owner.clone()),
+        vault: stake.map(|stake| stake.vault.clone()),
+        model_index: stake.map(|stake| stake.model_index),
+        owner: stake.map(|stake| stake.owner.clone()),
         deposited: tokens(|stake| stake.deposited),
         withdrawn: tokens(|stake| stake.withdrawn),
         claimable: tokens(|stake| stake.claimable),

@@ -210,7 +210,10 @@ fn finished(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi 
         .build();
     let components = document.components.get_or_insert_default();
     components.add_security_scheme("key", SecurityScheme::Http(key));
-    for item in document.paths.paths.values_mut() {
+    for (path, item) in &mut document.paths.paths {
+        if let Some(read) = &mut item.get {
+            etag::document(path, &mut read.responses);
+        }
         let operations = [
             &mut item.get,
             &mut item.put,

@@ -38,11 +38,15 @@ pub(super) async fn post_check(
     body: Body,
 ) -> Result<Json<CardBody>, Response> {
     check_headers(&headers).map_err(Problem::into_response)?;
-    let _place = app.checks.place().map_err(refused)?;
+    let _place = app.checks.place().map_err(|error| refused(&error))?;
     let model = tokio::time::timeout(READ_LIMIT, receive(body)).await;
     let model = model.unwrap_or_else(|_| Err(too_slow()));
     let model = model.map_err(Problem::into_response)?;
-    let card = app.checks.check(&model).await.map_err(refused)?;
+    let card = app
+        .checks
+        .check(&model)
+        .await
+        .map_err(|error| refused(&error))?;
     let card = serde_json::from_slice(&card);
     card.map(Json)
         .map_err(|error| Problem::internal(&error).into_response())
@@ -76,7 +80,7 @@ fn too_slow() -> Problem {
     )
 }
 
-fn refused(error: CheckError) -> Response {
+fn refused(error: &CheckError) -> Response {
     if matches!(error, CheckError::Busy) {
         let problem = Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,

@@ -279,13 +279,7 @@ fn with_data(own: &Path, verb: &str, args: &DemoArgs, data: &Path) -> Command {
     command
 }
 
-fn serve_command(
-    own: &Path,
-    args: &DemoArgs,
-    tools: &Tools,
-    data: &Path,
-    rpc: &str,
-) -> Command {
+fn serve_command(own: &Path, args: &DemoArgs, tools: &Tools, data: &Path, rpc: &str) -> Command {
     let mut command = with_data(own, "serve", args, data);
     command.args(["--rpc", rpc]);
     command.arg("--runner").arg(&tools.runner);

@@ -8,7 +8,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::{Row, ScoreError, Skill};
-use crate::db::{Conn, placeholders};
+use crate::db::{Conn, placeholders, wanted_pairs};
 
 /// Rows of one statement; twelve columns each stay far under SQLite's 32,766 placeholders.
 const ROWS_PER_STATEMENT: usize = 500;
@@ -65,8 +65,9 @@ pub(super) async fn of_pairs(
     for chunk in pairs.chunks(ROWS_PER_STATEMENT) {
         let text = format!(
             "SELECT round_id, model_id, counted_ppm, crowd_ppm, brier, log, correct, skill_half, \
-             skill_persistence, skill_crowd FROM scores WHERE (round_id, model_id) IN (VALUES {})",
-            placeholders(chunk.len(), 2)
+             skill_persistence, skill_crowd FROM {} CROSS JOIN scores \
+             WHERE round_id = wanted.column1 AND model_id = wanted.column2",
+            wanted_pairs(chunk.len())
         );
         let mut query = sqlx::query(AssertSqlSafe(text));
         for (round, model) in chunk {

@@ -113,7 +113,13 @@ async fn a_visitor_checks_a_file_as_the_command_does() {
             members.map(|(name, _)| name.clone()).collect()
         };
         assert_eq!(names(&card), names(&own));
-        for same in ["status", "digest", "canonical_digest", "reasons", "highest_p"] {
+        for same in [
+            "status",
+            "digest",
+            "canonical_digest",
+            "reasons",
+            "highest_p",
+        ] {
             assert_eq!(card[same], own[same], "{same} of {file}");
         }
     }

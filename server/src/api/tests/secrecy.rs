@@ -210,6 +210,20 @@ async fn a_scored_round_shows_in_lists_and_its_evidence_is_byte_exact() {
     );
     let board = world.get("/leaderboard?tournament=btc-usd-5m").await;
     assert_eq!(board.json["standings"][0]["model"], model);
+    assert_eq!(board.json["total"], 1);
+    let behind = "/leaderboard?tournament=btc-usd-5m&skip=1&limit=1";
+    let behind = world.get(behind).await;
+    assert_eq!(behind.json, json!({"standings": [], "total": 1}));
+    let page = world.get("/aggregates?tournament=btc-usd-5m&limit=1").await;
+    let next = page.json["next_before"]
+        .as_str()
+        .expect("one was looked at");
+    let rest = format!("/aggregates?tournament=btc-usd-5m&limit=1&before={next}");
+    let rest = world.get(&rest).await;
+    assert_eq!(rest.json, json!({"aggregates": [], "next_before": null}));
+    let rest = format!("/tournaments/btc-usd-5m/outcomes?before={next}");
+    let rest = world.get(&rest).await;
+    assert_eq!(rest.json, json!({"outcomes": [], "next_before": null}));
 }
 
 /// A void round has no outcome; what was predicted is shown once its interval has passed.

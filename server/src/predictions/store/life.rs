@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::super::{Counted, PredictionError, Receipt};
 use super::counted_row;
-use crate::db::{Conn, placeholders};
+use crate::db::{Conn, placeholders, wanted_pairs};
 
 /// Pairs of one question; two values each stay far under SQLite's 32,766 placeholders.
 const PAIRS: usize = 500;
@@ -17,7 +17,7 @@ const PAIRS: usize = 500;
 const MODELS: usize = 100;
 
 /// One model's predictions that no later one replaced, from the index of its sequences.
-const STANDING: &str = "SELECT p.sequence AS sequence, p.receipt AS receipt FROM predictions p \
+const STANDING: &str = "SELECT p.sequence AS sequence FROM predictions p \
     WHERE p.model_id = {model} AND p.sequence < $1 AND NOT EXISTS (SELECT 1 FROM predictions q \
     WHERE q.round_id = p.round_id AND q.model_id = p.model_id AND q.sequence > p.sequence) \
     ORDER BY p.sequence DESC LIMIT $2";
@@ -28,28 +28,44 @@ pub(in crate::predictions) async fn latest_of_models(
     before: i64,
     limit: i64,
 ) -> Result<Vec<Receipt>, PredictionError> {
-    let mut found = Vec::new();
+    let mut standing = Vec::new();
     for chunk in models.chunks(MODELS) {
         let of_model = |place: usize| {
             let standing = STANDING.replace("{model}", &format!("${}", place + 3));
-            format!("SELECT sequence, receipt FROM ({standing}) AS of_{place}")
+            format!("SELECT sequence FROM ({standing}) AS of_{place}")
         };
+        // Sorted here: a database that merges so many ordered parts takes longer.
         let parts: Vec<String> = (0..chunk.len()).map(of_model).collect();
-        let text = format!(
-            "SELECT sequence, receipt FROM ({}) AS standing ORDER BY sequence DESC LIMIT $2",
-            parts.join(" UNION ALL ")
-        );
-        let mut query = sqlx::query(AssertSqlSafe(text)).bind(before).bind(limit);
+        let mut query = sqlx::query(AssertSqlSafe(parts.join(" UNION ALL ")));
+        query = query.bind(before).bind(limit);
         for model in chunk {
             query = query.bind(model.as_str());
         }
-        let rows = query.fetch_all(&mut *conn).await?;
-        for row in &rows {
-            found.push(receipt(row, 1)?);
+        for row in query.fetch_all(&mut *conn).await? {
+            standing.push(row.try_get::<i64, _>(0)?);
         }
     }
-    found.sort_by_key(|receipt: &Receipt| Reverse(receipt.sequence));
-    found.truncate(usize::try_from(limit).unwrap_or(0));
+    standing.sort_unstable_by_key(|sequence| Reverse(*sequence));
+    standing.truncate(usize::try_from(limit).unwrap_or(0));
+    numbered(conn, &standing).await
+}
+
+/// The receipts of these sequences, in their order.
+async fn numbered(conn: &mut Conn, sequences: &[i64]) -> Result<Vec<Receipt>, PredictionError> {
+    let mut found = Vec::with_capacity(sequences.len());
+    for chunk in sequences.chunks(PAIRS) {
+        let text = format!(
+            "SELECT receipt FROM predictions WHERE sequence IN {} ORDER BY sequence DESC",
+            placeholders(1, chunk.len())
+        );
+        let mut query = sqlx::query(AssertSqlSafe(text));
+        for sequence in chunk {
+            query = query.bind(*sequence);
+        }
+        for row in query.fetch_all(&mut *conn).await? {
+            found.push(receipt(&row, 0)?);
+        }
+    }
     Ok(found)
 }
 
@@ -79,8 +95,9 @@ pub(in crate::predictions) async fn counted_of(
     for chunk in pairs.chunks(PAIRS) {
         let text = format!(
             "SELECT model_id, sequence, model_index, at_risk, counted_ppm, posted_ppm, round_id \
-             FROM counted_predictions WHERE (round_id, model_id) IN (VALUES {})",
-            placeholders(chunk.len(), 2)
+             FROM {} CROSS JOIN counted_predictions \
+             WHERE round_id = wanted.column1 AND model_id = wanted.column2",
+            wanted_pairs(chunk.len())
         );
         let mut query = sqlx::query(AssertSqlSafe(text));
         for (round, model) in chunk {

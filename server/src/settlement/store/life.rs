@@ -7,8 +7,8 @@ use domain::{ModelId, RoundId};
 use sqlx::{AssertSqlSafe, Row};
 
 use super::super::{BatchState, Lock, Payout, RoundBatch, SettlementError, broken};
-use super::rounds::{LOCK, PAYOUT, lock_of, payout};
-use crate::db::{Conn, placeholders};
+use super::rounds::{LOCK, PAYOUT_COLUMNS, lock_of, payout};
+use crate::db::{Conn, placeholders, wanted_pairs};
 
 /// Rows of one question; two values each stay far under SQLite's 32,766 placeholders.
 const CHUNK: usize = 500;
@@ -38,9 +38,10 @@ pub(in super::super) async fn payouts(
 ) -> Result<Vec<Payout>, SettlementError> {
     let mut found = Vec::with_capacity(pairs.len());
     for chunk in pairs.chunks(CHUNK) {
-        let places = placeholders(chunk.len(), 2);
         let sql = AssertSqlSafe(format!(
-            "{PAYOUT} WHERE (round_id, model_id) IN (VALUES {places})"
+            "SELECT {PAYOUT_COLUMNS} FROM {} CROSS JOIN payouts \
+             WHERE payouts.round_id = wanted.column1 AND model_id = wanted.column2",
+            wanted_pairs(chunk.len())
         ));
         let mut query = sqlx::query(sql);
         for (round, model) in chunk {
