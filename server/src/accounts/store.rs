@@ -6,13 +6,14 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::key::NewKey;
 use super::{Account, KeyEntry, Scope};
-use crate::db::Conn;
+use crate::db::{Conn, placeholders, questions};
 
 /// Ids in one query.
 const CHUNK: usize = 500;
 
 pub(super) struct KeyRow {
-    pub(super) account: AccountId,
+    pub(super) id: String,
+    pub(super) account: Account,
     pub(super) secret_hash: String,
     pub(super) scopes: Vec<Scope>,
     pub(super) revoked_us: i64,
@@ -108,20 +109,31 @@ pub(super) async fn insert_key(
     Ok(())
 }
 
-pub(super) async fn key(conn: &mut Conn, id: &str) -> Result<Option<KeyRow>, sqlx::Error> {
-    let row = sqlx::query(
-        "SELECT account_id, secret_hash, scopes, revoked_us FROM api_keys WHERE id = $1",
-    )
-    .bind(id)
-    .fetch_optional(conn)
-    .await?;
-    let Some(row) = row else { return Ok(None) };
-    Ok(Some(KeyRow {
-        account: account_id(&row, "account_id")?,
-        secret_hash: row.try_get("secret_hash")?,
-        scopes: scopes(&row.try_get::<String, _>("scopes")?),
-        revoked_us: row.try_get("revoked_us")?,
-    }))
+/// The keys of these ids and their accounts; unknown ids are left out.
+pub(super) async fn keys_by_id(conn: &mut Conn, ids: &[&str]) -> Result<Vec<KeyRow>, sqlx::Error> {
+    let mut found = Vec::with_capacity(ids.len());
+    for question in questions(ids) {
+        let text = format!(
+            "SELECT k.id AS key_id, k.secret_hash, k.scopes, k.revoked_us, \
+             a.id, a.name, a.wallet, a.is_operator \
+             FROM api_keys k JOIN accounts a ON a.id = k.account_id WHERE k.id IN {}",
+            placeholders(1, question.len())
+        );
+        let mut query = sqlx::query(AssertSqlSafe(text));
+        for id in question {
+            query = query.bind(*id);
+        }
+        for row in query.fetch_all(&mut *conn).await? {
+            found.push(KeyRow {
+                id: row.try_get("key_id")?,
+                account: account(&row)?,
+                secret_hash: row.try_get("secret_hash")?,
+                scopes: scopes(&row.try_get::<String, _>("scopes")?),
+                revoked_us: row.try_get("revoked_us")?,
+            });
+        }
+    }
+    Ok(found)
 }
 
 pub(super) async fn keys(

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::body::{Body, Bytes};
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::request::Parts;
@@ -13,11 +14,22 @@ use serde::de::DeserializeOwned;
 
 use super::etag::KeyLookedAt;
 use super::problem::Problem;
-use crate::accounts::{self, Account, Scope};
+use crate::accounts::{Account, Scope};
 use crate::app::App;
 
 /// A JSON body.
 pub(super) struct ApiJson<T>(pub(super) T);
+
+/// A request that posts predictions.
+pub(super) struct Posted<T> {
+    pub(super) caller: Caller,
+    pub(super) body: T,
+    /// The body as it came.
+    pub(super) text: Bytes,
+    /// When the body had been read whole, market microseconds: the moment that is measured against
+    /// deadlines. Nothing of ours comes before it, not even the look at the key.
+    pub(super) received_us: i64,
+}
 
 /// A query string.
 pub(super) struct ApiQuery<T>(pub(super) T);
@@ -74,8 +86,7 @@ impl FromRequestParts<Arc<App>> for MaybeCaller {
         if !scheme.eq_ignore_ascii_case("bearer") {
             return Err(Problem::key_missing());
         }
-        let mut conn = app.db.read().await?;
-        let (account, scopes) = accounts::by_key(&mut conn, key.trim()).await?;
+        let (account, scopes) = app.gate.open(key.trim()).await?;
         Ok(Self(Some(Caller { account, scopes })))
     }
 }
@@ -87,6 +98,27 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for ApiJson<T> {
             Ok(Json(body)) => Ok(Self(body)),
             Err(rejection) => Err(json_problem(&rejection)),
         }
+    }
+}
+
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for Posted<T> {
+    type Rejection = Problem;
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+        let (mut parts, body) = request.into_parts();
+        let request = Request::from_parts(parts.clone(), body);
+        let text = Bytes::from_request(request, app)
+            .await
+            .map_err(|rejection| json_problem(&rejection.into()))?;
+        let received_us = app.market.now_us();
+        let caller = parts.extract_with_state(app).await?;
+        let request = Request::from_parts(parts, Body::from(text.clone()));
+        let ApiJson(body) = ApiJson::from_request(request, app).await?;
+        Ok(Self {
+            caller,
+            body,
+            text,
+            received_us,
+        })
     }
 }
 

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::extract::{ApiQuery, Caller, model_id};
+use super::prediction_body::stake as amount;
 use super::problem::{KeyProblems, Problem, StakeProblems};
-use super::put_prediction::stake as amount;
 use crate::app::App;
 use crate::models::{self, ModelError};
 use crate::rounds;

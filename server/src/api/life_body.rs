@@ -22,7 +22,8 @@ pub(super) struct LifeBody {
     /// T.
     starts_at: String,
     start_us: i64,
-    /// `received`: stored, the round is not locked yet. `counted`: frozen by the lock. `absent`: locked
+    /// `received`: stored, the round is not locked yet; `sealed`: the same, a seal that is not opened.
+    /// `counted`: frozen by the lock. `absent`: locked
     /// without it. `scored`: its scores are known. `paid`: booked on the chain for good; only staked
     /// predictions come so far. `void`: the round is.
     #[schema(example = "scored")]
@@ -51,7 +52,7 @@ pub(super) struct LifeBody {
 /// Why a prediction is not counted.
 #[derive(Serialize, ToSchema)]
 struct ReasonBody {
-    /// `no-prediction`, `not-counted` or `round-void`.
+    /// `no-prediction`, `seal-never-revealed`, `not-counted` or `round-void`.
     #[schema(example = "no-prediction")]
     code: &'static str,
     /// What happened.
@@ -134,6 +135,9 @@ fn reason(life: &Life) -> Option<ReasonBody> {
     let detail = match absence {
         Absence::NoPrediction => {
             format!("No prediction of model {model} had arrived when round {round} closed.")
+        }
+        Absence::NeverRevealed => {
+            format!("The seal of model {model} in round {round} was not opened before the lock.")
         }
         Absence::NotCounted => {
             format!("Round {round} was locked without the prediction of model {model}.")

@@ -15,6 +15,8 @@ mod amount;
 mod card_body;
 mod life_body;
 mod model_body;
+mod notice_body;
+mod prediction_body;
 mod proof_body;
 mod receipt_body;
 mod round_body;
@@ -58,6 +60,7 @@ mod list_tournaments;
 mod post_check;
 mod post_model;
 mod post_model_upload;
+mod post_predictions;
 mod post_runner_heartbeat;
 mod post_runner_next;
 mod post_runner_registration;
@@ -179,6 +182,7 @@ fn quick() -> OpenApiRouter<Arc<App>> {
         ))
         .routes(routes!(get_prediction_life::get_prediction_life))
         .routes(routes!(list_predictions::list_predictions))
+        .routes(routes!(post_predictions::post_predictions))
         .routes(routes!(list_models::list_models, post_model::post_model))
         .routes(routes!(get_model::get_model, delete_model::delete_model))
         .routes(routes!(get_model_history::get_model_history))

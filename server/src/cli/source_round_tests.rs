@@ -16,7 +16,7 @@ use crate::app::{App, Parts};
 use crate::chain::testing::{deployment, head};
 use crate::db::Db;
 use crate::db::testing::{each_database, sqlite};
-use crate::predictions::{self, ReceiptSigner, Submission};
+use crate::predictions::{self, ReceiptSigner, Said, Submission};
 use crate::prices::evidence::{Record, hash};
 use crate::prices::feeds::source::weather_fixture::{Weather, dice, source};
 use crate::prices::feeds::source::{Source, decode};
@@ -116,11 +116,13 @@ impl World {
             round: round(),
             model: model.expect("a model").id,
             account,
-            posted: Probability::from_f64(p).expect("a probability"),
-            ask: None,
+            said: Said::Open {
+                posted: Probability::from_f64(p).expect("a probability"),
+                ask: None,
+            },
             received_us: now_us,
         };
-        predictions::submit(&self.app.db, &self.app.writer, submission)
+        predictions::submit(&self.app.writer, submission)
             .await
             .expect("taken");
     }

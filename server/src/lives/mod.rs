@@ -26,6 +26,8 @@ use crate::settlement::{self, Inclusion, Lock, Payout, RoundBatch, SettlementErr
 pub enum Stage {
     /// Stored in time; the round is not locked yet.
     Received,
+    /// The same, and a seal that nobody has opened.
+    Sealed,
     /// Frozen by the lock; the outcome is not known yet.
     Counted,
     /// The round was locked without it; [`Absence`] says why.
@@ -43,6 +45,8 @@ pub enum Stage {
 pub enum Absence {
     /// None had arrived by the deadline.
     NoPrediction,
+    /// The latest was a seal that nobody opened before the lock.
+    NeverRevealed,
     /// One had arrived, and the lock did not count it.
     NotCounted,
     /// The round has no outcome.
@@ -102,6 +106,7 @@ impl Stage {
     pub fn name(self) -> &'static str {
         match self {
             Self::Received => "received",
+            Self::Sealed => "sealed",
             Self::Counted => "counted",
             Self::Absent => "absent",
             Self::Scored => "scored",
@@ -117,6 +122,7 @@ impl Absence {
     pub fn code(self) -> &'static str {
         match self {
             Self::NoPrediction => "no-prediction",
+            Self::NeverRevealed => "seal-never-revealed",
             Self::NotCounted => "not-counted",
             Self::RoundVoid => "round-void",
         }
@@ -193,16 +199,15 @@ impl Facts {
         ids.sort_unstable();
         ids.dedup();
         let rounds = rounds::by_ids(conn, &ids).await?;
-        let scores = scores::of_pairs(conn, pairs).await?;
-        let payouts = settlement::payouts_of(conn, pairs).await?;
+        let by_id = |round: Round| (round.id.clone(), round);
         Ok(Self {
-            rounds: keyed(rounds, |round| round.id.clone()),
+            rounds: rounds.into_iter().map(by_id).collect(),
             outcomes: prices::outcomes_of(conn, &ids).await?,
             locks: settlement::locks_of(conn, &ids).await?,
             batches: settlement::batches_of(conn, &ids).await?,
             counted: predictions::counted_of(conn, pairs).await?,
-            scores: keyed(scores, |row| (row.round.clone(), row.model.clone())),
-            payouts: keyed(payouts, |paid| (paid.round.clone(), paid.model.clone())),
+            scores: scores::of_pairs(conn, pairs).await?,
+            payouts: settlement::payouts_of(conn, pairs).await?,
         })
     }
 
@@ -219,9 +224,12 @@ impl Facts {
         let score = self.scores.remove(&pair);
         let payout = self.payouts.remove(&pair);
         let is_revealed = round.is_revealed(now_us);
-        let stage = stage(round.state, counted.is_some(), &score, &payout);
+        let stage = match stage(round.state, counted.is_some(), &score, &payout) {
+            Stage::Received if latest.as_ref().is_some_and(is_sealed) => Stage::Sealed,
+            stage => stage,
+        };
         Ok(Life {
-            absence: absence(stage, latest.is_some()),
+            absence: absence(stage, latest.as_ref()),
             crowd: self.locks.get(id).filter(|_| is_revealed).and_then(crowd),
             outcome: self.outcomes.get(id).copied(),
             batch: self.batches.get(id).cloned(),
@@ -234,10 +242,6 @@ impl Facts {
             payout,
         })
     }
-}
-
-fn keyed<K: std::hash::Hash + Eq, V>(rows: Vec<V>, key: impl Fn(&V) -> K) -> HashMap<K, V> {
-    rows.into_iter().map(|row| (key(&row), row)).collect()
 }
 
 fn stage(
@@ -257,13 +261,19 @@ fn stage(
     }
 }
 
-fn absence(stage: Stage, is_received: bool) -> Option<Absence> {
-    match stage {
-        Stage::Void => Some(Absence::RoundVoid),
-        Stage::Absent if is_received => Some(Absence::NotCounted),
-        Stage::Absent => Some(Absence::NoPrediction),
+fn absence(stage: Stage, latest: Option<&Receipt>) -> Option<Absence> {
+    match (stage, latest) {
+        (Stage::Void, _) => Some(Absence::RoundVoid),
+        (Stage::Absent, None) => Some(Absence::NoPrediction),
+        (Stage::Absent, Some(latest)) if is_sealed(latest) => Some(Absence::NeverRevealed),
+        (Stage::Absent, Some(_)) => Some(Absence::NotCounted),
         _ => None,
     }
+}
+
+/// Of a closed seal the server knows no probability.
+fn is_sealed(receipt: &Receipt) -> bool {
+    receipt.seal.is_some() && receipt.p_ppm.is_none()
 }
 
 /// P/W is the crowd that a model without a stake sees.

@@ -9,10 +9,10 @@ use domain::{ModelId, Outcome, Probability, RoundState};
 
 use super::*;
 use crate::chain::testing::{deployment, event};
-use crate::chain::{Said, set_deployment};
+use crate::chain::{self, set_deployment};
 use crate::db::Db;
 use crate::db::testing::each_database;
-use crate::predictions::{ReceiptSigner, Submission, Writer};
+use crate::predictions::{ReceiptSigner, Said, Submission, Writer};
 use crate::rounds::NOT_DUE;
 use crate::settlement::testing::{lock, score};
 use crate::stakes::testing::{START_US, in_transaction, open_round, three_models, tokens};
@@ -31,7 +31,7 @@ struct World {
 impl World {
     async fn new(db: Db) -> Self {
         let signer = ReceiptSigner::from_secret(&[7; 32], 31_337, deployment().registry);
-        let writer = Writer::start(db.clone(), Arc::new(signer.expect("a key")));
+        let writer = Writer::start(db.clone(), Arc::new(signer.expect("a key")), Arc::default());
         let (models, round) = in_transaction(&db, async |conn| {
             set_deployment(conn, &deployment()).await.expect("kept");
             let models = three_models(conn, tokens(10_000)).await;
@@ -47,6 +47,11 @@ impl World {
     }
 
     async fn post(&self, model: &ModelId, ppm: u32) -> Receipt {
+        let posted = Probability::from_ppm(ppm).expect("in range");
+        self.say(model, Said::Open { posted, ask: None }).await
+    }
+
+    async fn say(&self, model: &ModelId, said: Said) -> Receipt {
         let mut conn = self.db.read().await.expect("a connection");
         let account = models::get(&mut conn, model).await.expect("there").account;
         drop(conn);
@@ -54,12 +59,11 @@ impl World {
             round: self.round.id.clone(),
             model: model.clone(),
             account,
-            posted: Probability::from_ppm(ppm).expect("in range"),
-            ask: None,
+            said,
             received_us: POSTED_US,
         };
-        let stored = predictions::submit(&self.db, &self.writer, submission).await;
-        stored.expect("accepted")
+        let stored = predictions::submit(&self.writer, submission).await;
+        stored.expect("accepted").receipt
     }
 
     /// Locks the round over the first two models' predictions.
@@ -78,7 +82,7 @@ impl World {
 
     /// The registry's event makes the locked round committed.
     async fn commit(&self, lock: &Lock) {
-        let said = Said::RoundCommitted {
+        let said = chain::Said::RoundCommitted {
             round: lock.chain_round,
             commitment: lock.commitment,
         };
@@ -185,15 +189,27 @@ async fn a_prediction_is_received_counted_scored_and_paid() {
     .await;
 }
 
-#[test]
-fn what_is_not_counted_has_a_reason() {
-    let void = stage(RoundState::Void, false, &None, &None);
-    assert_eq!(absence(void, true), Some(Absence::RoundVoid));
-    let silent = stage(RoundState::Locked, false, &None, &None);
-    assert_eq!(absence(silent, true), Some(Absence::NotCounted));
-    assert_eq!(absence(silent, false), Some(Absence::NoPrediction));
-    let open = stage(RoundState::Open, false, &None, &None);
-    assert_eq!((open, absence(open, false)), (Stage::Received, None));
+#[tokio::test]
+async fn a_seal_that_nobody_opened_is_absent() {
+    each_database(|db| async move {
+        let world = World::new(db).await;
+        let (ada, cleo) = (&world.models[0], &world.models[2]);
+        world.post(ada, 620_000).await;
+        let seal = chain::B256::repeat_byte(7);
+        let receipt = world.say(cleo, Said::Sealed { seal }).await;
+        assert!(is_sealed(&receipt));
+        let closed = world.life(cleo).await;
+        assert_eq!((closed.stage, closed.absence), (Stage::Sealed, None));
+        world.lock().await;
+        let never = world.life(cleo).await;
+        let absence = Some(Absence::NeverRevealed);
+        assert_eq!((never.stage, never.absence), (Stage::Absent, absence));
+        world.advance(RoundState::Locked, RoundState::Void).await;
+        let void = world.life(ada).await;
+        let absence = Some(Absence::RoundVoid);
+        assert_eq!((void.stage, void.absence), (Stage::Void, absence));
+    })
+    .await;
 }
 
 /// With the contracts' own functions and nothing of ours.
@@ -261,8 +277,8 @@ async fn a_page_has_each_round_and_model_once_and_the_next_goes_on_behind_it() {
         assert_eq!(of, [&world.models[2], &world.models[1]]);
         let replaced = predictions::receipts(&mut conn, &world.round.id, &world.models[0], 10);
         let replaced = replaced.await.expect("receipts");
-        let posted: Vec<u32> = replaced.iter().map(|one| one.posted_ppm).collect();
-        assert_eq!(posted, [500_000, 600_000]);
+        let posted: Vec<Option<u32>> = replaced.iter().map(|one| one.posted_ppm).collect();
+        assert_eq!(posted, [Some(500_000), Some(600_000)]);
     })
     .await;
 }

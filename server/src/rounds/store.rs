@@ -7,10 +7,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 use super::voids::{CAUSES, OTHER};
 use super::{Entered, RoundFilter, Stage};
-use crate::db::{Conn, placeholders};
-
-/// Ids of one question.
-const IDS_PER_SELECT: usize = 500;
+use crate::db::{Conn, placeholders, questions};
 
 /// A stored round.
 pub(super) struct Row {
@@ -86,6 +83,25 @@ pub(super) async fn round(conn: &mut Conn, id: &RoundId) -> Result<Option<Row>, 
     found.as_ref().map(row).transpose()
 }
 
+/// The rounds of these ids; unknown ids are left out.
+pub(super) async fn by_ids(conn: &mut Conn, ids: &[&RoundId]) -> Result<Vec<Row>, sqlx::Error> {
+    let mut found = Vec::with_capacity(ids.len());
+    for question in questions(ids) {
+        let text = format!(
+            "SELECT id, state, void_reason FROM rounds WHERE id IN {}",
+            placeholders(1, question.len())
+        );
+        let mut query = sqlx::query(AssertSqlSafe(text));
+        for id in question {
+            query = query.bind(id.to_string());
+        }
+        for one in query.fetch_all(&mut *conn).await? {
+            found.push(row(&one)?);
+        }
+    }
+    Ok(found)
+}
+
 pub(super) async fn list(conn: &mut Conn, filter: &RoundFilter) -> Result<Vec<Row>, sqlx::Error> {
     // Only names from the state table are pasted into the text; values are bound.
     let states: Vec<String> = filter
@@ -117,24 +133,6 @@ pub(super) async fn list(conn: &mut Conn, filter: &RoundFilter) -> Result<Vec<Ro
         .fetch_all(conn)
         .await?;
     rows.iter().map(row).collect()
-}
-
-pub(super) async fn by_ids(conn: &mut Conn, ids: &[RoundId]) -> Result<Vec<Row>, sqlx::Error> {
-    let mut found = Vec::with_capacity(ids.len());
-    for chunk in ids.chunks(IDS_PER_SELECT) {
-        let text = format!(
-            "SELECT id, state, void_reason FROM rounds WHERE id IN {}",
-            placeholders(1, chunk.len())
-        );
-        let mut query = sqlx::query(AssertSqlSafe(text));
-        for id in chunk {
-            query = query.bind(id.to_string());
-        }
-        for one in query.fetch_all(&mut *conn).await? {
-            found.push(row(&one)?);
-        }
-    }
-    Ok(found)
 }
 
 /// Scheduled and open rounds that start after `now_us`, the soonest first.

@@ -12,6 +12,8 @@ mod summary_tests;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
+
 use domain::{
     Direction, ModelId, Outcome, Probability, RoundId, Score, ScoreError as FixedPointError,
     TokenAmount, Tournament, TournamentId,
@@ -169,14 +171,14 @@ pub async fn of_round(conn: &mut Conn, round: &RoundId) -> Result<Vec<Row>, Scor
 }
 
 /// The scores of exactly these pairs; those that are not scored are left out. One query for each
-/// 500 pairs.
+/// 256 pairs.
 ///
 /// # Errors
 /// Database errors, broken rows.
 pub async fn of_pairs(
     conn: &mut Conn,
     pairs: &[(RoundId, ModelId)],
-) -> Result<Vec<Row>, ScoreError> {
+) -> Result<HashMap<(RoundId, ModelId), Row>, ScoreError> {
     store::of_pairs(conn, pairs).await
 }
 

@@ -40,7 +40,7 @@ pub struct Inclusion {
     pub top: Node<PredictionSums>,
 }
 
-/// The locks of rounds, by round; those that have none are left out. One query for each 500.
+/// The locks of rounds, by round; those that have none are left out. One query for each 256.
 ///
 /// # Errors
 /// Database errors and broken rows.
@@ -48,23 +48,21 @@ pub async fn locks_of(
     conn: &mut Conn,
     rounds: &[RoundId],
 ) -> Result<HashMap<RoundId, Lock>, SettlementError> {
-    let locks = store::life::locks(conn, rounds).await?;
-    let by_round = |lock: Lock| (lock.round.clone(), lock);
-    Ok(locks.into_iter().map(by_round).collect())
+    store::life::locks(conn, rounds).await
 }
 
-/// The payouts of exactly these pairs. One query for each 500.
+/// The payouts of exactly these pairs. One query for each 256.
 ///
 /// # Errors
 /// Database errors and broken rows.
 pub async fn payouts_of(
     conn: &mut Conn,
     pairs: &[(RoundId, ModelId)],
-) -> Result<Vec<Payout>, SettlementError> {
+) -> Result<HashMap<(RoundId, ModelId), Payout>, SettlementError> {
     store::life::payouts(conn, pairs).await
 }
 
-/// The batches of rounds, by round. One query for each 500.
+/// The batches of rounds, by round. One query for each 256.
 ///
 /// # Errors
 /// Database errors and broken rows.

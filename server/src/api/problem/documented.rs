@@ -99,10 +99,23 @@ documented! {
     PredictionProblems: [
         ("400", "`body-not-json`"),
         ("404", "`unknown-round` or `unknown-model`"),
-        ("409", "`late`, `round-not-open`, `model-inactive` or `wrong-tournament`"),
+        (
+            "409",
+            "`late`, `round-not-open`, `model-inactive`, `wrong-tournament`, `seal-unknown`, \
+             `seal-not-opened` or `seal-late`",
+        ),
         ("413", "`body-too-large`"),
         ("415", "`content-type-wrong`"),
         ("422", "`probability-out-of-range`, `stake-not-an-amount` or `body-invalid`"),
+        ("503", "`stopping`"),
+    ];
+    /// Posting several predictions; what befalls one of them is in its result.
+    PostPredictionsProblems: [
+        ("400", "`body-not-json` or `idempotency-key-invalid`"),
+        ("409", "`idempotency-in-progress` or `too-many-idempotency-keys`"),
+        ("413", "`body-too-large`"),
+        ("415", "`content-type-wrong`"),
+        ("422", "`body-invalid` or `idempotency-key-reused`"),
         ("503", "`stopping`"),
     ];
     /// Naming a new model.

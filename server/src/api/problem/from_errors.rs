@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 use domain::timestamp::rfc3339;
 
 use super::Problem;
+use super::seals::seal_problem;
 use crate::accounts::AccountError;
 use crate::lives::LifeError;
 use crate::models::ModelError;
@@ -203,7 +204,33 @@ impl From<PredictionError> for Problem {
             )
             .with("opens_at", rfc3339(opens_us))
             .with("opens_us", opens_us),
-            PredictionError::Late { round, missed_us } => late(&round.to_string(), missed_us),
+            PredictionError::Late {
+                round,
+                missed_us,
+                deadline_us,
+            } => late(&round.to_string(), missed_us, deadline_us),
+            error @ (PredictionError::SealUnknown { .. }
+            | PredictionError::SealNotOpened { .. }
+            | PredictionError::SealLate { .. }) => seal_problem(&error, said),
+            PredictionError::KeyReused => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency-key-reused",
+                "The idempotency key stands for another request",
+                "The body differs from that of the request which used this `Idempotency-Key`.",
+                "Send a new key with every new request; a key stands for its request for 24 hours.",
+            ),
+            PredictionError::KeyInProgress => conflict(
+                "idempotency-in-progress",
+                "The request is being done",
+                "A request with this `Idempotency-Key` is being done.".to_owned(),
+                "Send it again in a second: the answer of the first is stored then.",
+            ),
+            PredictionError::TooManyKeys => conflict(
+                "too-many-idempotency-keys",
+                "The account has used as many idempotency keys as it may",
+                format!("{said}."),
+                "Send the predictions without a key: the same prediction again gives the same receipt.",
+            ),
             PredictionError::Stopped(_) => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "stopping",
@@ -280,9 +307,8 @@ fn not_owner(said: String) -> Problem {
     )
 }
 
-fn late(round: &str, missed_us: i64) -> Problem {
-    // Rounded up: a prediction that is late by less than a millisecond missed by 1, not by 0.
-    let missed_ms = missed_us.saturating_add(999).div_euclid(1_000);
+fn late(round: &str, missed_us: i64, deadline_us: i64) -> Problem {
+    let missed_ms = milliseconds_up(missed_us);
     Problem::new(
         StatusCode::CONFLICT,
         "late",
@@ -292,4 +318,11 @@ fn late(round: &str, missed_us: i64) -> Problem {
          `GET /api/v1/time`.",
     )
     .with("missed_ms", missed_ms)
+    .with("deadline_at", rfc3339(deadline_us))
+    .with("deadline_us", deadline_us)
+}
+
+/// Rounded up: who is late by less than a millisecond missed by 1, not by 0.
+pub(super) fn milliseconds_up(missed_us: i64) -> i64 {
+    missed_us.saturating_add(999).div_euclid(1_000)
 }

@@ -5,6 +5,7 @@
 
 mod documented;
 mod from_errors;
+mod seals;
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -15,9 +16,9 @@ use utoipa::ToSchema;
 
 pub(super) use documented::{
     BodyProblems, CandleProblems, CheckProblems, FeatureProblems, KeyProblems, LeaseProblems,
-    ModelNameProblems, NotYetResolved, PredictionProblems, QueryProblems, RunnerProblems,
-    StakeProblems, UnknownDataset, UnknownModel, UnknownPrediction, UnknownReceipt, UnknownRound,
-    UnknownTournament, add_common,
+    ModelNameProblems, NotYetResolved, PostPredictionsProblems, PredictionProblems, QueryProblems,
+    RunnerProblems, StakeProblems, UnknownDataset, UnknownModel, UnknownPrediction, UnknownReceipt,
+    UnknownRound, UnknownTournament, add_common,
 };
 
 /// A refusal on its way out. Boxed, so that a `Result` stays small.
@@ -107,23 +108,29 @@ impl Problem {
     }
 }
 
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
+impl Problem {
+    /// As it is shown; what went wrong inside is logged here.
+    pub(super) fn into_body(self) -> ProblemBody {
         let parts = *self.0;
         if let Some(cause) = parts.cause {
             tracing::error!(code = parts.code, cause, "a request failed");
         }
-        let status = parts.status;
-        let body = ProblemBody {
+        ProblemBody {
             kind: format!("urn:foretoken:problem:{}", parts.code),
             title: parts.title,
-            status: status.as_u16(),
+            status: parts.status.as_u16(),
             detail: parts.detail,
             code: parts.code,
             remedy: parts.remedy,
             more: parts.more,
-        };
-        let mut response = (status, Json(body)).into_response();
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = self.0.status;
+        let mut response = (status, Json(self.into_body())).into_response();
         let headers = response.headers_mut();
         let problem_json = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, problem_json);

@@ -5,6 +5,7 @@ mod diagnostics;
 mod etag;
 mod fleet;
 mod life;
+mod many_predictions;
 mod model_verbs;
 mod models;
 mod predictions;
@@ -13,6 +14,7 @@ mod published;
 mod reading;
 mod runner;
 mod runs;
+mod seals;
 mod secrecy;
 mod strikes;
 mod summary;
@@ -132,6 +134,18 @@ impl World {
             }
             None => Body::empty(),
         };
+        self.request(request.body(body).expect("a request")).await
+    }
+
+    /// Posts many predictions, under an idempotency key if there is one.
+    async fn post_many(&self, key: &str, once: Option<&str>, body: &Value) -> Answer {
+        let mut request = Request::post("/api/v1/predictions")
+            .header(header::AUTHORIZATION, format!("Bearer {key}"))
+            .header(header::CONTENT_TYPE, "application/json");
+        if let Some(once) = once {
+            request = request.header("idempotency-key", once);
+        }
+        let body = Body::from(body.to_string());
         self.request(request.body(body).expect("a request")).await
     }
 

@@ -9,10 +9,8 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::super::{Counted, PredictionError, Receipt};
 use super::counted_row;
-use crate::db::{Conn, placeholders, wanted_pairs};
+use crate::db::{Conn, placeholders, questions, wanted_pairs};
 
-/// Pairs of one question; two values each stay far under SQLite's 32,766 placeholders.
-const PAIRS: usize = 500;
 /// Models of one question; SQLite joins at most 500 selections.
 const MODELS: usize = 100;
 
@@ -53,7 +51,7 @@ pub(in crate::predictions) async fn latest_of_models(
 /// The receipts of these sequences, in their order.
 async fn numbered(conn: &mut Conn, sequences: &[i64]) -> Result<Vec<Receipt>, PredictionError> {
     let mut found = Vec::with_capacity(sequences.len());
-    for chunk in sequences.chunks(PAIRS) {
+    for chunk in questions(sequences) {
         let text = format!(
             "SELECT receipt FROM predictions WHERE sequence IN {} ORDER BY sequence DESC",
             placeholders(1, chunk.len())
@@ -92,7 +90,7 @@ pub(in crate::predictions) async fn counted_of(
     pairs: &[(RoundId, ModelId)],
 ) -> Result<HashMap<(RoundId, ModelId), Counted>, PredictionError> {
     let mut found = HashMap::with_capacity(pairs.len());
-    for chunk in pairs.chunks(PAIRS) {
+    for chunk in questions(pairs) {
         let text = format!(
             "SELECT model_id, sequence, model_index, at_risk, counted_ppm, posted_ppm, round_id \
              FROM {} CROSS JOIN counted_predictions \

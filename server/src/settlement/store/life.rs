@@ -8,17 +8,14 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::super::{BatchState, Lock, Payout, RoundBatch, SettlementError, broken};
 use super::rounds::{LOCK, PAYOUT_COLUMNS, lock_of, payout};
-use crate::db::{Conn, placeholders, wanted_pairs};
-
-/// Rows of one question; two values each stay far under SQLite's 32,766 placeholders.
-const CHUNK: usize = 500;
+use crate::db::{Conn, placeholders, questions, wanted_pairs};
 
 pub(in super::super) async fn locks(
     conn: &mut Conn,
     rounds: &[RoundId],
-) -> Result<Vec<Lock>, SettlementError> {
-    let mut found = Vec::with_capacity(rounds.len());
-    for chunk in rounds.chunks(CHUNK) {
+) -> Result<HashMap<RoundId, Lock>, SettlementError> {
+    let mut found = HashMap::with_capacity(rounds.len());
+    for chunk in questions(rounds) {
         let places = placeholders(1, chunk.len());
         let sql = AssertSqlSafe(format!("{LOCK} WHERE round_id IN {places}"));
         let mut query = sqlx::query(sql);
@@ -26,7 +23,8 @@ pub(in super::super) async fn locks(
             query = query.bind(round.to_string());
         }
         for row in query.fetch_all(&mut *conn).await? {
-            found.push(lock_of(&row)?);
+            let lock = lock_of(&row)?;
+            found.insert(lock.round.clone(), lock);
         }
     }
     Ok(found)
@@ -35,9 +33,9 @@ pub(in super::super) async fn locks(
 pub(in super::super) async fn payouts(
     conn: &mut Conn,
     pairs: &[(RoundId, ModelId)],
-) -> Result<Vec<Payout>, SettlementError> {
-    let mut found = Vec::with_capacity(pairs.len());
-    for chunk in pairs.chunks(CHUNK) {
+) -> Result<HashMap<(RoundId, ModelId), Payout>, SettlementError> {
+    let mut found = HashMap::with_capacity(pairs.len());
+    for chunk in questions(pairs) {
         let sql = AssertSqlSafe(format!(
             "SELECT {PAYOUT_COLUMNS} FROM {} CROSS JOIN payouts \
              WHERE payouts.round_id = wanted.column1 AND model_id = wanted.column2",
@@ -48,7 +46,8 @@ pub(in super::super) async fn payouts(
             query = query.bind(round.to_string()).bind(model.as_str());
         }
         for row in query.fetch_all(&mut *conn).await? {
-            found.push(payout(&row)?);
+            let payout = payout(&row)?;
+            found.insert((payout.round.clone(), payout.model.clone()), payout);
         }
     }
     Ok(found)
@@ -60,7 +59,7 @@ pub(in super::super) async fn batches(
     rounds: &[RoundId],
 ) -> Result<HashMap<RoundId, RoundBatch>, SettlementError> {
     let mut found = HashMap::with_capacity(rounds.len());
-    for chunk in rounds.chunks(CHUNK) {
+    for chunk in questions(rounds) {
         let places = placeholders(1, chunk.len());
         // In this order, so that the newest attempt is the one that stays.
         let sql = AssertSqlSafe(format!(
