@@ -12,11 +12,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::accounts::{Gate, LastUses};
 use crate::chain::Deployment;
+use crate::checks::Checker;
 use crate::db::Db;
 use crate::predictions::{ReceiptSigner, Writer};
 use crate::prices::feeds::live::board::Board;
 use crate::releases::Releases;
 use crate::settings::ServeSettings;
+
+/// How long a caller waits for a place to check a model before it is told to come back.
+const CHECK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The serving process's parts, made once and shared.
 #[derive(Debug)]
@@ -47,6 +51,8 @@ pub struct App {
     pub deployment: Option<Deployment>,
     /// What the live feeds are doing; absent where prices are a replay.
     pub feeds: Option<Arc<Board>>,
+    /// Checks ONNX files for anybody.
+    pub checks: Checker,
     /// Cancelled when the process is ending.
     pub stop: CancellationToken,
     entropy: Mutex<StdRng>,
@@ -90,6 +96,7 @@ impl App {
             db: parts.db,
             wall: parts.market.wall().clone(),
             market: parts.market,
+            checks: Checker::new(parts.settings.runner.clone(), CHECK_PATIENCE),
             settings: parts.settings,
             releases: parts.releases,
             writer,
@@ -218,6 +225,7 @@ pub mod testing {
             replay_end_us: None,
             chain_poll: Duration::from_millis(50),
             replicated_ppm: 50_000,
+            runner: None,
         };
         let registry = deployment.as_ref().map(|deployment| deployment.registry);
         let receipts = ReceiptSigner::from_secret(&[7; 32], 31_337, registry.unwrap_or_default());

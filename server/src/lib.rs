@@ -11,8 +11,10 @@ pub mod chain;
 
 pub mod accounts;
 pub mod aggregates;
+pub mod checks;
 pub mod diagnostics;
 pub mod ledger;
+pub mod lives;
 pub mod models;
 pub mod predictions;
 pub mod prices;

@@ -27,6 +27,8 @@ pub struct ServeSettings {
     pub chain_poll: Duration,
     /// The share of a round's hosted models that run on two runners, ppm.
     pub replicated_ppm: u32,
+    /// The runner's executable that checks files for anybody, if it is there.
+    pub runner: Option<PathBuf>,
 }
 
 /// The market clock of a data directory, `clock.json`. Absent: market time is wall time.

@@ -14,6 +14,7 @@ use domain::{ModelId, RoundId, TournamentId};
 use serde::de::DeserializeOwned;
 
 use super::client_address::ClientAddress;
+use super::etag::KeyLookedAt;
 use super::problem::Problem;
 use crate::accounts::{self, Account, AccountError, KeyEntry, Scope};
 use crate::app::App;
@@ -89,6 +90,9 @@ impl FromRequestParts<Arc<App>> for Caller {
 impl FromRequestParts<Arc<App>> for MaybeCaller {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        if let Some(key) = parts.extensions.get::<KeyLookedAt>() {
+            key.note();
+        }
         let Some(value) = parts.headers.get(header::AUTHORIZATION) else {
             return Ok(Self(None));
         };

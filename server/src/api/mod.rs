@@ -4,6 +4,7 @@
 //! OpenAPI document is made from the handlers.
 
 mod client_address;
+mod etag;
 mod extract;
 mod key_in_url;
 pub mod metrics;
@@ -14,9 +15,12 @@ mod trace;
 mod account_body;
 mod aggregate_body;
 mod amount;
+mod card_body;
+mod life_body;
 mod model_body;
 mod notice_body;
 mod prediction_body;
+mod proof_body;
 mod receipt_body;
 mod round_body;
 mod signed_body;
@@ -37,10 +41,13 @@ mod get_leaderboard;
 mod get_model;
 mod get_model_diagnostics;
 mod get_model_history;
+mod get_model_stake;
 mod get_model_summary;
 mod get_prediction;
+mod get_prediction_life;
 mod get_round;
 mod get_round_aggregate;
+mod get_round_features;
 mod get_run;
 mod get_runner_blob;
 mod get_signing_domain;
@@ -49,10 +56,13 @@ mod get_time;
 mod get_tournament;
 mod list_aggregates;
 mod list_batches;
+mod list_candles;
 mod list_datasets;
 mod list_keys;
 mod list_models;
+mod list_next_rounds;
 mod list_outcomes;
+mod list_predictions;
 mod list_receipts;
 mod list_rounds;
 mod list_runners;
@@ -60,6 +70,7 @@ mod list_session_keys;
 mod list_tournaments;
 mod post_account;
 mod post_account_wallet;
+mod post_check;
 mod post_key;
 mod post_key_rotation;
 mod post_model;
@@ -117,7 +128,7 @@ const UPLOAD_TIME_LIMIT: Duration = Duration::from_secs(300);
         (name = "service", description = "Clock and state of the server"),
         (name = "tournaments", description = "Rules and outcomes"),
         (name = "rounds", description = "Rounds, their evidence and their results"),
-        (name = "predictions", description = "Posting predictions"),
+        (name = "predictions", description = "Posting predictions, and what became of them"),
         (name = "models", description = "Entering tournaments; scores and payouts"),
         (name = "accounts", description = "Accounts, keys, wallets and session keys"),
         (name = "datasets", description = "What to train on, in versions that never change"),
@@ -135,7 +146,9 @@ pub fn router() -> Router<Arc<App>> {
     let document = finished(Document::openapi().nest(PREFIX, document));
     let quick = quick
         .route("/openapi.json", get(async move || Json(document)))
+        .layer(middleware::from_fn(etag::with_etag))
         .layer(CompressionLayer::new())
+        .layer(middleware::map_response(etag::weakened))
         .layer(middleware::from_fn(|request, next| {
             trace::within(TIME_LIMIT, request, next)
         }));
@@ -170,6 +183,9 @@ fn quick() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(list_tournaments::list_tournaments))
         .routes(routes!(get_tournament::get_tournament))
         .routes(routes!(list_outcomes::list_outcomes))
+        .routes(routes!(list_candles::list_candles))
+        .routes(routes!(list_next_rounds::list_next_rounds))
+        .routes(routes!(get_round_features::get_round_features))
         .routes(routes!(list_rounds::list_rounds))
         .routes(routes!(get_round::get_round))
         .routes(routes!(get_evidence::get_evidence))
@@ -184,11 +200,14 @@ fn quick() -> OpenApiRouter<Arc<App>> {
             put_prediction::put_prediction,
             get_prediction::get_prediction
         ))
+        .routes(routes!(get_prediction_life::get_prediction_life))
+        .routes(routes!(list_predictions::list_predictions))
         .routes(routes!(post_predictions::post_predictions))
         .routes(routes!(list_models::list_models, post_model::post_model))
         .routes(routes!(get_model::get_model, delete_model::delete_model))
         .routes(routes!(get_model_history::get_model_history))
         .routes(routes!(get_model_summary::get_model_summary))
+        .routes(routes!(get_model_stake::get_model_stake))
         .routes(routes!(get_model_diagnostics::get_model_diagnostics))
         .routes(routes!(post_account::post_account))
         .routes(routes!(post_account_wallet::post_account_wallet))
@@ -217,6 +236,7 @@ fn quick() -> OpenApiRouter<Arc<App>> {
 fn slow() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(post_model_upload::post_model_upload))
+        .routes(routes!(post_check::post_check))
         .routes(routes!(get_runner_blob::get_runner_blob))
 }
 
@@ -228,7 +248,10 @@ fn finished(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi 
         .build();
     let components = document.components.get_or_insert_default();
     components.add_security_scheme("key", SecurityScheme::Http(key));
-    for item in document.paths.paths.values_mut() {
+    for (path, item) in &mut document.paths.paths {
+        if let Some(read) = &mut item.get {
+            etag::document(path, &mut read.responses);
+        }
         let operations = [
             &mut item.get,
             &mut item.put,

@@ -25,7 +25,7 @@ use crate::prices::feeds::live::board::Board;
 use crate::prices::feeds::live::settings::FeedSettings;
 use crate::prices::feeds::replay::{self, Replay};
 use crate::releases::Releases;
-use crate::settings::{ServeSettings, frames_folder, market_clock};
+use crate::settings::{ServeSettings, frames_folder, market_clock, runner_beside};
 use crate::{rounds, settlement};
 
 #[derive(Debug, clap::Args)]
@@ -53,6 +53,9 @@ pub(super) struct ServeArgs {
     #[arg(long, value_name = "PERCENT", env = "FORETOKEN_REPLICATED", default_value_t = 5,
           value_parser = clap::value_parser!(u32).range(0..=100))]
     replicated: u32,
+    /// The runner's executable, for `POST /api/v1/check`; else the one beside this
+    #[arg(long, value_name = "PATH")]
+    runner: Option<PathBuf>,
 }
 
 pub(super) async fn run(args: ServeArgs) -> anyhow::Result<Ended> {
@@ -82,6 +85,7 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<Ended> {
         replay_end_us,
         chain_poll: chain_poll(market.speed()),
         replicated_ppm: args.replicated * 10_000,
+        runner: checking_runner(args.runner.as_deref())?,
     };
     let releases = Releases::open(&args.data.data, args.datasets.url())?;
     let secret = receipt_secret(&args.data.data)?;
@@ -223,6 +227,19 @@ fn feed_settings(named: Option<&Path>) -> anyhow::Result<Result<FeedSettings, St
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("{} cannot be read", path.display()))?;
     Ok(FeedSettings::parse(&text).map_err(|why| format!("{}: {why}", path.display())))
+}
+
+/// The runner that checks files for anybody. Who names one means it; without one the server serves
+/// all the rest.
+fn checking_runner(named: Option<&Path>) -> anyhow::Result<Option<PathBuf>> {
+    match runner_beside(named) {
+        Ok(runner) => Ok(Some(runner)),
+        Err(error) if named.is_some() => Err(error),
+        Err(error) => {
+            tracing::warn!("POST /api/v1/check answers 503: {error}");
+            Ok(None)
+        }
+    }
 }
 
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {

@@ -43,6 +43,8 @@ pub(super) const SLICES: &[&str] = &[
     "downloads",
     "releases",
     "diagnostics",
+    "lives",
+    "checks",
 ];
 
 /// What a module of the server may use inside its own layer, transitively.
@@ -65,6 +67,7 @@ pub(super) const ARROWS: &[(&str, &[&str])] = &[
     ("runners", &["models", "rounds"]),
     ("downloads", &["accounts", "rounds"]),
     ("diagnostics", &["runners"]),
+    ("lives", &["settlement"]),
     ("cli", &["demo"]),
 ];
 

@@ -135,6 +135,8 @@ documented! {
     QueryProblems: [("400", "`query-invalid`")];
     /// An endpoint over one round.
     UnknownRound: [("404", "`unknown-round`")];
+    /// An endpoint over one model's prediction in one round.
+    UnknownPrediction: [("404", "`unknown-round`, `unknown-model` or `no-prediction`")];
     /// An endpoint over one model.
     UnknownModel: [("404", "`unknown-model`")];
     /// An endpoint over one tournament.
@@ -145,6 +147,28 @@ documented! {
     UnknownReceipt: [("404", "`unknown-receipt`")];
     /// An endpoint over what is secret until the outcome.
     NotYetResolved: [("403", "`not-yet-resolved`")];
+    /// The features of a round.
+    FeatureProblems: [
+        ("404", "`unknown-round` or `no-features`"),
+        ("409", "`features-not-ready`"),
+    ];
+    /// The stake of a model.
+    StakeProblems: [
+        ("400", "`query-invalid`"),
+        ("404", "`unknown-model`"),
+        ("422", "`stake-not-an-amount`"),
+    ];
+    /// The candles of a tournament.
+    CandleProblems: [("404", "`unknown-tournament` or `no-candles`")];
+    /// Checking a file.
+    CheckProblems: [
+        ("400", "`body-broken`"),
+        ("408", "`request-timeout`"),
+        ("413", "`body-too-large`"),
+        ("415", "`content-type-wrong`"),
+        ("422", "`artifact-empty`"),
+        ("503", "`busy` or `check-unavailable`"),
+    ];
     /// Posting a prediction.
     PredictionProblems: [
         ("400", "`body-not-json`"),

@@ -5,6 +5,7 @@ use domain::timestamp::rfc3339;
 
 use super::Problem;
 use super::seals::seal_problem;
+use crate::lives::LifeError;
 use crate::models::ModelError;
 use crate::predictions::PredictionError;
 use crate::releases::ReleaseError;
@@ -202,6 +203,15 @@ impl From<PredictionError> for Problem {
                 "The prediction was not stored: the server is stopping.",
                 "Post again in a few seconds.",
             ),
+            error => Self::internal(&error),
+        }
+    }
+}
+
+impl From<LifeError> for Problem {
+    fn from(error: LifeError) -> Self {
+        match error {
+            LifeError::Round(error) => error.into(),
             error => Self::internal(&error),
         }
     }

@@ -1,13 +1,17 @@
 //! The real router over a real database; only the clock is moved by hand.
 
+mod check;
 mod diagnostics;
+mod etag;
 mod fleet;
+mod life;
 mod many_predictions;
 mod model_verbs;
 mod models;
 mod predictions;
 mod problems;
 mod published;
+mod reading;
 mod runner;
 mod runs;
 mod seals;
@@ -15,7 +19,9 @@ mod secrecy;
 mod strikes;
 mod summary;
 
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -26,6 +32,7 @@ use tower::ServiceExt;
 
 use crate::accounts::{self, Scope};
 use crate::app::{App, testing};
+use crate::checks::Checker;
 use crate::rounds;
 
 /// Open in every world; its interval begins five minutes after the world's clock.
@@ -49,7 +56,14 @@ struct Answer {
 
 impl World {
     async fn new() -> Self {
-        let (app, wall, folder) = testing::app().await;
+        Self::with_runner(None).await
+    }
+
+    /// As `new`, with a runner that checks files.
+    async fn with_runner(runner: Option<PathBuf>) -> Self {
+        let (mut app, wall, folder) = testing::app().await;
+        let only = Arc::get_mut(&mut app).expect("nobody else has it");
+        only.checks = Checker::new(runner, Duration::from_millis(50));
         let mut tx = app.db.begin().await.expect("begin");
         let missing = rounds::missing(&mut tx, testing::NOW_US, None)
             .await
