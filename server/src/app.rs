@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::chain::Deployment;
 use crate::db::Db;
+use crate::limits::Limits;
 use crate::predictions::{ReceiptSigner, Writer};
 use crate::prices::feeds::live::board::Board;
 use crate::releases::Releases;
@@ -28,6 +29,8 @@ pub struct App {
     pub wall: WallClock,
     /// Configuration.
     pub settings: ServeSettings,
+    /// How much each caller may ask.
+    pub limits: Limits,
     /// Stores predictions in groups.
     pub writer: Writer,
     /// Published versions of the datasets.
@@ -77,6 +80,7 @@ impl App {
         let writer = Writer::start(parts.db.clone(), Arc::clone(&receipts));
         Arc::new(Self {
             db: parts.db,
+            limits: Limits::new(parts.settings.limits, parts.market.wall()),
             wall: parts.market.wall().clone(),
             market: parts.market,
             settings: parts.settings,
@@ -155,6 +159,7 @@ pub mod testing {
         WallClock,
     };
     use crate::db::testing::sqlite;
+    use crate::limits::{LimitSettings, Networks};
     use crate::rounds;
 
     const TOURNAMENT_FILES: [&str; 2] = [
@@ -188,6 +193,8 @@ pub mod testing {
             replay_end_us: None,
             chain_poll: Duration::from_millis(50),
             replicated_ppm: 50_000,
+            limits: LimitSettings::off(),
+            trusted_proxies: Networks::default(),
         };
         let receipts =
             ReceiptSigner::from_secret(&[7; 32], 31_337, alloy::primitives::Address::ZERO);

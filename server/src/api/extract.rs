@@ -11,6 +11,7 @@ use domain::timestamp::parse_rfc3339;
 use domain::{ModelId, RoundId, TournamentId};
 use serde::de::DeserializeOwned;
 
+use super::limit::bearer;
 use super::problem::Problem;
 use crate::accounts::{self, Account, Scope};
 use crate::app::App;
@@ -60,18 +61,17 @@ impl FromRequestParts<Arc<App>> for Caller {
 impl FromRequestParts<Arc<App>> for MaybeCaller {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        let Some(value) = parts.headers.get(header::AUTHORIZATION) else {
+        if !parts.headers.contains_key(header::AUTHORIZATION) {
             return Ok(Self(None));
-        };
-        let text = value.to_str().unwrap_or_default();
-        let Some((scheme, key)) = text.split_once(' ') else {
-            return Err(Problem::key_missing());
-        };
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return Err(Problem::key_missing());
         }
+        let key = bearer(&parts.headers).ok_or_else(Problem::key_missing)?;
         let mut conn = app.db.read().await?;
-        let (account, scopes) = accounts::by_key(&mut conn, key.trim()).await?;
+        let found = accounts::by_key(&mut conn, key).await;
+        match &found {
+            Ok(_) => app.limits.prove(key),
+            Err(_) => app.limits.disprove(key),
+        }
+        let (account, scopes) = found?;
         Ok(Self(Some(Caller { account, scopes })))
     }
 }

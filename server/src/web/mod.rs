@@ -12,6 +12,7 @@ mod chart;
 mod error;
 mod frame;
 mod histogram;
+mod limit;
 mod reliability_chart;
 mod round_row;
 mod standings;
@@ -60,6 +61,8 @@ use axum::{Extension, Router, middleware};
 
 use crate::app::App;
 use standings::Standings;
+
+pub use limit::within_limits;
 
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \

@@ -65,7 +65,7 @@ impl World {
         .await
         .expect("opens");
         tx.commit().await.expect("commit");
-        let router = super::router().with_state(Arc::clone(&app));
+        let router = super::router(&app).with_state(Arc::clone(&app));
         Self {
             app,
             wall,

@@ -1,13 +1,21 @@
-//! The whole HTTP application: API, pages, and what every answer carries.
+//! The whole HTTP application: API, pages, what every answer carries, and how connections are
+//! served.
+
+mod connection;
+mod listener;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
-use axum::Router;
+use axum::{Router, middleware};
 use axum::http::{HeaderName, HeaderValue, header};
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::app::App;
 use crate::{api, web};
+
+pub use listener::serve;
 
 /// No page needs more than this: no inline script, nothing from elsewhere, no framing.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
@@ -22,9 +30,10 @@ pub fn router(app: Arc<App>) -> Router {
         (header::REFERRER_POLICY, "same-origin"),
         (header::X_FRAME_OPTIONS, "DENY"),
     ];
+    let limited = middleware::from_fn_with_state(Arc::clone(&app), web::within_limits);
     let router = Router::new()
-        .merge(api::router())
-        .merge(web::router())
+        .merge(api::router(&app))
+        .merge(web::router().layer(limited))
         .with_state(app);
     fixed.into_iter().fold(
         router,
