@@ -175,6 +175,14 @@ pub mod testing {
     /// # Panics
     /// When a part cannot be made.
     pub async fn app() -> (Arc<App>, WallClock, tempfile::TempDir) {
+        app_with(LimitSettings::off()).await
+    }
+
+    /// As [`app`], with limits on what callers may ask.
+    ///
+    /// # Panics
+    /// When a part cannot be made.
+    pub async fn app_with(limits: LimitSettings) -> (Arc<App>, WallClock, tempfile::TempDir) {
         let (db, folder) = sqlite().await;
         let wall = WallClock::manual(NOW_US);
         let mut tx = db.begin().await.expect("a transaction");
@@ -193,7 +201,7 @@ pub mod testing {
             replay_end_us: None,
             chain_poll: Duration::from_millis(50),
             replicated_ppm: 50_000,
-            limits: LimitSettings::off(),
+            limits,
             trusted_proxies: Networks::default(),
         };
         let receipts =

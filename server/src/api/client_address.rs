@@ -1,24 +1,27 @@
-//! The address that a request comes from. Behind a trusted proxy it is what the proxy says; nobody
-//! else's headers are believed.
+//! The address that a request comes from: the one place that decides it. Behind a trusted proxy it
+//! is what the proxy says; nobody else's headers are believed.
 
-use std::convert::Infallible;
 use std::net::IpAddr;
-use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
-use axum::http::request::Parts;
+use axum::extract::Request;
+use axum::http::{Extensions, HeaderMap};
 
-use crate::app::App;
+use crate::limits::Networks;
 
 /// The client's address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ClientAddress(pub(super) IpAddr);
+pub(crate) struct ClientAddress(pub(crate) IpAddr);
 
-impl FromRequestParts<Arc<App>> for ClientAddress {
-    type Rejection = Infallible;
+impl ClientAddress {
+    /// Decides where a request comes from and notes it on the request.
+    pub(super) fn note(trusted: &Networks, request: &mut Request) {
+        let address = trusted.client_of(request.headers(), request.extensions());
+        request.extensions_mut().insert(Self(address));
+    }
 
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Infallible> {
-        let trusted = &app.settings.trusted_proxies;
-        Ok(Self(trusted.client_of(&parts.headers, &parts.extensions)))
+    /// Of a request: what was noted, else the connection's other end.
+    pub(crate) fn of(extensions: &Extensions) -> Self {
+        let peer = || Self(Networks::default().client_of(&HeaderMap::new(), extensions));
+        extensions.get::<Self>().copied().unwrap_or_else(peer)
     }
 }

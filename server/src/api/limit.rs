@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use futures::StreamExt;
 
 use super::PREFIX;
+use super::client_address::ClientAddress;
 use super::problem::Problem;
 use crate::app::App;
 use crate::limits::{
@@ -24,16 +25,16 @@ const ALWAYS_SERVED: [&str; 3] = ["/time", "/openapi.json", "/metrics"];
 /// Counts the request, and lets it go on or not.
 pub(super) async fn within_limits(
     State(app): State<Arc<App>>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
+    ClientAddress::note(&app.settings.trusted_proxies, &mut request);
     let route = request.extensions().get::<MatchedPath>();
     let route = route.and_then(|route| route.as_str().strip_prefix(PREFIX));
     let class = Class::of(request.method().as_str(), route);
     let waits = class == Class::Read && route.is_some_and(|path| !ALWAYS_SERVED.contains(&path));
-    let trusted = &app.settings.trusted_proxies;
     let client = Client {
-        address: trusted.client_of(request.headers(), request.extensions()),
+        address: ClientAddress::of(request.extensions()).0,
         key: bearer(request.headers()),
     };
     let standing = match app.limits.check(class, &client) {

@@ -23,6 +23,9 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
      frame-ancestors 'none'";
 
 /// The router of the serving process.
+///
+/// # Panics
+/// When memory is out: the reference page is rendered here, once.
 pub fn router(app: Arc<App>) -> Router {
     let fixed = [
         (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
@@ -31,9 +34,10 @@ pub fn router(app: Arc<App>) -> Router {
         (header::X_FRAME_OPTIONS, "DENY"),
     ];
     let limited = middleware::from_fn_with_state(Arc::clone(&app), web::within_limits);
+    let reference = web::reference(&api::openapi()).expect("a page in memory can be written");
     let router = Router::new()
         .merge(api::router(&app))
-        .merge(web::router().layer(limited))
+        .merge(web::router().merge(reference).layer(limited))
         .with_state(app);
     fixed.into_iter().fold(
         router,

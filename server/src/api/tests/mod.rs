@@ -1,7 +1,9 @@
 //! The real router over a real database; only the clock is moved by hand.
 
 mod diagnostics;
+mod document;
 mod fleet;
+mod limits;
 mod model_verbs;
 mod models;
 mod predictions;
@@ -24,6 +26,7 @@ use tower::ServiceExt;
 
 use crate::accounts::{self, Scope};
 use crate::app::{App, testing};
+use crate::limits::LimitSettings;
 use crate::rounds;
 
 /// Open in every world; its interval begins five minutes after the world's clock.
@@ -47,7 +50,11 @@ struct Answer {
 
 impl World {
     async fn new() -> Self {
-        let (app, wall, folder) = testing::app().await;
+        Self::with_limits(LimitSettings::off()).await
+    }
+
+    async fn with_limits(limits: LimitSettings) -> Self {
+        let (app, wall, folder) = testing::app_with(limits).await;
         let mut tx = app.db.begin().await.expect("begin");
         let missing = rounds::missing(&mut tx, testing::NOW_US, None)
             .await
