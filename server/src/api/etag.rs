@@ -96,16 +96,8 @@ pub(super) async fn weakened(mut response: Response) -> Response {
     response
 }
 
-/// Adds to the OpenAPI document what a GET with `If-None-Match` is answered.
-pub(super) fn document(path: &str, to: &mut Responses) {
-    if !is_of_the_moment(path) {
-        let known = ResponseBuilder::new().description("`If-None-Match` names what would be sent");
-        let known = RefOr::T(known.build());
-        to.responses.entry("304".to_owned()).or_insert(known);
-    }
-}
-
-fn is_of_the_moment(path: &str) -> bool {
+/// Whether a GET of this path answers anew each time, without a tag.
+pub(super) fn is_of_the_moment(path: &str) -> bool {
     let path = path.strip_prefix(super::PREFIX).unwrap_or(path);
     OF_THE_MOMENT.contains(&path)
 }

@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 
 use super::client_address::ClientAddress;
 use super::etag::KeyLookedAt;
+use super::limit::bearer;
 use super::problem::Problem;
 use crate::accounts::{self, Account, AccountError, KeyEntry, Scope};
 use crate::app::App;
@@ -93,19 +94,18 @@ impl FromRequestParts<Arc<App>> for MaybeCaller {
         if let Some(key) = parts.extensions.get::<KeyLookedAt>() {
             key.note();
         }
-        let Some(value) = parts.headers.get(header::AUTHORIZATION) else {
+        if !parts.headers.contains_key(header::AUTHORIZATION) {
             return Ok(Self(None));
-        };
-        let text = value.to_str().unwrap_or_default();
-        let Some((scheme, key)) = text.split_once(' ') else {
-            return Err(Problem::key_missing());
-        };
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return Err(Problem::key_missing());
         }
+        let key = bearer(&parts.headers).ok_or_else(Problem::key_missing)?;
         let ClientAddress(from) = ClientAddress::of(&parts.extensions);
         let now_us = app.wall.now_us();
-        let (account, key) = app.gate.open(now_us, key.trim(), from).await?;
+        let found = app.gate.open(now_us, key, from).await;
+        match &found {
+            Ok(_) => app.limits.prove(key),
+            Err(_) => app.limits.disprove(key),
+        }
+        let (account, key) = found?;
         note_use(app, &key, now_us);
         Ok(Self(Some(Caller { account, key })))
     }
