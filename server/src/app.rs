@@ -12,10 +12,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::chain::Deployment;
 use crate::db::Db;
+use crate::events::Broadcast;
+use crate::own_events::OwnEvents;
 use crate::predictions::{ReceiptSigner, Writer};
 use crate::prices::feeds::live::board::Board;
 use crate::releases::Releases;
 use crate::settings::ServeSettings;
+use crate::webhooks::Sender;
 
 /// The serving process's parts, made once and shared.
 #[derive(Debug)]
@@ -42,6 +45,12 @@ pub struct App {
     pub deployment: Option<Deployment>,
     /// What the live feeds are doing; absent where prices are a replay.
     pub feeds: Option<Arc<Board>>,
+    /// The newest events, for everybody who listens.
+    pub events: Broadcast,
+    /// What they mean for each account's own models.
+    pub own_events: OwnEvents,
+    /// Sends messages to webhooks.
+    pub webhooks: Sender,
     /// Cancelled when the process is ending.
     pub stop: CancellationToken,
     entropy: Mutex<StdRng>,
@@ -79,6 +88,7 @@ impl App {
             db: parts.db,
             wall: parts.market.wall().clone(),
             market: parts.market,
+            webhooks: Sender::new(parts.settings.webhooks_to_private),
             settings: parts.settings,
             releases: parts.releases,
             writer,
@@ -87,6 +97,8 @@ impl App {
             timetable_wake: Notify::new(),
             deployment: parts.deployment,
             feeds: parts.feeds,
+            events: Broadcast::default(),
+            own_events: OwnEvents::default(),
             stop: CancellationToken::new(),
             entropy: Mutex::new(parts.entropy),
             trials: Mutex::new(HashSet::new()),
@@ -188,6 +200,8 @@ pub mod testing {
             replay_end_us: None,
             chain_poll: Duration::from_millis(50),
             replicated_ppm: 50_000,
+            heartbeat: Duration::from_millis(200),
+            webhooks_to_private: false,
         };
         let receipts =
             ReceiptSigner::from_secret(&[7; 32], 31_337, alloy::primitives::Address::ZERO);

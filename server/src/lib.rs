@@ -12,8 +12,10 @@ pub mod chain;
 pub mod accounts;
 pub mod aggregates;
 pub mod diagnostics;
+pub mod events;
 pub mod ledger;
 pub mod models;
+pub mod own_events;
 pub mod predictions;
 pub mod prices;
 pub mod receipts;
@@ -24,6 +26,7 @@ pub mod runners;
 pub mod scores;
 pub mod settlement;
 pub mod stakes;
+pub mod webhooks;
 
 pub mod app;
 

@@ -27,6 +27,10 @@ pub struct ServeSettings {
     pub chain_poll: Duration,
     /// The share of a round's hosted models that run on two runners, ppm.
     pub replicated_ppm: u32,
+    /// How often a stream of events says that it lives, wall time.
+    pub heartbeat: Duration,
+    /// Whether webhooks may be at private addresses and without TLS: the demo and tests.
+    pub webhooks_to_private: bool,
 }
 
 /// The market clock of a data directory, `clock.json`. Absent: market time is wall time.

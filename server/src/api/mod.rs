@@ -11,15 +11,21 @@ mod trace;
 
 mod aggregate_body;
 mod amount;
+mod event_feed;
+mod event_query;
 mod model_body;
 mod receipt_body;
 mod round_body;
 pub(crate) mod source_body;
 mod tournament_body;
+mod webhook_body;
 
 mod delete_model;
+mod delete_webhook;
 mod feed_metrics;
 mod get_dataset;
+mod get_events;
+mod get_events_socket;
 mod get_evidence;
 pub(crate) mod get_feeds;
 mod get_health;
@@ -36,21 +42,29 @@ mod get_runner_blob;
 mod get_source_receipt;
 mod get_time;
 mod get_tournament;
+mod get_webhook;
 mod list_aggregates;
 mod list_batches;
 mod list_datasets;
 mod list_models;
 mod list_outcomes;
 mod list_receipts;
+mod list_recent_events;
 mod list_rounds;
 mod list_runners;
 mod list_tournaments;
+mod list_webhook_deliveries;
+mod list_webhooks;
 mod post_model;
 mod post_model_upload;
 mod post_runner_heartbeat;
 mod post_runner_next;
 mod post_runner_registration;
 mod post_runner_results;
+mod post_webhook;
+mod post_webhook_enabling;
+mod post_webhook_rotation;
+mod post_webhook_test;
 mod put_prediction;
 mod run_answers;
 mod runner_metrics;
@@ -99,6 +113,8 @@ const UPLOAD_TIME_LIMIT: Duration = Duration::from_secs(300);
         (name = "predictions", description = "Posting predictions"),
         (name = "models", description = "Entering tournaments; scores and payouts"),
         (name = "datasets", description = "What to train on, in versions that never change"),
+        (name = "events", description = "What happens, as streams and for those who poll"),
+        (name = "webhooks", description = "What happens, as signed requests to an address of yours"),
         (name = "runner", description = "For processes that execute hosted models")
     )
 )]
@@ -110,6 +126,8 @@ pub fn router() -> Router<Arc<App>> {
     let (quick, mut document) = quick().split_for_parts();
     let (slow, slow_document) = slow().split_for_parts();
     document.merge(slow_document);
+    let (streams, streams_document) = streams().split_for_parts();
+    document.merge(streams_document);
     let document = finished(Document::openapi().nest(PREFIX, document));
     let quick = quick
         .route("/openapi.json", get(async move || Json(document)))
@@ -122,6 +140,7 @@ pub fn router() -> Router<Arc<App>> {
     }));
     let api = quick
         .merge(slow)
+        .merge(streams)
         .fallback(trace::unknown_route)
         .method_not_allowed_fallback(trace::wrong_method)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
@@ -167,6 +186,19 @@ fn quick() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(get_model_summary::get_model_summary))
         .routes(routes!(get_model_diagnostics::get_model_diagnostics))
         .routes(routes!(list_receipts::list_receipts))
+        .routes(routes!(list_recent_events::list_recent_events))
+        .routes(routes!(
+            list_webhooks::list_webhooks,
+            post_webhook::post_webhook
+        ))
+        .routes(routes!(
+            get_webhook::get_webhook,
+            delete_webhook::delete_webhook
+        ))
+        .routes(routes!(list_webhook_deliveries::list_webhook_deliveries))
+        .routes(routes!(post_webhook_test::post_webhook_test))
+        .routes(routes!(post_webhook_rotation::post_webhook_rotation))
+        .routes(routes!(post_webhook_enabling::post_webhook_enabling))
         .routes(routes!(get_run::get_run))
         .routes(routes!(list_runners::list_runners))
         .routes(routes!(post_runner_registration::post_runner_registration))
@@ -180,6 +212,14 @@ fn slow() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(post_model_upload::post_model_upload))
         .routes(routes!(get_runner_blob::get_runner_blob))
+}
+
+/// Answers without an end: no time limit, and no compression that would gather what is to be read at
+/// once.
+fn streams() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(get_events::get_events))
+        .routes(routes!(get_events_socket::get_events_socket))
 }
 
 /// Adds what no handler says: how keys are sent, and the problems that any endpoint may answer.

@@ -175,6 +175,8 @@ fn serving(db: &Db, wall: &WallClock, source: &Source, folder: &tempfile::TempDi
         replay_end_us: None,
         chain_poll: Duration::from_millis(50),
         replicated_ppm: 0,
+        heartbeat: Duration::from_secs(15),
+        webhooks_to_private: false,
     };
     let receipts = ReceiptSigner::from_secret(&[7; 32], 31_337, deployment().registry);
     App::new(Parts {

@@ -279,6 +279,7 @@ fn serve_command(own: &Path, args: &DemoArgs, data: &Path, rpc: &str) -> Command
     let mut command = with_data(own, "serve", args, data);
     command.args(["--rpc", rpc]);
     command.args(["--listen", &format!("127.0.0.1:{}", args.port)]);
+    command.arg("--webhooks-to-private");
     if !args.live {
         command.arg("--replay");
     }

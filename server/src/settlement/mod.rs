@@ -47,6 +47,7 @@ use domain::{Delta, IdError, ModelId, Probability, RoundId, TokenAmount};
 use thiserror::Error;
 
 use crate::chain::{self, ChainError};
+use crate::events::EventError;
 use crate::ledger::LedgerError;
 use crate::prices::PriceError;
 use crate::record::RecordError;
@@ -207,6 +208,9 @@ pub enum SettlementError {
     /// The rounds.
     #[error(transparent)]
     Round(#[from] RoundError),
+    /// What happened could not be told.
+    #[error(transparent)]
+    Event(#[from] EventError),
     /// The stakes.
     #[error(transparent)]
     Stake(#[from] StakeError),
@@ -242,6 +246,7 @@ impl SettlementError {
             | Self::Stake(StakeError::Round(RoundError::Moved { .. })) => true,
             Self::Database(error)
             | Self::Round(RoundError::Database(error))
+            | Self::Event(EventError::Database(error))
             | Self::Stake(
                 StakeError::Database(error) | StakeError::Round(RoundError::Database(error)),
             )

@@ -28,6 +28,7 @@ pub(super) const LAYERS: &[(&str, &[&str])] = &[
 /// The folders with `mod.rs` (verbs) and `store.rs` (all SQL for their tables).
 pub(super) const SLICES: &[&str] = &[
     "accounts",
+    "events",
     "models",
     "rounds",
     "prices",
@@ -43,6 +44,8 @@ pub(super) const SLICES: &[&str] = &[
     "downloads",
     "releases",
     "diagnostics",
+    "own_events",
+    "webhooks",
 ];
 
 /// What a module of the server may use inside its own layer, transitively.
@@ -59,12 +62,14 @@ pub(super) const ARROWS: &[(&str, &[&str])] = &[
     ("receipts", &["record", "runners"]),
     (
         "settlement",
-        &["record", "scores", "stakes", "ledger", "receipts"],
+        &["record", "scores", "stakes", "ledger", "receipts", "events"],
     ),
     ("aggregates", &["settlement", "predictions"]),
     ("runners", &["models", "rounds"]),
     ("downloads", &["accounts", "rounds"]),
     ("diagnostics", &["runners"]),
+    ("own_events", &["events", "settlement"]),
+    ("webhooks", &["events"]),
     ("cli", &["demo"]),
 ];
 

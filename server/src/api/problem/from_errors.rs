@@ -10,6 +10,7 @@ use crate::predictions::PredictionError;
 use crate::releases::ReleaseError;
 use crate::rounds::RoundError;
 use crate::runners::RunnerError;
+use crate::webhooks::WebhookError;
 
 const KEY_REMEDY: &str = "Send the header `Authorization: Bearer ftk_…`. The operator of this \
                           server makes a key with `foretoken admin key create`.";
@@ -65,6 +66,8 @@ internal!(
     sqlx::Error,
     crate::aggregates::AggregateError,
     crate::diagnostics::DiagnosticError,
+    crate::events::EventError,
+    crate::own_events::OwnEventError,
     crate::prices::PriceError,
     crate::receipts::ReceiptsError,
     crate::scores::ScoreError,
@@ -256,6 +259,36 @@ impl From<RunnerError> for Problem {
                 "Answer for each model of the job once, under the `model` that the job named.",
             ),
             _ => Self::internal(&error),
+        }
+    }
+}
+
+impl From<WebhookError> for Problem {
+    fn from(error: WebhookError) -> Self {
+        let said = error.to_string();
+        match &error {
+            WebhookError::Url(_) => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "webhook-url-refused",
+                "Messages cannot be sent to this address",
+                said,
+                "Send the https address of a public server, without user name, password and `#`.",
+            ),
+            WebhookError::TooMany(_) => Self::new(
+                StatusCode::CONFLICT,
+                "too-many-webhooks",
+                "The account has as many webhooks as it may",
+                said,
+                "Remove one: `DELETE /api/v1/webhooks/{id}`.",
+            ),
+            WebhookError::Unknown(_) => Self::new(
+                StatusCode::NOT_FOUND,
+                "unknown-webhook",
+                "There is no such webhook",
+                said,
+                "`GET /api/v1/webhooks` lists your webhooks.",
+            ),
+            WebhookError::Broken(_) | WebhookError::Database(_) => Self::internal(&error),
         }
     }
 }

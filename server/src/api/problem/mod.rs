@@ -14,9 +14,10 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 pub(super) use documented::{
-    BodyProblems, KeyProblems, LeaseProblems, ModelNameProblems, NotYetResolved,
-    PredictionProblems, QueryProblems, RunnerProblems, UnknownDataset, UnknownModel,
-    UnknownReceipt, UnknownRound, UnknownTournament, add_common,
+    BodyProblems, KeyProblems, LeaseProblems, ModelNameProblems, NewWebhookProblems, NotASocket,
+    NotYetResolved, OriginRefused, PredictionProblems, QueryProblems, RunnerProblems,
+    UnknownDataset, UnknownModel, UnknownReceipt, UnknownRound, UnknownTournament, UnknownWebhook,
+    add_common,
 };
 
 /// A refusal on its way out. Boxed, so that a `Result` stays small.
