@@ -14,11 +14,14 @@ use crate::accounts::{Gate, LastUses};
 use crate::chain::Deployment;
 use crate::checks::Checker;
 use crate::db::Db;
+use crate::events::Broadcast;
 use crate::limits::Limits;
+use crate::own_events::OwnEvents;
 use crate::predictions::{ReceiptSigner, Writer};
 use crate::prices::feeds::live::board::Board;
 use crate::releases::Releases;
 use crate::settings::ServeSettings;
+use crate::webhooks::Sender;
 
 /// How long a caller waits for a place to check a model before it is told to come back.
 const CHECK_PATIENCE: Duration = Duration::from_secs(5);
@@ -56,6 +59,12 @@ pub struct App {
     pub feeds: Option<Arc<Board>>,
     /// Checks ONNX files for anybody.
     pub checks: Checker,
+    /// The newest events, for everybody who listens.
+    pub events: Broadcast,
+    /// What they mean for each account's own models.
+    pub own_events: OwnEvents,
+    /// Sends messages to webhooks.
+    pub webhooks: Sender,
     /// Cancelled when the process is ending.
     pub stop: CancellationToken,
     entropy: Mutex<StdRng>,
@@ -101,6 +110,7 @@ impl App {
             wall: parts.market.wall().clone(),
             market: parts.market,
             checks: Checker::new(parts.settings.runner.clone(), CHECK_PATIENCE),
+            webhooks: Sender::new(parts.settings.webhooks_to_private),
             settings: parts.settings,
             releases: parts.releases,
             writer,
@@ -111,6 +121,8 @@ impl App {
             timetable_wake,
             deployment: parts.deployment,
             feeds: parts.feeds,
+            events: Broadcast::default(),
+            own_events: OwnEvents::default(),
             stop: CancellationToken::new(),
             entropy: Mutex::new(parts.entropy),
             trials: Mutex::new(HashSet::new()),
@@ -251,6 +263,8 @@ pub mod testing {
             runner: None,
             limits,
             trusted_proxies: Networks::default(),
+            heartbeat: Duration::from_millis(200),
+            webhooks_to_private: false,
         };
         let registry = deployment.as_ref().map(|deployment| deployment.registry);
         let receipts = ReceiptSigner::from_secret(&[7; 32], 31_337, registry.unwrap_or_default());

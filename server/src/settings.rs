@@ -35,6 +35,10 @@ pub struct ServeSettings {
     pub limits: LimitSettings,
     /// Proxies whose word about a request's origin is believed.
     pub trusted_proxies: Networks,
+    /// How often a stream of events says that it lives, wall time.
+    pub heartbeat: Duration,
+    /// Whether webhooks may be at private addresses and without TLS: the demo and tests.
+    pub webhooks_to_private: bool,
 }
 
 /// The market clock of a data directory, `clock.json`. Absent: market time is wall time.

@@ -20,6 +20,8 @@ mod account_body;
 mod aggregate_body;
 mod amount;
 mod card_body;
+mod event_feed;
+mod event_query;
 mod life_body;
 mod model_body;
 mod notice_body;
@@ -31,13 +33,17 @@ mod signed_body;
 mod signed_prediction;
 pub(crate) mod source_body;
 mod tournament_body;
+mod webhook_body;
 
 mod delete_key;
 mod delete_model;
 mod delete_session_key;
+mod delete_webhook;
 mod feed_metrics;
 mod get_account;
 mod get_dataset;
+mod get_events;
+mod get_events_socket;
 mod get_evidence;
 pub(crate) mod get_feeds;
 mod get_health;
@@ -58,6 +64,7 @@ mod get_signing_domain;
 mod get_source_receipt;
 mod get_time;
 mod get_tournament;
+mod get_webhook;
 mod list_aggregates;
 mod list_batches;
 mod list_candles;
@@ -68,10 +75,13 @@ mod list_next_rounds;
 mod list_outcomes;
 mod list_predictions;
 mod list_receipts;
+mod list_recent_events;
 mod list_rounds;
 mod list_runners;
 mod list_session_keys;
 mod list_tournaments;
+mod list_webhook_deliveries;
+mod list_webhooks;
 mod post_account;
 mod post_account_wallet;
 mod post_check;
@@ -87,6 +97,10 @@ mod post_runner_results;
 mod post_session_key;
 mod post_signed_key;
 mod post_wallet_link;
+mod post_webhook;
+mod post_webhook_enabling;
+mod post_webhook_rotation;
+mod post_webhook_test;
 mod put_prediction;
 mod run_answers;
 mod runner_metrics;
@@ -135,6 +149,8 @@ const UPLOAD_TIME_LIMIT: Duration = Duration::from_secs(300);
         (name = "models", description = "Entering tournaments; scores and payouts"),
         (name = "accounts", description = "Accounts, keys, wallets and session keys"),
         (name = "datasets", description = "What to train on, in versions that never change"),
+        (name = "events", description = "What happens, as streams and for those who poll"),
+        (name = "webhooks", description = "What happens, as signed requests to an address of yours"),
         (name = "runner", description = "For processes that execute hosted models")
     )
 )]
@@ -145,6 +161,7 @@ struct Document;
 pub fn router(app: &Arc<App>) -> Router<Arc<App>> {
     let (quick, _) = quick().split_for_parts();
     let (slow, _) = slow().split_for_parts();
+    let (streams, _) = streams().split_for_parts();
     let document = openapi();
     let limited = middleware::from_fn_with_state(Arc::clone(app), limit::within_limits);
     let quick = quick
@@ -160,6 +177,7 @@ pub fn router(app: &Arc<App>) -> Router<Arc<App>> {
     }));
     let api = quick
         .merge(slow)
+        .merge(streams)
         .fallback(trace::unknown_route)
         .method_not_allowed_fallback(trace::wrong_method)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
@@ -185,6 +203,8 @@ pub(crate) fn openapi() -> serde_json::Value {
     let (_, mut paths) = quick().split_for_parts();
     let (_, slow) = slow().split_for_parts();
     paths.merge(slow);
+    let (_, streams) = streams().split_for_parts();
+    paths.merge(streams);
     document::finished(&Document::openapi().nest(PREFIX, paths))
 }
 
@@ -238,6 +258,19 @@ fn quick() -> OpenApiRouter<Arc<App>> {
         ))
         .routes(routes!(delete_session_key::delete_session_key))
         .routes(routes!(list_receipts::list_receipts))
+        .routes(routes!(list_recent_events::list_recent_events))
+        .routes(routes!(
+            list_webhooks::list_webhooks,
+            post_webhook::post_webhook
+        ))
+        .routes(routes!(
+            get_webhook::get_webhook,
+            delete_webhook::delete_webhook
+        ))
+        .routes(routes!(list_webhook_deliveries::list_webhook_deliveries))
+        .routes(routes!(post_webhook_test::post_webhook_test))
+        .routes(routes!(post_webhook_rotation::post_webhook_rotation))
+        .routes(routes!(post_webhook_enabling::post_webhook_enabling))
         .routes(routes!(get_run::get_run))
         .routes(routes!(list_runners::list_runners))
         .routes(routes!(post_runner_registration::post_runner_registration))
@@ -252,4 +285,12 @@ fn slow() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(post_model_upload::post_model_upload))
         .routes(routes!(post_check::post_check))
         .routes(routes!(get_runner_blob::get_runner_blob))
+}
+
+/// Answers without an end: no time limit, and no compression that would gather what is to be read at
+/// once.
+fn streams() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(get_events::get_events))
+        .routes(routes!(get_events_socket::get_events_socket))
 }

@@ -19,7 +19,9 @@ use super::{DataArgs, Ended, refuse};
 use crate::api;
 use crate::app::{App, Parts, stop_on_signal};
 use crate::chain::{self, Chain};
-use crate::jobs::{self, apply_chain_events, calendar, diagnose_model, publish_dataset};
+use crate::jobs::{
+    self, apply_chain_events, calendar, deliver_webhooks, diagnose_model, publish_dataset,
+};
 use crate::predictions::{self, ReceiptSigner};
 use crate::prices::feeds::live::LiveFeeds;
 use crate::prices::feeds::live::board::Board;
@@ -59,7 +61,13 @@ pub(super) struct ServeArgs {
     runner: Option<PathBuf>,
     #[command(flatten)]
     limits: LimitArgs,
+    /// Let webhooks be at private addresses and without TLS, for trying them out
+    #[arg(long)]
+    webhooks_to_private: bool,
 }
+
+/// A stream of events says so often that it lives.
+const HEARTBEAT: Duration = Duration::from_secs(15);
 
 pub(super) async fn run(args: ServeArgs) -> anyhow::Result<Ended> {
     let stop = stop_on_signal()?;
@@ -95,6 +103,8 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<Ended> {
         runner: checking_runner(args.runner.as_deref())?,
         limits,
         trusted_proxies: args.limits.trusted_proxies(),
+        heartbeat: HEARTBEAT,
+        webhooks_to_private: args.webhooks_to_private,
     };
     let releases = Releases::open(&args.data.data, args.datasets.url())?;
     let secret = receipt_secret(&args.data.data)?;
@@ -174,6 +184,16 @@ async fn serve(
     let (shared, token) = (Arc::clone(&app), stop.clone());
     parts.spawn(async move {
         jobs::run_deadlines(shared, token).await;
+        Ok(())
+    });
+    let (shared, token) = (Arc::clone(&app), stop.clone());
+    parts.spawn(async move {
+        shared.events.run(&shared.db, token).await;
+        Ok(())
+    });
+    let (shared, token) = (Arc::clone(&app), stop.clone());
+    parts.spawn(async move {
+        deliver_webhooks::run(shared, token).await;
         Ok(())
     });
     let (shared, token) = (Arc::clone(&app), stop.clone());

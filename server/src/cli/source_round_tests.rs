@@ -182,6 +182,8 @@ fn serving(db: &Db, wall: &WallClock, source: &Source, folder: &tempfile::TempDi
         runner: None,
         limits: LimitSettings::off(),
         trusted_proxies: Networks::default(),
+        heartbeat: Duration::from_secs(15),
+        webhooks_to_private: false,
     };
     let receipts = ReceiptSigner::from_secret(&[7; 32], 31_337, deployment().registry);
     App::new(Parts {

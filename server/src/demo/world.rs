@@ -285,6 +285,7 @@ fn serve_command(own: &Path, args: &DemoArgs, tools: &Tools, data: &Path, rpc: &
     command.arg("--runner").arg(&tools.runner);
     command.env("FORETOKEN_ORT", &tools.onnx_runtime);
     command.args(["--listen", &format!("127.0.0.1:{}", args.port)]);
+    command.arg("--webhooks-to-private");
     if !args.live {
         command.arg("--replay");
     }

@@ -8,8 +8,8 @@ mod tests;
 
 use std::sync::Arc;
 
-use axum::{Router, middleware};
 use axum::http::{HeaderName, HeaderValue, header};
+use axum::{Router, middleware};
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::app::App;

@@ -48,6 +48,7 @@ use domain::{Delta, IdError, ModelId, Probability, RoundId, TokenAmount};
 use thiserror::Error;
 
 use crate::chain::{self, ChainError};
+use crate::events::EventError;
 use crate::ledger::LedgerError;
 use crate::prices::PriceError;
 use crate::record::RecordError;
@@ -209,6 +210,9 @@ pub enum SettlementError {
     /// The rounds.
     #[error(transparent)]
     Round(#[from] RoundError),
+    /// What happened could not be told.
+    #[error(transparent)]
+    Event(#[from] EventError),
     /// The stakes.
     #[error(transparent)]
     Stake(#[from] StakeError),
@@ -244,6 +248,7 @@ impl SettlementError {
             | Self::Stake(StakeError::Round(RoundError::Moved { .. })) => true,
             Self::Database(error)
             | Self::Round(RoundError::Database(error))
+            | Self::Event(EventError::Database(error))
             | Self::Stake(
                 StakeError::Database(error) | StakeError::Round(RoundError::Database(error)),
             )

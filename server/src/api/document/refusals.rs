@@ -30,7 +30,13 @@ pub(super) fn add(operation: &mut Value, path: &str, method: &str) {
     }
     let security = operation["security"].as_array();
     if security.is_some_and(|ways| ways.iter().any(|way| way["key"].is_array())) {
-        let codes = vec!["key-missing", "key-malformed", "key-unknown", "key-revoked", "key-expired"];
+        let codes = vec![
+            "key-missing",
+            "key-malformed",
+            "key-unknown",
+            "key-revoked",
+            "key-expired",
+        ];
         common.push(("401", codes));
     }
     let responses = &mut operation["responses"];

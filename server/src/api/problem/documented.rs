@@ -132,6 +132,18 @@ documented! {
     UnknownDataset: [("404", "`unknown-dataset`")];
     /// An endpoint over the bytes of a numeric source.
     UnknownReceipt: [("404", "`unknown-receipt`")];
+    /// An endpoint over one webhook of the caller's.
+    UnknownWebhook: [("404", "`unknown-webhook`")];
+    /// Making a webhook.
+    NewWebhookProblems: [
+        ("404", "`unknown-tournament`"),
+        ("409", "`too-many-webhooks`"),
+        ("422", "`webhook-url-refused` or `body-invalid`"),
+    ];
+    /// Opening a WebSocket from a page of another site.
+    OriginRefused: [("403", "`origin-refused` or `scope-missing`")];
+    /// A request that opens no WebSocket.
+    NotASocket: [("400", "`not-a-websocket` or `query-invalid`")];
     /// An endpoint over what is secret until the outcome.
     NotYetResolved: [("403", "`not-yet-resolved`")];
     /// The features of a round.

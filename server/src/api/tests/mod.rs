@@ -2,13 +2,13 @@
 
 mod check;
 mod diagnostics;
+mod document;
 mod etag;
 mod fleet;
-mod life;
-mod many_predictions;
-mod document;
 mod fleet;
+mod life;
 mod limits;
+mod many_predictions;
 mod model_verbs;
 mod models;
 mod predictions;
