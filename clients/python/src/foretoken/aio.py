@@ -164,6 +164,7 @@ class AsyncClient:
     run = _call(api.models.run)
 
     download_dataset = _flow(datasets.download_dataset)
+    datasets = _call(api.market.datasets)
 
     events = _stream(events.follow)
     recent_events = _call(api.market.recent_events)
@@ -175,6 +176,7 @@ class AsyncClient:
     test_webhook = _call(api.webhooks.test_webhook)
     rotate_webhook = _call(api.webhooks.rotate_webhook)
 
+    signing_domain = _call(api.accounts.signing_domain)
     open_account = _call(api.accounts.open_account)
     open_account_with_wallet = _call(api.accounts.open_account_with_wallet)
     link_wallet = _call(api.accounts.link_wallet)

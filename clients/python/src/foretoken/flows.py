@@ -8,14 +8,14 @@ from __future__ import annotations
 import secrets
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from .api import market, models, predictions
-from .api.describe import Amount, RoundOrId, id_of, whole
+from .api import accounts, market, models, predictions
+from .api.describe import Amount, RoundOrId, id_of
 from .api.predictions import MOST_AT_ONCE, Prediction
 from .clock import Reading
 from .errors import ForetokenError, ProblemError, Unreachable
-from .retries import Call, Session, ask
+from .retries import Session, ask
 from .seals import Sealed, chain_round_id, sealed
-from .steps import Flow, Request
+from .steps import Flow
 from .types import Model, Receipt, Round, Time, Verdict, field
 
 READINGS = 3
@@ -99,11 +99,9 @@ def submit(
     The latest prediction before the deadline counts. Repeating one is safe, so this repeats it
     after passing failures, until the deadline when given a `Round`. `stake` is an exact amount
     of tokens, `"10.5"`; without it the model's default limit applies. `signed` stands for a key:
-    {signer, nonce, signature} of the account's wallet or of a session key.
+    {signer, nonce, signature} of the account's wallet or of a session key (`foretoken.signing`).
     """
-    body = predictions.opinion(p, stake)
-    if signed is not None:
-        body["signed"] = dict(signed)
+    body = _signed(predictions.opinion(p, stake), signed)
     budget_s = yield from _left_s(session, round)
     return (yield from ask(session, predictions.put_prediction(round, model, body, budget_s)))
 
@@ -141,31 +139,35 @@ def seal_prediction(
     """Seals a prediction without sending anything of it. Store it, then `submit_seal`, then, before
     `reveal_until_us`, `reveal`: a seal that is not revealed in time counts as no prediction."""
     tournament = yield from ask(session, market.tournament(round.tournament))
-    deployment = yield from ask(session, deployed())
+    domain = yield from ask(session, accounts.signing_domain())
     owned = yield from ask(session, models.model(model))
     place = field(owned["stake"], "model_index", int) if owned.get("stake") else None
-    chain_id, registry = field(deployment, "chain_id", int), field(deployment, "registry", str)
+    chain_id, registry = field(domain, "chain_id", int), field(domain, "verifying_contract", str)
     name = chain_round_id(chain_id, registry, round.tournament, round.start_us)
     until_us = round.start_us - tournament.lock_before_s * 1_000_000
     return sealed(round.id, model, p, stake, name, place, until_us)
 
 
-def submit_seal(session: Session, hidden: Sealed) -> Flow[Receipt]:
+def submit_seal(
+    session: Session, hidden: Sealed, signed: Optional[Mapping[str, Any]] = None
+) -> Flow[Receipt]:
     """Posts a seal; the receipt binds the server to it. It must arrive before the deadline."""
-    call = predictions.put_prediction(hidden.round, hidden.model, {"seal": hidden.seal})
-    return (yield from ask(session, call))
+    body = _signed({"seal": hidden.seal}, signed)
+    return (yield from ask(session, predictions.put_prediction(hidden.round, hidden.model, body)))
 
 
-def reveal(session: Session, hidden: Sealed) -> Flow[Receipt]:
+def reveal(
+    session: Session, hidden: Sealed, signed: Optional[Mapping[str, Any]] = None
+) -> Flow[Receipt]:
     """Opens the model's latest seal; from then on it counts as a prediction does."""
-    budget_s = yield from wall_until(session, hidden.reveal_until_us)
-    call = predictions.put_prediction(hidden.round, hidden.model, hidden.opening(), max(budget_s, 0.0))
+    budget_s = max((yield from wall_until(session, hidden.reveal_until_us)), 0.0)
+    body = _signed(hidden.opening(), signed)
+    call = predictions.put_prediction(hidden.round, hidden.model, body, budget_s)
     return (yield from ask(session, call))
 
 
-def deployed() -> Call[Mapping[str, Any]]:
-    """The contracts of the installation and who signs receipts, from the public record."""
-    return Call(Request("GET", "/record/deployment.json", is_api=False), whole)
+def _signed(body: Dict[str, Any], signed: Optional[Mapping[str, Any]]) -> Dict[str, Any]:
+    return body if signed is None else {**body, "signed": dict(signed)}
 
 
 def _left_s(session: Session, round: RoundOrId) -> Flow[Optional[float]]:

@@ -5,9 +5,10 @@ Neither is a dependency: the module of a frame is imported when one is asked for
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, Sequence, Union
 
 from .errors import ForetokenError
 
@@ -16,16 +17,18 @@ if TYPE_CHECKING:
     import polars
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+#: RFC 3339 in UTC, as the API writes it; Python 3.9 itself reads no `Z` and not every fraction.
+MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,6})\d*)?Z")
 
 
 class Table(Sequence[Mapping[str, Any]]):
     """Rows as the API answered them. `next_before` asks for the next page; `None` on the last.
 
-    In a frame, moments (`…_us`) become times in UTC under `…_at`, amounts and prices become floats,
+    In a frame, moments (`…_us`, `…_at`) become times in UTC under `…_at`, amounts and prices become floats,
     and what is nested gets a column for each member, `counted.p_ppm`. The rows keep exact texts.
     """
 
-    def __init__(self, rows: Sequence[Mapping[str, Any]], next_before: Optional[str] = None) -> None:
+    def __init__(self, rows: Sequence[Mapping[str, Any]], next_before: Union[str, int, None] = None) -> None:
         self.rows = [dict(row) for row in rows]
         self.next_before = next_before
 
@@ -72,11 +75,22 @@ def _flat(row: Mapping[str, Any], before: str = "") -> Dict[str, Any]:
         elif name.endswith("_us") and isinstance(value, int):
             flat[f"{before}{name[:-3]}_at"] = EPOCH + timedelta(microseconds=value)
         elif name.endswith("_at") and f"{name[:-3]}_us" in row:
-            # The same moment as a text: the number is exact and comes anyway.
+            # The same moment as a text: the number comes anyway.
             continue
+        elif name.endswith("_at") and isinstance(value, str):
+            flat[before + name] = _moment(value)
         else:
             flat[before + name] = value
     return flat
+
+
+def _moment(text: str) -> Union[datetime, str]:
+    found = MOMENT.fullmatch(text)
+    if found is None:
+        return text
+    second, fraction = found.groups("0")
+    whole = datetime.fromisoformat(second).replace(tzinfo=timezone.utc)
+    return whole + timedelta(microseconds=int(fraction.ljust(6, "0")))
 
 
 def _alike(values: List[Any]) -> List[Any]:

@@ -80,7 +80,8 @@ class Tournament:
 class Round:
     """One instance of a tournament. Moments are market microseconds UTC: see `ServerClock`.
 
-    `outcome` is `up`, `down`, `void`, or `None` while it is not known.
+    `outcome` is `up`, `down`, `void`, or `None` while it is not known. `features_us` is when the
+    round's features are there; only `next_rounds` tells it.
     """
 
     id: str
@@ -91,13 +92,13 @@ class Round:
     start_us: int
     end_us: int
     outcome: Optional[str] = None
+    features_us: Optional[int] = None
     raw: Json = member(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def from_json(cls, body: Json) -> Round:
         return cls(
-            # What is next names the round as predictions do.
-            id=field(body, "round" if "round" in body else "id", str),
+            id=field(body, "id", str),
             tournament=field(body, "tournament", str),
             state=field(body, "state", str),
             opens_us=field(body, "opens_us", int),
@@ -105,6 +106,7 @@ class Round:
             start_us=field(body, "start_us", int),
             end_us=field(body, "end_us", int),
             outcome=optional(body, "outcome", str),
+            features_us=optional(body, "features_us", int),
             raw=dict(body),
         )
 
@@ -226,7 +228,10 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Features:
-    """The row of features of a round: what hosted models are given. `digest` is their SHA-256."""
+    """The row of features of a round, bit for bit what hosted models are given (as float32).
+
+    `digest` is the SHA-256 of the values as little-endian float32.
+    """
 
     round: str
     names: Tuple[str, ...]

@@ -1,7 +1,7 @@
 """Accounts, API keys and session keys.
 
-Whatever a wallet signs is signed outside: `signature` is the 65 bytes in hexadecimal, over the typed
-data that the API documents. No private key comes near this package.
+Whatever a wallet signs is signed outside: `foretoken.signing` makes what is to be signed and, with
+the signature, the bodies that these functions send. No private key comes near this package.
 """
 
 from __future__ import annotations
@@ -27,6 +27,11 @@ def open_account_with_wallet(signed: Mapping[str, Any]) -> Call[NewKey]:
 def link_wallet(signed: Mapping[str, Any]) -> Call[Json]:
     """Links a wallet to the account. `signed` is {wallet, issued_at_us, nonce, signature}."""
     return act("POST", "/account/wallet", whole, dict(signed))
+
+
+def signing_domain() -> Call[Json]:
+    """The EIP-712 domain in which wallets sign and the server signs receipts."""
+    return get("/signing-domain", whole)
 
 
 def account() -> Call[Json]:
@@ -73,8 +78,8 @@ def session_keys() -> Call[Json]:
 
 
 def delegate_session(signed: Mapping[str, Any]) -> Call[Json]:
-    """Lets an address sign predictions, at the word of the account's wallet. `signed` is the
-    delegation as the API documents it, with its signature."""
+    """Lets an address sign predictions, at the word of the account's wallet. `signed` is {account,
+    session, expires_at, issued_at_us, nonce, signature}."""
     return act("POST", "/session-keys", whole, dict(signed))
 
 

@@ -10,7 +10,7 @@ from ..errors import UnexpectedAnswer
 from ..frames import Table
 from ..retries import Call
 from ..steps import Request
-from ..types import Json, Round, field, optional
+from ..types import Json, Round, field
 
 T = TypeVar("T")
 
@@ -63,7 +63,8 @@ def table(name: str) -> Callable[[Any], Table]:
     """The list `name` of the answer as a table."""
 
     def parse(body: Any) -> Table:
-        return Table([whole(row) for row in field(body, name, list)], optional(body, "next_before", str))
+        found = [whole(row) for row in field(body, name, list)]
+        return Table(found, whole(body).get("next_before"))
 
     return parse
 

@@ -97,3 +97,8 @@ def leaderboard(tournament: str) -> Call[Table]:
 def recent_events(after: Optional[int] = None, limit: Optional[int] = None) -> Call[Json]:
     """Events after a sequence number, for those who poll; `events` follows them."""
     return get("/events/recent", whole, after=after, limit=limit)
+
+
+def datasets(limit: Optional[int] = None, before: Before = None) -> Call[Table]:
+    """Published versions of the datasets, newest first."""
+    return get("/datasets", table("versions"), **limited(limit, before))

@@ -8,7 +8,7 @@ from ..frames import Table
 from ..retries import Call
 from ..steps import Request
 from ..types import Card, Json, Model
-from .describe import act, get, limited, nothing, rows, segment, sent, table, whole
+from .describe import Amount, act, amount, get, limited, nothing, rows, segment, sent, table, whole
 
 UPLOAD_S = 300.0
 
@@ -65,9 +65,11 @@ def retire_model(model: str) -> Call[None]:
     return act("DELETE", f"/models/{segment(model)}", nothing)
 
 
-def stake(model: str) -> Call[Json]:
-    """The stake of a model: deposited, reserved, free, its limits, and what it would risk now."""
-    return get(f"/models/{segment(model)}/stake", whole)
+def stake(model: str, stake: Optional[Amount] = None) -> Call[Json]:
+    """The stake of an own model: deposited, reserved, free, its limits, and what it `would_risk`
+    now, when `stake` is named or nothing is."""
+    named = None if stake is None else amount(stake)
+    return get(f"/models/{segment(model)}/stake", whole, stake=named)
 
 
 def history(model: str, limit: Optional[int] = None) -> Call[Table]:

@@ -69,9 +69,10 @@ def prediction(round: RoundOrId, model: str) -> Call[Receipt]:
 
 
 def predictions(
-    model: str, limit: Optional[int] = None, before: Union[str, int, None] = None
+    model: Optional[str] = None, limit: Optional[int] = None, before: Union[str, int, None] = None
 ) -> Call[Table]:
-    """Own predictions and what became of them, newest round first."""
+    """Own predictions and what became of them, one row for each model and round, the latest
+    first; of one model when it is named."""
     return get("/predictions", table("predictions"), model=model, **limited(limit, before))
 
 
