@@ -48,15 +48,15 @@ def model(api: Client) -> Model:
 def roomy_round(api: Client) -> Round:
     def look() -> Optional[Round]:
         rounds = api.open_rounds(TOURNAMENT)
-        return next((r for r in rounds if api.clock.wall_until(r.deadline_us) > ROOM_S), None)
+        return next((r for r in rounds if api.wall_until(r.deadline_us) > ROOM_S), None)
 
     return wait_for("an open round", look)
 
 
 def test_the_clock_runs_at_the_speed_of_the_replay(live: LiveServer, api: Client) -> None:
-    api.clock.sync()
+    api.sync_clock()
     assert api.clock.speed == live.speed
-    predicted, (read, _) = api.clock.now_us(), api.time()
+    predicted, (read, _) = api.now_us(), api.time()
     assert abs(read - predicted) < 0.5 * live.speed * 1e6
 
 
@@ -115,7 +115,7 @@ def test_without_a_right_key_nothing_is_posted(live: LiveServer, model: Model, k
 
 def test_a_late_prediction_is_told_by_how_much(api: Client, model: Model) -> None:
     round = roomy_round(api)
-    wait_for("the deadline", lambda: api.clock.wall_until(round.deadline_us) < -0.1)
+    wait_for("the deadline", lambda: api.wall_until(round.deadline_us) < -0.1)
     with pytest.raises(LateError) as caught:
         api.submit(round, model.id, 0.5)
     assert caught.value.missed_ms is not None and caught.value.missed_ms > 0
