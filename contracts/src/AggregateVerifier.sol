@@ -62,9 +62,10 @@ contract AggregateVerifier is IAggregateVerifier, Ownable2Step, EIP712 {
     }
 
     function applySigners() external {
+        uint256 from = _announced.from;
+        if (from == 0) revert NothingAnnounced();
+        if (block.timestamp < from) revert NotYet(from);
         SignerSet memory next = _announced;
-        if (next.from == 0) revert NothingAnnounced();
-        if (block.timestamp < next.from) revert NotYet(next.from);
         delete _announced;
         address[] memory before = _inForce.signers;
         for (uint256 i = 0; i < before.length; ++i) {
