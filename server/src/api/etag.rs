@@ -16,7 +16,6 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use sha2::{Digest, Sha256};
-use utoipa::openapi::{RefOr, ResponseBuilder, Responses};
 
 /// Larger answers are sent untagged: hashing them costs more than it saves.
 const TAGGED_BYTES: u64 = 4 << 20;

@@ -97,6 +97,7 @@ impl World {
             model: model.clone(),
             account,
             said,
+            nonce: None,
             received_us: at_us,
         };
         let said = predictions::submit(&self.app.writer, submission).await;

@@ -60,6 +60,7 @@ impl World {
             model: model.clone(),
             account,
             said,
+            nonce: None,
             received_us: POSTED_US,
         };
         let stored = predictions::submit(&self.writer, submission).await;

@@ -125,6 +125,7 @@ mod tests {
             model: "ada".parse().expect("a model"),
             account: "ada".parse().expect("an account"),
             said: said.clone(),
+            nonce: None,
             received_us: 5,
         };
         let mut receipt = receipt_for_tests(&signer.expect("a key"), submission, None);

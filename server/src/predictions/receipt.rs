@@ -1,11 +1,12 @@
 //! Receipts: our signed word that a prediction was stored in time.
 
-use alloy::primitives::{Address, B256, Bytes};
+use alloy::primitives::{Address, B256, Bytes, keccak256};
 use alloy::signers::SignerSync;
 use alloy::signers::local::PrivateKeySigner;
 use contracts::receipt::{PredictionReceipt, signing_hash};
+use contracts::round::round_id;
 use contracts::runs::{self, RunReceipt};
-use domain::timestamp::rfc3339;
+use domain::timestamp::{SECOND_US, rfc3339};
 use domain::{ModelId, Probability, RoundId, TokenAmount};
 use serde::{Deserialize, Serialize};
 

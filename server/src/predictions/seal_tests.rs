@@ -95,6 +95,7 @@ impl World {
             model,
             account,
             said,
+            nonce: None,
             received_us: at_us,
         }
     }

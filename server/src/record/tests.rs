@@ -180,6 +180,7 @@ fn a_receipt_for_another_chain_has_another_signer() {
             posted: Probability::HALF,
             ask: TokenAmount::from_tokens("1.5").ok(),
         },
+        nonce: None,
         received_us: 5,
     };
     let receipt = predictions::receipt_for_tests(&signer, submission, None);

@@ -5,7 +5,6 @@ mod diagnostics;
 mod document;
 mod etag;
 mod fleet;
-mod fleet;
 mod life;
 mod limits;
 mod many_predictions;
