@@ -1,5 +1,7 @@
 //! The real router over a real database; only the clock is moved by hand.
 
+mod accounts;
+mod canary;
 mod diagnostics;
 mod fleet;
 mod many_predictions;
@@ -11,6 +13,7 @@ mod published;
 mod runner;
 mod runs;
 mod secrecy;
+mod signed_predictions;
 mod strikes;
 mod summary;
 
