@@ -231,6 +231,17 @@ enum Decision {
     SealOf(Box<(RoundId, ModelId, B256)>),
 }
 
+impl Decision {
+    /// Whether it is the latest of its round and model, said again.
+    fn is_again(&self) -> bool {
+        match self {
+            Self::Known(_) => true,
+            Self::New { age, .. } => *age == Age::Repeated,
+            Self::Refused(_) | Self::SealOf(_) => false,
+        }
+    }
+}
+
 /// What the group has read.
 struct Known {
     rounds: HashMap<RoundId, Ruled>,
@@ -281,8 +292,9 @@ impl Known {
             let place = drafted.get(&(&s.round, &s.model)).copied();
             let earlier = place.and_then(|place| Some((place, drafts.get(place)?)));
             let would = would.unwrap_or_default();
-            let (seal, index, nonce) = match judged(signer, s, earlier, last.as_ref(), &would) {
-                Ok(found) => found,
+            let judged = judged(signer, s, earlier, last.as_ref(), &would);
+            let (seal, index, nonce) = match with_nonce(s, earlier, last.as_ref(), judged) {
+                Ok(row) => row,
                 Err(decision) => {
                     decisions.push(decision);
                     continue;
@@ -328,8 +340,7 @@ fn known(last: &Last) -> Decision {
     last.receipt().map_or_else(Decision::Refused, known)
 }
 
-/// What is to be stored: the seal that it is or opens, the seal's index, and the highest nonce.
-/// Otherwise the decision
+/// What is to be stored: the seal that it is or opens, and the seal's index. Otherwise the decision
 /// that stands: beside this group's latest draft for the round and model, or beside the latest row
 /// where the group has none.
 fn judged(
@@ -338,12 +349,7 @@ fn judged(
     earlier: Option<(usize, &Draft)>,
     last: Option<&Last>,
     would: &WouldRisk,
-) -> Result<(Option<B256>, u32, i64), Decision> {
-    let highest = match earlier {
-        Some((_, draft)) => Some(draft.nonce),
-        None => last.map(|last| last.nonce),
-    };
-    let nonce = nonce::beside(s, highest);
+) -> Result<(Option<B256>, u32), Decision> {
     let before = match (earlier, last) {
         (Some((_, draft)), _) => Some((&draft.submission.said, draft.seal)),
         (None, Some(last)) => Some((&last.said, last.seal)),
@@ -353,14 +359,7 @@ fn judged(
     let chain_round = || signer.chain_round(&s.round);
     match judge(s, before, chain_round, would.model_index) {
         Err(error) => Err(Decision::Refused(error)),
-        Ok(Judgement::New { .. }) if nonce.is_used => {
-            Err(Decision::Refused(nonce::used(s, highest)))
-        }
-        Ok(Judgement::New { seal, index }) => Ok((seal, index, nonce.stored)),
-        // What opened a seal stands for good: its nonce need not be kept.
-        Ok(Judgement::Repeated) if nonce.is_next && !s.said.is_opening() => {
-            Ok((s.said.seal(), 0, nonce.stored))
-        }
+        Ok(Judgement::New { seal, index }) => Ok((seal, index)),
         Ok(Judgement::OpenedSince { seal }) => {
             let of = (s.round.clone(), s.model.clone(), seal);
             Err(Decision::SealOf(Box::new(of)))
@@ -373,6 +372,32 @@ fn judged(
             (None, Some(last)) => known(last),
             (None, None) => Decision::Refused(PredictionError::Broken("repeated nothing".into())),
         }),
+    }
+}
+
+/// The same beside the nonces of the round and model: what is to be stored, and the nonce of its
+/// row. A higher nonce is stored even where it says the same again, a used one never.
+fn with_nonce(
+    s: &Submission,
+    earlier: Option<(usize, &Draft)>,
+    last: Option<&Last>,
+    judged: Result<(Option<B256>, u32), Decision>,
+) -> Result<(Option<B256>, u32, i64), Decision> {
+    let latest = match (earlier, last) {
+        (Some((_, draft)), _) => Some((draft.seal, draft.index, draft.nonce)),
+        (None, last) => last.map(|last| (last.seal, last.index, last.nonce)),
+    };
+    let highest = latest.map(|(_, _, nonce)| nonce);
+    let nonce = nonce::beside(s, highest);
+    let is_again = matches!(&judged, Err(again) if again.is_again());
+    match (judged, latest) {
+        (Err(_), Some((seal, index, _))) if is_again && nonce.is_next => {
+            Ok((seal, index, nonce.stored))
+        }
+        (Err(Decision::Refused(_)) | Ok(_), _) if nonce.is_used => {
+            Err(Decision::Refused(nonce::used(s, highest)))
+        }
+        (judged, _) => judged.map(|(seal, index)| (seal, index, nonce.stored)),
     }
 }
 

@@ -57,15 +57,6 @@ impl Said {
         }
     }
 
-    /// The seal, while it is closed.
-    #[must_use]
-    pub fn seal(&self) -> Option<B256> {
-        match self {
-            Self::Sealed { seal } => Some(*seal),
-            Self::Open { .. } | Self::Opened { .. } => None,
-        }
-    }
-
     /// Whether it opens a seal: then it has until the lock.
     #[must_use]
     pub fn is_opening(&self) -> bool {

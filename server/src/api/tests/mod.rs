@@ -1,6 +1,10 @@
 //! The real router over a real database; only the clock is moved by hand.
 
+<<<<<<< HEAD
 mod check;
+=======
+mod canary;
+>>>>>>> work-B
 mod diagnostics;
 mod document;
 mod etag;
@@ -10,6 +14,7 @@ mod limits;
 mod many_predictions;
 mod model_verbs;
 mod models;
+mod opened_accounts;
 mod predictions;
 mod problems;
 mod published;
@@ -18,6 +23,7 @@ mod runner;
 mod runs;
 mod seals;
 mod secrecy;
+mod signed_predictions;
 mod strikes;
 mod summary;
 
