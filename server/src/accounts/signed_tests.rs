@@ -449,8 +449,7 @@ async fn session_keys_sign_until_they_end() {
             let refused = revoke_session(&mut tx, NOW_US, &ada.id, unknown).await;
             assert!(matches!(refused, Err(AccountError::UnknownSession(_))));
         }
-<<<<<<< HEAD
-        delegated(&mut tx, 10, END_S).await.expect("there is room");
+        delegated(&mut tx, 11, END_S).await.expect("there is room");
         assert_eq!(
             sessions(&mut tx, NOW_US, &ada.id)
                 .await
@@ -458,10 +457,6 @@ async fn session_keys_sign_until_they_end() {
                 .len(),
             10
         );
-=======
-        delegated(&mut tx, 11, END_S).await.expect("there is room");
-        assert_eq!(sessions(&mut tx, NOW_US, &ada.id).await.expect("reads").len(), 10);
->>>>>>> work-B
         let none = create(&mut tx, 1, "dora", "", false).await.expect("new");
         let asked = sign(
             &signer,

@@ -50,12 +50,7 @@ impl PredictionBody {
         (round, model): (&str, &str),
         received_us: i64,
     ) -> Result<Submission, Problem> {
-<<<<<<< HEAD
-        let (round, model) = (round_id(round)?, model_id(model)?);
-        let said = self.said()?;
-=======
         let (round, model, said) = (round_id(round)?, model_id(model)?, self.said()?);
->>>>>>> work-B
         let submission = |account, nonce| Submission {
             round,
             model: model.clone(),

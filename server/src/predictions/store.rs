@@ -70,11 +70,8 @@ pub(super) struct Last {
     pub(super) said: Said,
     /// The seal of it, closed or opened.
     pub(super) seal: Option<B256>,
-<<<<<<< HEAD
-=======
     /// The index that the seal was made with, of what opens it.
     pub(super) index: u32,
->>>>>>> work-B
     /// The highest nonce that was signed so far.
     pub(super) nonce: i64,
     receipt: String,
@@ -96,12 +93,8 @@ pub(super) async fn last_of_each(
     for question in questions(&asked) {
         // The columns of VALUES are called column1, column2 and column3 on both databases.
         let text = format!(
-<<<<<<< HEAD
-            "SELECT a.column1, p.posted_ppm, p.ask, p.receipt, p.seal, p.salt, p.nonce \
-=======
             "SELECT a.column1, p.posted_ppm, p.ask, p.receipt, p.seal, p.salt, \
              p.seal_index, p.nonce \
->>>>>>> work-B
              FROM (VALUES {}) AS a JOIN predictions p ON p.sequence = \
              (SELECT MAX(q.sequence) FROM predictions q \
               WHERE q.round_id = a.column2 AND q.model_id = a.column3)",
@@ -124,11 +117,7 @@ pub(super) async fn last_of_each(
     Ok(found)
 }
 
-<<<<<<< HEAD
-/// From the columns posted_ppm, ask, receipt, seal, salt and nonce.
-=======
 /// From the columns posted_ppm, ask, receipt, seal, salt, seal_index and nonce.
->>>>>>> work-B
 fn last(row: &AnyRow, first: usize) -> Result<Last, PredictionError> {
     let (posted, ask) = (ppm(row, first)?, ask(row.try_get(first + 1)?)?);
     let (seal, salt) = (hash(row, first + 3)?, hash(row, first + 4)?);
@@ -144,10 +133,6 @@ fn last(row: &AnyRow, first: usize) -> Result<Last, PredictionError> {
             .map_err(|e| PredictionError::Broken(e.to_string()))?,
         nonce: row.try_get(first + 6)?,
         receipt: row.try_get(first + 2)?,
-<<<<<<< HEAD
-        nonce: row.try_get(first + 5)?,
-=======
->>>>>>> work-B
     })
 }
 
@@ -157,11 +142,7 @@ pub(super) async fn last_receipt(
     model: &ModelId,
 ) -> Result<Option<Receipt>, PredictionError> {
     let row = sqlx::query(
-<<<<<<< HEAD
-        "SELECT posted_ppm, ask, receipt, seal, salt, nonce FROM predictions \
-=======
         "SELECT posted_ppm, ask, receipt, seal, salt, seal_index, nonce FROM predictions \
->>>>>>> work-B
          WHERE round_id = $1 AND model_id = $2 ORDER BY sequence DESC LIMIT 1",
     )
     .bind(round.to_string())

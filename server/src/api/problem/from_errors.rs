@@ -5,10 +5,7 @@ use domain::timestamp::rfc3339;
 
 use super::Problem;
 use super::seals::seal_problem;
-<<<<<<< HEAD
 use crate::lives::LifeError;
-=======
->>>>>>> work-B
 use crate::models::ModelError;
 use crate::predictions::PredictionError;
 use crate::releases::ReleaseError;
@@ -169,15 +166,12 @@ impl From<PredictionError> for Problem {
             )
             .with("opens_at", rfc3339(opens_us))
             .with("opens_us", opens_us),
-<<<<<<< HEAD
-=======
             PredictionError::NonceUsed { highest, .. } => Self::nonce_used(
                 said,
                 "Nothing was changed. Sign with a nonce above `highest`; the same prediction with \
                  the same nonce gives its receipt.",
             )
             .with("highest", highest),
->>>>>>> work-B
             PredictionError::Late {
                 round,
                 missed_us,
@@ -186,15 +180,12 @@ impl From<PredictionError> for Problem {
             error @ (PredictionError::SealUnknown { .. }
             | PredictionError::SealNotOpened { .. }
             | PredictionError::SealLate { .. }) => seal_problem(&error, said),
-<<<<<<< HEAD
             PredictionError::NonceUsed { highest, .. } => Self::nonce_used(
                 said,
                 "Nothing was changed. Sign with a nonce above `highest`; the same prediction with \
                  the same nonce gives its receipt.",
             )
             .with("highest", highest),
-=======
->>>>>>> work-B
             PredictionError::KeyReused => Self::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "idempotency-key-reused",

@@ -1,10 +1,7 @@
 //! The real router over a real database; only the clock is moved by hand.
 
-<<<<<<< HEAD
-mod check;
-=======
 mod canary;
->>>>>>> work-B
+mod check;
 mod diagnostics;
 mod document;
 mod etag;
