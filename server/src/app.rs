@@ -14,6 +14,7 @@ use crate::accounts::Gate;
 use crate::chain::Deployment;
 use crate::checks::Checker;
 use crate::db::Db;
+use crate::limits::Limits;
 use crate::predictions::{ReceiptSigner, Writer};
 use crate::prices::feeds::live::board::Board;
 use crate::releases::Releases;
@@ -33,6 +34,8 @@ pub struct App {
     pub wall: WallClock,
     /// Configuration.
     pub settings: ServeSettings,
+    /// How much each caller may ask.
+    pub limits: Limits,
     /// Stores predictions in groups.
     pub writer: Writer,
     /// Looks up the keys of requests.
@@ -92,6 +95,7 @@ impl App {
         let gate = Gate::start(parts.db.clone());
         Arc::new(Self {
             db: parts.db,
+            limits: Limits::new(parts.settings.limits, parts.market.wall()),
             wall: parts.market.wall().clone(),
             market: parts.market,
             checks: Checker::new(parts.settings.runner.clone(), CHECK_PATIENCE),
@@ -174,6 +178,7 @@ pub mod testing {
         ServeSettings, StdRng, WallClock,
     };
     use crate::db::testing::sqlite;
+    use crate::limits::{LimitSettings, Networks};
     use crate::rounds;
 
     const TOURNAMENT_FILES: [&str; 2] = [
@@ -189,6 +194,14 @@ pub mod testing {
     /// # Panics
     /// When a part cannot be made.
     pub async fn app() -> (Arc<App>, WallClock, tempfile::TempDir) {
+        app_with(LimitSettings::off()).await
+    }
+
+    /// As [`app`], with limits on what callers may ask.
+    ///
+    /// # Panics
+    /// When a part cannot be made.
+    pub async fn app_with(limits: LimitSettings) -> (Arc<App>, WallClock, tempfile::TempDir) {
         let (db, folder) = sqlite().await;
         let wall = WallClock::manual(NOW_US);
         let mut tx = db.begin().await.expect("a transaction");
@@ -223,6 +236,8 @@ pub mod testing {
             chain_poll: Duration::from_millis(50),
             replicated_ppm: 50_000,
             runner: None,
+            limits,
+            trusted_proxies: Networks::default(),
         };
         let registry = deployment.as_ref().map(|deployment| deployment.registry);
         let receipts = ReceiptSigner::from_secret(&[7; 32], 31_337, registry.unwrap_or_default());

@@ -8,6 +8,8 @@ use anyhow::Context;
 use domain::{MarketClock, WallClock};
 use serde::{Deserialize, Serialize};
 
+use crate::limits::{LimitSettings, Networks};
+
 /// What the serving process needs to know.
 #[derive(Clone, Debug)]
 pub struct ServeSettings {
@@ -29,6 +31,10 @@ pub struct ServeSettings {
     pub replicated_ppm: u32,
     /// The runner's executable that checks files for anybody, if it is there.
     pub runner: Option<PathBuf>,
+    /// How much each caller may ask.
+    pub limits: LimitSettings,
+    /// Proxies whose word about a request's origin is believed.
+    pub trusted_proxies: Networks,
 }
 
 /// The market clock of a data directory, `clock.json`. Absent: market time is wall time.

@@ -16,7 +16,6 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use sha2::{Digest, Sha256};
-use utoipa::openapi::{RefOr, ResponseBuilder, Responses};
 
 /// Larger answers are sent untagged: hashing them costs more than it saves.
 const TAGGED_BYTES: u64 = 4 << 20;
@@ -96,16 +95,8 @@ pub(super) async fn weakened(mut response: Response) -> Response {
     response
 }
 
-/// Adds to the OpenAPI document what a GET with `If-None-Match` is answered.
-pub(super) fn document(path: &str, to: &mut Responses) {
-    if !is_of_the_moment(path) {
-        let known = ResponseBuilder::new().description("`If-None-Match` names what would be sent");
-        let known = RefOr::T(known.build());
-        to.responses.entry("304".to_owned()).or_insert(known);
-    }
-}
-
-fn is_of_the_moment(path: &str) -> bool {
+/// Whether the answers of a path, as a route or with its prefix, are only true at their moment.
+pub(super) fn is_of_the_moment(path: &str) -> bool {
     let path = path.strip_prefix(super::PREFIX).unwrap_or(path);
     OF_THE_MOMENT.contains(&path)
 }

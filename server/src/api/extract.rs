@@ -13,6 +13,7 @@ use domain::{ModelId, RoundId, TournamentId};
 use serde::de::DeserializeOwned;
 
 use super::etag::KeyLookedAt;
+use super::limit::bearer;
 use super::problem::Problem;
 use crate::accounts::{Account, Scope};
 use crate::app::App;
@@ -76,17 +77,16 @@ impl FromRequestParts<Arc<App>> for MaybeCaller {
         if let Some(key) = parts.extensions.get::<KeyLookedAt>() {
             key.note();
         }
-        let Some(value) = parts.headers.get(header::AUTHORIZATION) else {
+        if !parts.headers.contains_key(header::AUTHORIZATION) {
             return Ok(Self(None));
-        };
-        let text = value.to_str().unwrap_or_default();
-        let Some((scheme, key)) = text.split_once(' ') else {
-            return Err(Problem::key_missing());
-        };
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return Err(Problem::key_missing());
         }
-        let (account, scopes) = app.gate.open(key.trim()).await?;
+        let key = bearer(&parts.headers).ok_or_else(Problem::key_missing)?;
+        let found = app.gate.open(key).await;
+        match &found {
+            Ok(_) => app.limits.prove(key),
+            Err(_) => app.limits.disprove(key),
+        }
+        let (account, scopes) = found?;
         Ok(Self(Some(Caller { account, scopes })))
     }
 }

@@ -10,6 +10,7 @@ mod feeds;
 mod feeds_read;
 mod guardian;
 mod input;
+mod limit_args;
 mod resolve;
 mod role_key;
 mod score;

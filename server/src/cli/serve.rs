@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::dataset::DatasetStoreArgs;
+use super::limit_args::LimitArgs;
 use super::{DataArgs, Ended, refuse};
 use crate::api;
 use crate::app::{App, Parts, stop_on_signal};
@@ -26,7 +27,7 @@ use crate::prices::feeds::live::settings::FeedSettings;
 use crate::prices::feeds::replay::{self, Replay};
 use crate::releases::Releases;
 use crate::settings::{ServeSettings, frames_folder, market_clock, runner_beside};
-use crate::{rounds, settlement};
+use crate::{http, rounds, settlement};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ServeArgs {
@@ -56,6 +57,8 @@ pub(super) struct ServeArgs {
     /// The runner's executable, for `POST /api/v1/check`; else the one beside this
     #[arg(long, value_name = "PATH")]
     runner: Option<PathBuf>,
+    #[command(flatten)]
+    limits: LimitArgs,
 }
 
 pub(super) async fn run(args: ServeArgs) -> anyhow::Result<Ended> {
@@ -66,6 +69,10 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<Ended> {
             Ok(settings) => Some(settings),
             Err(why) => return Ok(refuse(&why)),
         },
+    };
+    let limits = match args.limits.settings()? {
+        Ok(settings) => settings,
+        Err(why) => return Ok(refuse(&why)),
     };
     let listener = listen(args.listen).await?;
     api::metrics::install()?;
@@ -86,6 +93,8 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<Ended> {
         chain_poll: chain_poll(market.speed()),
         replicated_ppm: args.replicated * 10_000,
         runner: checking_runner(args.runner.as_deref())?,
+        limits,
+        trusted_proxies: args.limits.trusted_proxies(),
     };
     let releases = Releases::open(&args.data.data, args.datasets.url())?;
     let secret = receipt_secret(&args.data.data)?;
@@ -190,12 +199,9 @@ async fn serve(
     });
     let (shared, token) = (Arc::clone(&app), stop.clone());
     parts.spawn(async move {
-        let router = crate::http::router(Arc::clone(&shared));
+        let router = http::router(Arc::clone(&shared));
         tracing::info!(address = %shared.settings.listen, "serving");
-        axum::serve(listener, router)
-            .with_graceful_shutdown(token.cancelled_owned())
-            .await?;
-        Ok(())
+        http::serve(listener, router, &shared.limits, token).await
     });
     let stopped = tokio::select! {
         () = stop.cancelled() => Ok(()),

@@ -2,9 +2,11 @@
 
 mod check;
 mod diagnostics;
+mod document;
 mod etag;
 mod fleet;
 mod life;
+mod limits;
 mod many_predictions;
 mod model_verbs;
 mod models;
@@ -33,6 +35,7 @@ use tower::ServiceExt;
 use crate::accounts::{self, Scope};
 use crate::app::{App, testing};
 use crate::checks::Checker;
+use crate::limits::LimitSettings;
 use crate::rounds;
 
 /// Open in every world; its interval begins five minutes after the world's clock.
@@ -56,12 +59,20 @@ struct Answer {
 
 impl World {
     async fn new() -> Self {
-        Self::with_runner(None).await
+        Self::with_limits(LimitSettings::off()).await
     }
 
-    /// As `new`, with a runner that checks files.
+    async fn with_limits(limits: LimitSettings) -> Self {
+        Self::with(limits, None).await
+    }
+
+    /// A world with a runner that checks files.
     async fn with_runner(runner: Option<PathBuf>) -> Self {
-        let (mut app, wall, folder) = testing::app().await;
+        Self::with(LimitSettings::off(), runner).await
+    }
+
+    async fn with(limits: LimitSettings, runner: Option<PathBuf>) -> Self {
+        let (mut app, wall, folder) = testing::app_with(limits).await;
         let only = Arc::get_mut(&mut app).expect("nobody else has it");
         only.checks = Checker::new(runner, Duration::from_millis(50));
         let mut tx = app.db.begin().await.expect("begin");
@@ -81,7 +92,7 @@ impl World {
         .await
         .expect("opens");
         tx.commit().await.expect("commit");
-        let router = super::router().with_state(Arc::clone(&app));
+        let router = super::router(&app).with_state(Arc::clone(&app));
         Self {
             app,
             wall,

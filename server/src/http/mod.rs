@@ -1,13 +1,21 @@
-//! The whole HTTP application: API, pages, and what every answer carries.
+//! The whole HTTP application: API, pages, what every answer carries, and how connections are
+//! served.
+
+mod connection;
+mod listener;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::http::{HeaderName, HeaderValue, header};
+use axum::{Router, middleware};
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::app::App;
 use crate::{api, web};
+
+pub use listener::serve;
 
 /// No page needs more than this: no inline script, nothing from elsewhere, no framing.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
@@ -15,6 +23,9 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
      frame-ancestors 'none'";
 
 /// The router of the serving process.
+///
+/// # Panics
+/// When memory is out: the reference page is rendered here, once.
 pub fn router(app: Arc<App>) -> Router {
     let fixed = [
         (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
@@ -22,9 +33,11 @@ pub fn router(app: Arc<App>) -> Router {
         (header::REFERRER_POLICY, "same-origin"),
         (header::X_FRAME_OPTIONS, "DENY"),
     ];
+    let limited = middleware::from_fn_with_state(Arc::clone(&app), web::within_limits);
+    let reference = web::reference(&api::openapi()).expect("a page in memory can be written");
     let router = Router::new()
-        .merge(api::router())
-        .merge(web::router())
+        .merge(api::router(&app))
+        .merge(web::router().merge(reference).layer(limited))
         .with_state(app);
     fixed.into_iter().fold(
         router,
