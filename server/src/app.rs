@@ -211,7 +211,7 @@ pub mod testing {
                 .expect("the demo's tournaments are valid");
         }
         tx.commit().await.expect("a commit");
-        let app = over(db, wall.clone(), folder.path(), None);
+        let app = limited(db, wall.clone(), folder.path(), None, limits);
         (app, wall, folder)
     }
 
@@ -225,6 +225,16 @@ pub mod testing {
         wall: WallClock,
         folder: &Path,
         deployment: Option<Deployment>,
+    ) -> Arc<App> {
+        limited(db, wall, folder, deployment, LimitSettings::off())
+    }
+
+    fn limited(
+        db: Db,
+        wall: WallClock,
+        folder: &Path,
+        deployment: Option<Deployment>,
+        limits: LimitSettings,
     ) -> Arc<App> {
         let settings = ServeSettings {
             data_dir: folder.to_path_buf(),
