@@ -14,7 +14,7 @@ use super::problem::{Problem, QueryProblems, UnknownTournament};
 use super::round_body::RoundBody;
 use crate::app::App;
 use crate::prices;
-use crate::rounds::{self, Round};
+use crate::rounds::{self, Round, RoundError};
 
 /// Most tournaments that one question names.
 const TOURNAMENTS: usize = 50;
@@ -75,8 +75,10 @@ pub(super) async fn list_next_rounds(
     let asked = query.tournaments.as_deref().unwrap_or_default();
     let tournaments = tournaments(asked)?;
     let mut conn = app.db.read().await?;
-    for tournament in &tournaments {
-        rounds::tournament(&mut conn, tournament).await?;
+    let entered = rounds::tournaments(&mut conn).await?;
+    let is_entered = |id: &TournamentId| entered.iter().any(|one| one.tournament.id == *id);
+    if let Some(unknown) = tournaments.iter().find(|id| !is_entered(id)) {
+        return Err(RoundError::UnknownTournament(unknown.to_string()).into());
     }
     let now_us = app.market.now_us();
     let mut found = rounds::upcoming(&mut conn, now_us, &tournaments, limit).await?;

@@ -152,3 +152,41 @@ async fn an_idle_connection_does_not_hold_up_the_end() {
     ended.expect("in time").expect("ends").expect("well");
     rest(&mut idle).await;
 }
+
+#[tokio::test]
+async fn a_changed_protocol_keeps_its_places_until_it_ends() {
+    use axum::extract::ws::{Message, WebSocketUpgrade};
+    use futures::{SinkExt, StreamExt};
+
+    let echo = |upgrade: WebSocketUpgrade| async {
+        upgrade.on_upgrade(|mut socket| async move {
+            while let Some(Ok(Message::Text(text))) = socket.recv().await {
+                socket.send(Message::Text(text)).await.ok();
+            }
+        })
+    };
+    let router = Router::new().route("/echo", axum::routing::get(echo));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let wall = domain::WallClock::system();
+    let limits = Arc::new(Limits::new(LimitSettings::off(), &wall));
+    let stop = tokio_util::sync::CancellationToken::new();
+    let (token, counted) = (stop.clone(), Arc::clone(&limits));
+    let task = tokio::spawn(async move { serve(listener, router, &counted, token).await });
+    let url = format!("ws://{address}/echo");
+    let (mut socket, _) = tokio_tungstenite::connect_async(url).await.expect("opens");
+    for word in ["one", "two"] {
+        let message = tokio_tungstenite::tungstenite::Message::text(word);
+        socket.send(message).await.expect("sent");
+        let answer = socket.next().await.expect("an answer").expect("a frame");
+        assert_eq!(answer.to_text().expect("text"), word);
+        assert_eq!(limits.connections(), 1);
+    }
+    drop(socket);
+    let until = std::time::Duration::from_millis(20);
+    while limits.connections() > 0 {
+        crate::wall::pause(until).await;
+    }
+    stop.cancel();
+    task.await.expect("ends").expect("well");
+}

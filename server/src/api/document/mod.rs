@@ -9,6 +9,8 @@ mod refusals;
 use serde_json::{Map, Value, json};
 use utoipa::openapi::OpenApi;
 
+use super::etag;
+
 /// The methods of a path item.
 pub(super) const METHODS: [&str; 5] = ["get", "put", "post", "patch", "delete"];
 
@@ -31,7 +33,8 @@ pub(super) fn finished(document: &OpenApi) -> Value {
 
 /// Calls `change` with the path, the method and the operation of each.
 pub(super) fn each_operation(document: &mut Value, mut change: impl FnMut(&str, &str, &mut Value)) {
-    let paths = document["paths"].as_object_mut();
+    // Never by `[…]`: asking for a member that is not there would write null.
+    let paths = document.get_mut("paths").and_then(Value::as_object_mut);
     for (path, item) in paths.into_iter().flatten() {
         for method in METHODS {
             if let Some(operation) = item.get_mut(method) {
@@ -47,23 +50,31 @@ fn complete(operation: &mut Value, path: &str, method: &str, schemas: &Value) {
         operation["description"] = Value::from(summary.clone());
     }
     refusals::add(operation, path, method);
-    let parameters = operation["parameters"].as_array_mut();
+    if method == "get" && !etag::is_of_the_moment(path) {
+        operation["responses"]["304"] =
+            json!({ "description": "`If-None-Match` names what would be sent" });
+    }
+    let parameters = operation.get_mut("parameters");
+    let parameters = parameters.and_then(Value::as_array_mut);
     for parameter in parameters.into_iter().flatten() {
         let name = parameter["name"].as_str().unwrap_or_default().to_owned();
         if parameter["example"].is_null() {
             parameter["example"] = example::parameter(&name, path, &parameter["schema"], schemas);
         }
     }
-    if let Some(content) = operation["requestBody"]["content"].as_object_mut() {
+    let content = operation.pointer_mut("/requestBody/content");
+    if let Some(content) = content.and_then(Value::as_object_mut) {
         give_examples(content, schemas);
     }
-    let responses = operation["responses"].as_object_mut();
+    let responses = operation.get_mut("responses");
+    let responses = responses.and_then(Value::as_object_mut);
     for (status, response) in responses.into_iter().flatten() {
         let is_empty = response["description"].as_str().is_none_or(str::is_empty);
         if is_empty && status.starts_with('2') {
             response["description"] = Value::from(summary.clone());
         }
-        if let Some(content) = response["content"].as_object_mut() {
+        let content = response.get_mut("content");
+        if let Some(content) = content.and_then(Value::as_object_mut) {
             give_examples(content, schemas);
         }
     }

@@ -47,7 +47,8 @@ pub(super) fn add(operation: &mut Value, path: &str, method: &str) {
     for (status, codes) in common {
         mention(&mut responses[status], &codes);
     }
-    for (status, response) in responses.as_object_mut().into_iter().flatten() {
+    let responses = responses.as_object_mut();
+    for (status, response) in responses.into_iter().flatten() {
         if status.starts_with(['4', '5']) {
             give_body(status, response);
         }

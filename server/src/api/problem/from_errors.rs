@@ -179,7 +179,7 @@ impl From<PredictionError> for Problem {
             } => late(&round.to_string(), missed_us, deadline_us),
             error @ (PredictionError::SealUnknown { .. }
             | PredictionError::SealNotOpened { .. }
-            | PredictionError::SealLate { .. }) => seal_problem(&error, said),
+            | PredictionError::SealLate { .. }) => seal_problem(&error, &said),
             PredictionError::NonceUsed { highest, .. } => Self::nonce_used(
                 said,
                 "Nothing was changed. Sign with a nonce above `highest`; the same prediction with \

@@ -69,7 +69,7 @@ impl World {
         Self::with(None, limits).await
     }
 
-    /// As `new`, with a runner that checks files.
+    /// A world with a runner that checks files.
     async fn with_runner(runner: Option<PathBuf>) -> Self {
         Self::with(runner, LimitSettings::off()).await
     }
