@@ -25,8 +25,8 @@ use line::{Line, get};
 /// The victim asks twice in each of these: a prediction and a read.
 const BEAT: Duration = Duration::from_millis(100);
 /// Its beats while nobody else asks, and with everybody.
-const QUIET_BEATS: usize = 40;
-const LOUD_BEATS: usize = 115;
+const QUIET_BEATS: usize = 35;
+const LOUD_BEATS: usize = 100;
 /// What a machine with two cores, compilers and a build without optimisation adds by itself.
 const SLACK_US: i64 = 20_000;
 const VICTIM_HOST: u8 = 2;
