@@ -10,6 +10,7 @@ use rand::rngs::StdRng;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::accounts::{Gate, LastUses};
 use crate::chain::Deployment;
 use crate::db::Db;
 use crate::limits::Limits;
@@ -33,6 +34,10 @@ pub struct App {
     pub limits: Limits,
     /// Stores predictions in groups.
     pub writer: Writer,
+    /// Looks up the keys of requests.
+    pub gate: Gate,
+    /// When keys were used, until it is written.
+    pub key_uses: LastUses,
     /// Published versions of the datasets.
     pub releases: Releases,
     /// Signs receipts.
@@ -78,6 +83,7 @@ impl App {
     pub fn new(parts: Parts) -> Arc<Self> {
         let receipts = Arc::new(parts.receipts);
         let writer = Writer::start(parts.db.clone(), Arc::clone(&receipts));
+        let gate = Gate::start(parts.db.clone());
         Arc::new(Self {
             db: parts.db,
             limits: Limits::new(parts.settings.limits, parts.market.wall()),
@@ -86,6 +92,8 @@ impl App {
             settings: parts.settings,
             releases: parts.releases,
             writer,
+            gate,
+            key_uses: LastUses::default(),
             receipts,
             runner_wake: Notify::new(),
             timetable_wake: Notify::new(),

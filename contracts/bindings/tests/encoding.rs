@@ -9,6 +9,7 @@ use contracts::abi::{
     UnknownValue,
 };
 use contracts::receipt::{self, PredictionReceipt};
+use contracts::requests::{self, CreateKey, DelegateSession, LinkWallet, OpenAccount, Prediction};
 use contracts::{deploy, round};
 
 const ADDRESS: Address = Address::repeat_byte(0x11);
@@ -139,4 +140,74 @@ fn a_receipt_is_bound_to_chain_registry_and_every_field() {
     assert_ne!(hash, receipt::signing_hash(&later, 31337, ADDRESS));
     let domain_kind = b256!("8b73c3c69bb8fe3d512ecc4cf759cc79239f7b179b0ffacaa9a75d522b39400f");
     assert_eq!(receipt::domain(31337, ADDRESS).type_hash(), domain_kind);
+}
+
+#[test]
+fn requests_are_typed_as_wallets_show_them() {
+    let types = [
+        Prediction::eip712_encode_type(),
+        OpenAccount::eip712_encode_type(),
+        LinkWallet::eip712_encode_type(),
+        CreateKey::eip712_encode_type(),
+        DelegateSession::eip712_encode_type(),
+    ];
+    assert_eq!(
+        types,
+        [
+            "Prediction(bytes32 roundId,string model,uint32 postedPpm,bool stakeNamed,\
+             uint64 stakeUnits,bytes32 seal,bytes32 salt,uint64 nonce)",
+            "OpenAccount(string name,address wallet,uint64 issuedAtUs,bytes32 nonce)",
+            "LinkWallet(string account,address wallet,uint64 issuedAtUs,bytes32 nonce)",
+            "CreateKey(address wallet,string name,string[] scopes,uint64 expiresAtS,\
+             string[] addresses,uint64 issuedAtUs,bytes32 nonce)",
+            "DelegateSession(address session,string account,uint64 expiresAtS,\
+             uint64 issuedAtUs,bytes32 nonce)",
+        ]
+    );
+}
+
+/// Spelled out, as a client without this crate computes it.
+#[test]
+fn the_hash_of_a_request_is_that_of_eip_712() {
+    let request = CreateKey {
+        wallet: ADDRESS,
+        name: "bot".to_owned(),
+        scopes: vec!["read".to_owned(), "predict".to_owned()],
+        expiresAtS: 0,
+        addresses: Vec::new(),
+        issuedAtUs: 7,
+        nonce: B256::repeat_byte(9),
+    };
+    let word = |number: u64| U256::from(number).to_be_bytes::<32>();
+    let text = |text: &str| keccak256(text.as_bytes()).0;
+    let scopes = keccak256([text("read"), text("predict")].concat()).0;
+    let fields = [
+        text(&CreateKey::eip712_encode_type()),
+        ADDRESS.into_word().0,
+        text("bot"),
+        scopes,
+        word(0),
+        keccak256([]).0,
+        word(7),
+        [9; 32],
+    ];
+    let domain = [
+        text("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
+        text("Foretoken"),
+        text("1"),
+        word(31_337),
+        ADDRESS.into_word().0,
+    ];
+    let expected = keccak256(
+        [
+            &[0x19, 0x01],
+            keccak256(domain.concat()).as_slice(),
+            keccak256(fields.concat()).as_slice(),
+        ]
+        .concat(),
+    );
+    assert_eq!(
+        requests::signing_hash(&request, 31_337, ADDRESS),
+        expected
+    );
 }

@@ -7,6 +7,7 @@ mod client_address;
 mod document;
 mod extract;
 mod limit;
+mod key_in_url;
 pub mod metrics;
 mod metrics_page;
 mod pace;
@@ -14,16 +15,23 @@ mod problem;
 mod request_form;
 mod trace;
 
+mod account_body;
 mod aggregate_body;
 mod amount;
 mod model_body;
+mod prediction_body;
 mod receipt_body;
 mod round_body;
+mod signed_body;
+mod signed_prediction;
 pub(crate) mod source_body;
 mod tournament_body;
 
+mod delete_key;
 mod delete_model;
+mod delete_session_key;
 mod feed_metrics;
+mod get_account;
 mod get_dataset;
 mod get_evidence;
 pub(crate) mod get_feeds;
@@ -38,24 +46,35 @@ mod get_round;
 mod get_round_aggregate;
 mod get_run;
 mod get_runner_blob;
+mod get_signing_domain;
 mod get_source_receipt;
 mod get_time;
 mod get_tournament;
 mod list_aggregates;
 mod list_batches;
 mod list_datasets;
+mod list_keys;
 mod list_models;
 mod list_outcomes;
 mod list_receipts;
 mod list_rounds;
 mod list_runners;
+mod list_session_keys;
 mod list_tournaments;
+mod post_account;
+mod post_account_wallet;
+mod post_key;
+mod post_key_rotation;
 mod post_model;
 mod post_model_upload;
+mod post_predictions;
 mod post_runner_heartbeat;
 mod post_runner_next;
 mod post_runner_registration;
 mod post_runner_results;
+mod post_session_key;
+mod post_signed_key;
+mod post_wallet_link;
 mod put_prediction;
 mod run_answers;
 mod runner_metrics;
@@ -102,6 +121,7 @@ const UPLOAD_TIME_LIMIT: Duration = Duration::from_secs(300);
         (name = "rounds", description = "Rounds, their evidence and their results"),
         (name = "predictions", description = "Posting predictions"),
         (name = "models", description = "Entering tournaments; scores and payouts"),
+        (name = "accounts", description = "Accounts, keys, wallets and session keys"),
         (name = "datasets", description = "What to train on, in versions that never change"),
         (name = "runner", description = "For processes that execute hosted models")
     )
@@ -139,6 +159,7 @@ pub fn router(app: &Arc<App>) -> Router<Arc<App>> {
                 .make_span_with(trace::span)
                 .on_response(trace::note_response),
         )
+        .layer(middleware::from_fn(key_in_url::refuse_keys))
         .layer(middleware::from_fn(trace::with_request_id));
     Router::new()
         .nest(PREFIX, api)
@@ -176,11 +197,26 @@ fn quick() -> OpenApiRouter<Arc<App>> {
             put_prediction::put_prediction,
             get_prediction::get_prediction
         ))
+        .routes(routes!(post_predictions::post_predictions))
         .routes(routes!(list_models::list_models, post_model::post_model))
         .routes(routes!(get_model::get_model, delete_model::delete_model))
         .routes(routes!(get_model_history::get_model_history))
         .routes(routes!(get_model_summary::get_model_summary))
         .routes(routes!(get_model_diagnostics::get_model_diagnostics))
+        .routes(routes!(post_account::post_account))
+        .routes(routes!(post_account_wallet::post_account_wallet))
+        .routes(routes!(get_account::get_account))
+        .routes(routes!(post_wallet_link::post_wallet_link))
+        .routes(routes!(get_signing_domain::get_signing_domain))
+        .routes(routes!(list_keys::list_keys, post_key::post_key))
+        .routes(routes!(post_signed_key::post_signed_key))
+        .routes(routes!(delete_key::delete_key))
+        .routes(routes!(post_key_rotation::post_key_rotation))
+        .routes(routes!(
+            list_session_keys::list_session_keys,
+            post_session_key::post_session_key
+        ))
+        .routes(routes!(delete_session_key::delete_session_key))
         .routes(routes!(list_receipts::list_receipts))
         .routes(routes!(get_run::get_run))
         .routes(routes!(list_runners::list_runners))

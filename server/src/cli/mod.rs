@@ -11,6 +11,7 @@ mod feeds_read;
 mod guardian;
 mod input;
 mod limit_args;
+mod key;
 mod resolve;
 mod role_key;
 mod score;

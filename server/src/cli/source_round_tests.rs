@@ -119,9 +119,10 @@ impl World {
             account,
             posted: Probability::from_f64(p).expect("a probability"),
             ask: None,
+            nonce: None,
             received_us: now_us,
         };
-        predictions::submit(&self.app.db, &self.app.writer, submission)
+        predictions::submit(&self.app.writer, submission)
             .await
             .expect("taken");
     }

@@ -1,12 +1,11 @@
 //! Receipts: our signed word that a prediction was stored in time.
 
-use alloy::primitives::{Address, B256, Bytes, keccak256};
+use alloy::primitives::{Address, B256, Bytes};
 use alloy::signers::SignerSync;
 use alloy::signers::local::PrivateKeySigner;
 use contracts::receipt::{PredictionReceipt, signing_hash};
-use contracts::round::round_id;
 use contracts::runs::{self, RunReceipt};
-use domain::timestamp::{SECOND_US, rfc3339};
+use domain::timestamp::rfc3339;
 use domain::{ModelId, Probability, RoundId, TokenAmount};
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +42,26 @@ pub struct Receipt {
     pub signature: String,
     /// The signer's address.
     pub signer: String,
+}
+
+/// What a receipt is made from, with its place in the order of all.
+#[derive(Clone, Debug)]
+pub(super) struct Draft {
+    pub(super) submission: Submission,
+    pub(super) counted: Probability,
+    pub(super) deadline_us: i64,
+    pub(super) sequence: i64,
+    /// The highest that was signed so far.
+    pub(super) nonce: i64,
+}
+
+/// A receipt, what was asked, and the receipt's text as it is stored.
+#[derive(Clone, Debug)]
+pub(super) struct Signed {
+    pub(super) receipt: Receipt,
+    pub(super) ask: Option<TokenAmount>,
+    pub(super) nonce: i64,
+    pub(super) text: String,
 }
 
 /// Under this name the addresses that have signed receipts are kept.
@@ -132,23 +151,29 @@ impl ReceiptSigner {
         Ok((hash, bytes.to_string()))
     }
 
-    pub(super) fn receipt(
-        &self,
-        s: &Submission,
-        counted: Probability,
-        deadline_us: i64,
-        sequence: i64,
-    ) -> Result<Receipt, PredictionError> {
-        let tournament = keccak256(s.round.tournament().as_str());
-        let start_s = number(s.round.start_us() / SECOND_US);
+    /// Signs a draft; the text is what is stored.
+    pub(super) fn sign(&self, draft: &Draft) -> Result<Signed, PredictionError> {
+        let receipt = self.receipt(draft)?;
+        let text =
+            serde_json::to_string(&receipt).map_err(|e| PredictionError::Broken(e.to_string()))?;
+        Ok(Signed {
+            receipt,
+            ask: draft.submission.ask,
+            nonce: draft.nonce,
+            text,
+        })
+    }
+
+    fn receipt(&self, draft: &Draft) -> Result<Receipt, PredictionError> {
+        let (s, counted) = (&draft.submission, draft.counted);
         let typed = PredictionReceipt {
-            roundId: round_id(self.chain_id, self.registry, tournament, start_s),
+            roundId: self.chain_round(&s.round),
             model: s.model.to_string(),
             countedPpm: counted.ppm(),
             postedPpm: s.posted.ppm(),
             stakeNamed: s.ask.is_some(),
             stakeUnits: s.ask.map_or(0, TokenAmount::units),
-            sequence: number(sequence),
+            sequence: number(draft.sequence),
             receivedAtUs: number(s.received_us),
         };
         let hash = signing_hash(&typed, self.chain_id, self.registry);
@@ -161,10 +186,10 @@ impl ReceiptSigner {
             posted_ppm: s.posted.ppm(),
             clamped: counted != s.posted,
             stake: s.ask.map(TokenAmount::tokens),
-            sequence,
+            sequence: draft.sequence,
             received_at: rfc3339(s.received_us),
             received_us: s.received_us,
-            ms_to_deadline: (deadline_us - s.received_us) / 1_000,
+            ms_to_deadline: (draft.deadline_us - s.received_us) / 1_000,
             hash: hash.to_string(),
             signature: Bytes::from(signature.as_bytes().to_vec()).to_string(),
             signer: self.key.address().to_string(),
@@ -186,8 +211,15 @@ pub(crate) fn receipt_for_tests(signer: &ReceiptSigner, round: RoundId, model: M
         account: "somebody".parse().expect("an account"),
         posted: Probability::HALF,
         ask: TokenAmount::from_tokens("1.5").ok(),
+        nonce: None,
         received_us: 5,
     };
-    let receipt = signer.receipt(&submission, Probability::HALF, 10, 3);
-    receipt.expect("a receipt")
+    let draft = Draft {
+        submission,
+        counted: Probability::HALF,
+        deadline_us: 10,
+        sequence: 3,
+        nonce: super::nonce::NO_NONCE,
+    };
+    signer.receipt(&draft).expect("a receipt")
 }

@@ -12,7 +12,7 @@ pub(super) fn add(operation: &mut Value, path: &str, method: &str) {
     let route = path.strip_prefix(crate::api::PREFIX);
     let class = Class::of(&method.to_ascii_uppercase(), route);
     let mut common = vec![
-        ("400", vec!["path-invalid", "query-invalid"]),
+        ("400", vec!["path-invalid", "query-invalid", "key-in-url"]),
         ("405", vec!["wrong-method"]),
         ("414", vec!["uri-too-long"]),
         ("429", vec!["rate-limited"]),
@@ -29,8 +29,15 @@ pub(super) fn add(operation: &mut Value, path: &str, method: &str) {
     }
     let security = operation["security"].as_array();
     if security.is_some_and(|ways| ways.iter().any(|way| way["key"].is_array())) {
-        let codes = vec!["key-missing", "key-malformed", "key-unknown", "key-revoked"];
+        let codes = vec![
+            "key-missing",
+            "key-malformed",
+            "key-unknown",
+            "key-revoked",
+            "key-expired",
+        ];
         common.push(("401", codes));
+        common.push(("403", vec!["key-address-refused"]));
     }
     let responses = &mut operation["responses"];
     for (status, codes) in common {

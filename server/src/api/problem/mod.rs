@@ -4,6 +4,7 @@
 //! What went wrong inside is logged here, once, and never shown.
 
 mod documented;
+mod from_accounts;
 mod from_errors;
 
 use axum::Json;
@@ -13,10 +14,14 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use crate::accounts::without_keys;
+
 pub(super) use documented::{
-    BodyProblems, KeyProblems, LeaseProblems, ModelNameProblems, NotYetResolved,
-    PredictionProblems, QueryProblems, RunnerProblems, UnknownDataset, UnknownModel,
-    UnknownReceipt, UnknownRound, UnknownTournament,
+    AccountProblems, BodyProblems, KeyProblems, LeaseProblems, ModelNameProblems, NewKeyProblems,
+    NotYetResolved, PostPredictionsProblems, PredictionProblems, QueryProblems, RotationProblems,
+    RunnerProblems, SessionKeyProblems, SignedAccountProblems, SignedKeyProblems, UnknownDataset,
+    UnknownKey, UnknownModel, UnknownReceipt, UnknownRound, UnknownSessionKey, UnknownTournament,
+    WalletLinkProblems,
 };
 
 /// A refusal on its way out. Boxed, so that a `Result` stays small.
@@ -112,23 +117,32 @@ impl Problem {
     }
 }
 
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
+impl Problem {
+    /// As it is shown; what went wrong inside is logged here.
+    pub(super) fn into_body(self) -> ProblemBody {
         let parts = *self.0;
-        if let Some(cause) = parts.cause {
-            tracing::error!(code = parts.code, cause, "a request failed");
+        // What came is sometimes repeated in what is said: never a key.
+        let detail = without_keys(&parts.detail).into_owned();
+        if let Some(cause) = &parts.cause {
+            let cause = without_keys(cause);
+            tracing::error!(code = parts.code, %cause, "a request failed");
         }
-        let status = parts.status;
-        let body = ProblemBody {
+        ProblemBody {
             kind: format!("urn:foretoken:problem:{}", parts.code),
             title: parts.title,
-            status: status.as_u16(),
-            detail: parts.detail,
+            status: parts.status.as_u16(),
+            detail,
             code: parts.code,
             remedy: parts.remedy,
             more: parts.more,
-        };
-        let mut response = (status, Json(body)).into_response();
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = self.0.status;
+        let mut response = (status, Json(self.into_body())).into_response();
         let headers = response.headers_mut();
         let problem_json = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, problem_json);

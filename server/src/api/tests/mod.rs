@@ -1,9 +1,12 @@
 //! The real router over a real database; only the clock is moved by hand.
 
+mod accounts;
+mod canary;
 mod diagnostics;
 mod document;
 mod fleet;
 mod limits;
+mod many_predictions;
 mod model_verbs;
 mod models;
 mod predictions;
@@ -12,6 +15,7 @@ mod published;
 mod runner;
 mod runs;
 mod secrecy;
+mod signed_predictions;
 mod strikes;
 mod summary;
 
@@ -125,6 +129,18 @@ impl World {
             }
             None => Body::empty(),
         };
+        self.request(request.body(body).expect("a request")).await
+    }
+
+    /// Posts many predictions, under an idempotency key if there is one.
+    async fn post_many(&self, key: &str, once: Option<&str>, body: &Value) -> Answer {
+        let mut request = Request::post("/api/v1/predictions")
+            .header(header::AUTHORIZATION, format!("Bearer {key}"))
+            .header(header::CONTENT_TYPE, "application/json");
+        if let Some(once) = once {
+            request = request.header("idempotency-key", once);
+        }
+        let body = Body::from(body.to_string());
         self.request(request.body(body).expect("a request")).await
     }
 
