@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue, header};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::app::App;
@@ -33,4 +35,20 @@ pub fn router(app: Arc<App>) -> Router {
             router.layer(SetResponseHeaderLayer::if_not_present(name, value))
         },
     )
+}
+
+/// Serves the application until `stop`; requests that are being answered then are answered.
+///
+/// # Errors
+/// When connections cannot be taken any more.
+pub async fn serve(
+    app: Arc<App>,
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let router = router(app);
+    axum::serve(listener, router)
+        .with_graceful_shutdown(stop.cancelled_owned())
+        .await?;
+    Ok(())
 }
