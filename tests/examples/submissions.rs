@@ -8,10 +8,12 @@ use std::collections::HashSet;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use domain::timestamp::SECOND_US;
+use domain::{MarketClock, RoundId};
 use serde_json::{Value, json};
 use server::app::pause;
 use tests::burst::child::{Child, serve_if_asked};
@@ -66,7 +68,7 @@ async fn measure() -> anyhow::Result<Value> {
     let of_burst = sequences(&burst);
     let lost_after = lost(&stage, &stage.first.id, &of_burst).await?;
     let deadline_us = stage.first.deadline_us;
-    let is_acknowledged = |sent: &&Sent| matches!(sent.answer, Answer::Acknowledged { .. });
+    let is_acknowledged = |sent: &&Sent| sent.sequence().is_some();
     let late: Vec<&Sent> = burst
         .iter()
         .filter(|sent| sent.sent_us >= deadline_us)
@@ -102,14 +104,14 @@ async fn grow(stage: &Stage, acknowledged: &mut HashSet<i64>) -> anyhow::Result<
     let mut growth = Vec::new();
     for (turn, share) in [100, 10, 1].into_iter().enumerate() {
         let some = stage.bots.iter().take(stage.bots.len() / share).cloned();
-        let bots = std::sync::Arc::new(some.collect::<Vec<_>>());
+        let bots = Arc::new(some.collect::<Vec<_>>());
         let load = Load {
-            connections: CONNECTIONS.min(bots.len()),
             first_turn: turn,
             turns: Some(1),
-            ..endless(stage, &market, &child)
+            ..endless(stage, &market)
         };
-        let sent = load::run(&load, &bots).await?;
+        let connections = load::connect(child.address, CONNECTIONS.min(bots.len())).await?;
+        let sent = load::run(&load, &bots, connections).await?;
         let taken = sequences(&sent);
         ensure!(
             taken.len() == bots.len(),
@@ -134,10 +136,11 @@ async fn kill_in_a_burst(stage: &Stage, acknowledged: &mut HashSet<i64>) -> anyh
     let (market, child) = serve(stage, stage.second.opens_us + SECOND_US).await?;
     let load = Load {
         first_turn: 10,
-        ..endless(stage, &market, &child)
+        ..endless(stage, &market)
     };
-    let bots = std::sync::Arc::clone(&stage.bots);
-    let sending = tokio::spawn(async move { load::run(&load, &bots).await });
+    let bots = Arc::clone(&stage.bots);
+    let connections = load::connect(child.address, CONNECTIONS).await?;
+    let sending = tokio::spawn(async move { load::run(&load, &bots, connections).await });
     pause(KILLED_AFTER).await;
     child.kill();
     let sent = sending.await??;
@@ -154,29 +157,28 @@ async fn kill_in_a_burst(stage: &Stage, acknowledged: &mut HashSet<i64>) -> anyh
 async fn burst(stage: &Stage) -> anyhow::Result<Vec<Sent>> {
     let deadline_us = stage.first.deadline_us;
     let (market, child) = serve(stage, deadline_us - BURST_US - LEAD_US).await?;
+    let connections = load::connect(child.address, CONNECTIONS).await?;
     pause(market.wall_until(deadline_us - BURST_US)).await;
     let load = Load {
         round: stage.first.id.clone(),
         first_turn: MEASURED_TURN,
         until_us: deadline_us + LATE_US,
-        ..endless(stage, &market, &child)
+        ..endless(stage, &market)
     };
-    let sent = load::run(&load, &stage.bots).await?;
+    let sent = load::run(&load, &stage.bots, connections).await?;
     child.kill();
     Ok(sent)
 }
 
-async fn serve(stage: &Stage, market_us: i64) -> anyhow::Result<(domain::MarketClock, Child)> {
+async fn serve(stage: &Stage, market_us: i64) -> anyhow::Result<(MarketClock, Child)> {
     let market = stage.set_clock(market_us)?;
     Ok((market, Child::start(&stage.data).await?))
 }
 
-fn endless(stage: &Stage, market: &domain::MarketClock, child: &Child) -> Load {
+fn endless(stage: &Stage, market: &MarketClock) -> Load {
     Load {
-        server: child.address,
         round: stage.second.id.clone(),
         market: market.clone(),
-        connections: CONNECTIONS,
         first_turn: 0,
         turns: None,
         until_us: stage.second.deadline_us,
@@ -184,17 +186,13 @@ fn endless(stage: &Stage, market: &domain::MarketClock, child: &Child) -> Load {
 }
 
 fn sequences(sent: &[Sent]) -> HashSet<i64> {
-    let sequence = |sent: &Sent| match sent.answer {
-        Answer::Acknowledged { sequence, .. } => Some(sequence),
-        _ => None,
-    };
-    sent.iter().filter_map(sequence).collect()
+    sent.iter().filter_map(Sent::sequence).collect()
 }
 
 /// Acknowledged and not there.
 async fn lost(
     stage: &Stage,
-    round: &domain::RoundId,
+    round: &RoundId,
     acknowledged: &HashSet<i64>,
 ) -> anyhow::Result<usize> {
     let stored = stage.stored(round).await?;

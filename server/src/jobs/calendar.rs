@@ -35,7 +35,10 @@ pub async fn start(app: &Arc<App>) -> anyhow::Result<JobScheduler> {
         let app = Arc::clone(&shared);
         Box::pin(async move {
             if let Err(error) = forget_old_answers(&app).await {
-                tracing::warn!(error = format!("{error:#}"), "clean-up of idempotency keys failed");
+                tracing::warn!(
+                    error = format!("{error:#}"),
+                    "clean-up of idempotency keys failed"
+                );
             }
         })
     })?;

@@ -14,14 +14,10 @@ use super::stage::Bot;
 /// What is sent, and until when.
 #[derive(Clone, Debug)]
 pub struct Load {
-    /// The server.
-    pub server: SocketAddr,
     /// For which round.
     pub round: RoundId,
     /// The server's clock.
     pub market: MarketClock,
-    /// Kept connections.
-    pub connections: usize,
     /// The turn with which the bots begin: every turn posts another probability.
     pub first_turn: usize,
     /// Turns of every bot; `None`: as many as there is time for.
@@ -43,6 +39,17 @@ pub struct Sent {
     pub answer: Answer,
 }
 
+impl Sent {
+    /// The number of its receipt, if it has one.
+    #[must_use]
+    pub fn sequence(&self) -> Option<i64> {
+        match self.answer {
+            Answer::Acknowledged { sequence, .. } => Some(sequence),
+            _ => None,
+        }
+    }
+}
+
 /// What a bot was told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
@@ -59,15 +66,31 @@ pub enum Answer {
     Nothing,
 }
 
-/// Sends the load and gives every request. A connection that ends is not opened again.
+/// Opens connections that are kept.
 ///
 /// # Errors
-/// When the server does not take a connection, or answers what no receipt and no problem is.
-pub async fn run(load: &Load, bots: &Arc<Vec<Bot>>) -> anyhow::Result<Vec<Sent>> {
+/// When the server does not take one.
+pub async fn connect(server: SocketAddr, count: usize) -> anyhow::Result<Vec<Connection>> {
+    let mut connections = Vec::with_capacity(count);
+    for _ in 0..count {
+        connections.push(Connection::open(server).await?);
+    }
+    Ok(connections)
+}
+
+/// Sends the load over all connections and gives every request. A connection that ends is not
+/// opened again.
+///
+/// # Errors
+/// When the server answers what no receipt and no problem is.
+pub async fn run(
+    load: &Load,
+    bots: &Arc<Vec<Bot>>,
+    connections: Vec<Connection>,
+) -> anyhow::Result<Vec<Sent>> {
     let next = Arc::new(AtomicUsize::new(0));
     let mut tasks = JoinSet::new();
-    for _ in 0..load.connections {
-        let connection = Connection::open(load.server).await?;
+    for connection in connections {
         let (load, bots, next) = (load.clone(), Arc::clone(bots), Arc::clone(&next));
         tasks.spawn(async move { post(&load, &bots, &next, connection).await });
     }

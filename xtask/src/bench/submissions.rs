@@ -12,7 +12,15 @@ use crate::{prerequisites, process, project};
 pub(super) fn measure() -> Result<Measured> {
     prerequisites::check_for_building()?;
     let mut build = process::cargo();
-    build.args(["build", "--release", "--locked", "-p", "tests", "-p", "server"]);
+    build.args([
+        "build",
+        "--release",
+        "--locked",
+        "-p",
+        "tests",
+        "-p",
+        "server",
+    ]);
     build.args(["--example", "submissions", "--example", "raw_inserts"]);
     process::run(&mut build)?;
     let target = project::target()?;
@@ -33,7 +41,9 @@ pub(super) fn measure() -> Result<Measured> {
 /// The required figures, and how the time grows with the number of bots.
 fn merge(bots: &Value, raw: &Value) -> Result<Value> {
     let number = |of: &Value, name: &str| {
-        of[name].as_f64().with_context(|| format!("the benchmark printed no {name}"))
+        of[name]
+            .as_f64()
+            .with_context(|| format!("the benchmark printed no {name}"))
     };
     let accepted = number(bots, "accepted_per_s")?;
     let inserted = number(raw, "raw_insert_per_s")?;
