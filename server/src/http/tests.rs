@@ -24,7 +24,7 @@ async fn served(settings: LimitSettings) -> Served {
     let stop = app.stop.clone();
     let (token, counted) = (stop.clone(), Arc::clone(&limits));
     let router = router(app);
-    let task = tokio::spawn(async move { serve(listener, router, &counted, token).await });
+    let task = tokio::spawn(async move { listener::serve(listener, router, &counted, token).await });
     Served {
         address,
         limits,
@@ -157,7 +157,7 @@ async fn a_changed_protocol_keeps_its_places_until_it_ends() {
     let limits = Arc::new(Limits::new(LimitSettings::off(), &wall));
     let stop = tokio_util::sync::CancellationToken::new();
     let (token, counted) = (stop.clone(), Arc::clone(&limits));
-    let task = tokio::spawn(async move { serve(listener, router, &counted, token).await });
+    let task = tokio::spawn(async move { listener::serve(listener, router, &counted, token).await });
     let url = format!("ws://{address}/echo");
     let (mut socket, _) = tokio_tungstenite::connect_async(url).await.expect("opens");
     for word in ["one", "two"] {
