@@ -6,8 +6,8 @@
 mod client_address;
 mod document;
 mod extract;
-mod limit;
 mod key_in_url;
+mod limit;
 pub mod metrics;
 mod metrics_page;
 mod pace;

@@ -8,8 +8,8 @@ mod tests;
 
 use std::sync::Arc;
 
-use axum::{Router, middleware};
 use axum::http::{HeaderName, HeaderValue, header};
+use axum::{Router, middleware};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::set_header::SetResponseHeaderLayer;

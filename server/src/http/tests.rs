@@ -24,7 +24,8 @@ async fn served(settings: LimitSettings) -> Served {
     let stop = app.stop.clone();
     let (token, counted) = (stop.clone(), Arc::clone(&limits));
     let router = router(app);
-    let task = tokio::spawn(async move { listener::serve(listener, router, &counted, token).await });
+    let task =
+        tokio::spawn(async move { listener::serve(listener, router, &counted, token).await });
     Served {
         address,
         limits,
@@ -62,21 +63,36 @@ async fn odd_requests_get_clean_answers() {
     for (request, status, code) in [
         (get("/api/v1/time"), "200", "now_us"),
         (get("http://elsewhere/api/v1/time"), "200", "now_us"),
-        (get("/api/v1/%2e%2e/%2e%2e/etc/passwd"), "404", "unknown-route"),
+        (
+            get("/api/v1/%2e%2e/%2e%2e/etc/passwd"),
+            "404",
+            "unknown-route",
+        ),
         (get("/api/v1//time"), "404", "unknown-route"),
         (get("/api/v1/models/..%2f..%2fetc"), "404", "unknown-model"),
         (get("/api/v1/models/a%00b"), "400", "path-invalid"),
         (get("/api/v1/models/%ff"), "400", "path-invalid"),
         (get("/api/v1/rounds?state=%00"), "400", "query-invalid"),
-        (get(&format!("/api/v1/models/{long}")), "414", "uri-too-long"),
+        (
+            get(&format!("/api/v1/models/{long}")),
+            "414",
+            "uri-too-long",
+        ),
         (get(&format!("/{}", "a".repeat(60_000))), "431", ""),
-        (format!("GET / HTTP/1.1\r\nhost: x\r\n{headers}\r\n"), "431", ""),
+        (
+            format!("GET / HTTP/1.1\r\nhost: x\r\n{headers}\r\n"),
+            "431",
+            "",
+        ),
         ("GET / HTTP/9.9\r\n\r\n".to_owned(), "400", ""),
         ("\u{16}\u{3}\u{1}hello\r\n\r\n".to_owned(), "400", ""),
     ] {
         let answer = ask(&served, &request).await;
         let shown: String = request.chars().take(80).collect();
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{shown}: {answer}");
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status}")),
+            "{shown}: {answer}"
+        );
         assert!(answer.contains(code), "{shown}: {answer}");
     }
     served.stop.cancel();
@@ -157,7 +173,8 @@ async fn a_changed_protocol_keeps_its_places_until_it_ends() {
     let limits = Arc::new(Limits::new(LimitSettings::off(), &wall));
     let stop = tokio_util::sync::CancellationToken::new();
     let (token, counted) = (stop.clone(), Arc::clone(&limits));
-    let task = tokio::spawn(async move { listener::serve(listener, router, &counted, token).await });
+    let task =
+        tokio::spawn(async move { listener::serve(listener, router, &counted, token).await });
     let url = format!("ws://{address}/echo");
     let (mut socket, _) = tokio_tungstenite::connect_async(url).await.expect("opens");
     for word in ["one", "two"] {

@@ -146,5 +146,7 @@ fn hop_address(hop: &str) -> Option<IpAddr> {
         None if hop.matches(':').count() == 1 => hop.split_once(':')?.0,
         None => hop,
     };
-    bare.parse().ok().map(|address: IpAddr| address.to_canonical())
+    bare.parse()
+        .ok()
+        .map(|address: IpAddr| address.to_canonical())
 }

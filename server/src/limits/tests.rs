@@ -154,7 +154,10 @@ fn a_proxy_is_believed_only_when_it_is_trusted() {
     assert_eq!(client("10.1.1.1", &written, &[]), "192.0.2.9");
     let named = [r#"for="[2001:db8::5]:80";proto=https, for=10.2.2.2"#];
     assert_eq!(client("::1", &[], &named), "2001:db8::5");
-    assert_eq!(client("::1", &["192.0.2.1"], &["for=192.0.2.1"]), "192.0.2.1");
+    assert_eq!(
+        client("::1", &["192.0.2.1"], &["for=192.0.2.1"]),
+        "192.0.2.1"
+    );
     // Two stories, or none that can be read: the proxy itself.
     assert_eq!(client("::1", &["192.0.2.1"], &["for=192.0.2.2"]), "::1");
     assert_eq!(client("::1", &["unknown"], &[]), "::1");
@@ -169,8 +172,14 @@ fn a_proxy_is_believed_only_when_it_is_trusted() {
 #[test]
 fn every_route_has_its_class() {
     let of = |method, route| Class::of(method, Some(route));
-    assert_eq!(of("PUT", "/rounds/{round}/predictions/{model}"), Class::Predict);
-    assert_eq!(of("GET", "/rounds/{round}/predictions/{model}"), Class::Read);
+    assert_eq!(
+        of("PUT", "/rounds/{round}/predictions/{model}"),
+        Class::Predict
+    );
+    assert_eq!(
+        of("GET", "/rounds/{round}/predictions/{model}"),
+        Class::Read
+    );
     assert_eq!(of("POST", "/predictions"), Class::Predict);
     assert_eq!(of("POST", "/models"), Class::Write);
     assert_eq!(of("POST", "/models/upload"), Class::Heavy);
@@ -191,9 +200,15 @@ fn a_file_changes_what_it_names_and_is_refused_when_it_makes_no_sense() {
         per_s: 1,
         burst: 5,
     };
-    assert_eq!((settings.read.key, settings.read.address), (Some(expected), None));
+    assert_eq!(
+        (settings.read.key, settings.read.address),
+        (Some(expected), None)
+    );
     assert_eq!(settings.predict, LimitSettings::default().predict);
-    assert_eq!((settings.streams.per_key, settings.streams.per_address), (2, 20));
+    assert_eq!(
+        (settings.streams.per_key, settings.streams.per_address),
+        (2, 20)
+    );
     for wrong in [
         "[raed]\n",
         "[read]\nkey = { requests = 0, per_s = 1, burst = 5 }\n",

@@ -20,7 +20,10 @@ impl ReceiptSigner {
             stakeUnits: s.ask.map_or(0, TokenAmount::units),
             seal: B256::ZERO,
             salt: B256::ZERO,
-            nonce: s.nonce.and_then(|nonce| u64::try_from(nonce).ok()).unwrap_or(0),
+            nonce: s
+                .nonce
+                .and_then(|nonce| u64::try_from(nonce).ok())
+                .unwrap_or(0),
         };
         signing_hash(&request, self.chain_id(), self.registry())
     }

@@ -123,7 +123,8 @@ fn one(path: &str, method: &str, operation: &Value, schemas: &Value) -> Operatio
             body: body(&response["content"], schemas).filter(|_| is_answer),
         }
     });
-    let (answers, refusals) = answers.partition(|answer| answer.status.starts_with(['1', '2', '3']));
+    let (answers, refusals) =
+        answers.partition(|answer| answer.status.starts_with(['1', '2', '3']));
     let body = body(&operation["requestBody"]["content"], schemas);
     Operation {
         anchor: text(&operation["operationId"]),

@@ -86,7 +86,11 @@ fn resolved<'a>(schema: &'a Value, schemas: &'a Value) -> &'a Value {
 fn kind(schema: &Value) -> String {
     let mut kinds: Vec<String> = match &schema["type"] {
         Value::String(one) => vec![one.clone()],
-        Value::Array(some) => some.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        Value::Array(some) => some
+            .iter()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect(),
         _ => vec![],
     };
     for kind in &mut kinds {

@@ -84,7 +84,11 @@ pub(super) fn of(schema: &Value, name: &str, schemas: &Value, depth: usize) -> V
         "object" => object(schema, schemas, depth),
         "array" => {
             let item = of(&schema["items"], singular(name), schemas, depth + 1);
-            Value::Array(vec![item; schema["minItems"].as_u64().unwrap_or(1).clamp(1, 3) as usize])
+            Value::Array(vec![
+                item;
+                schema["minItems"].as_u64().unwrap_or(1).clamp(1, 3)
+                    as usize
+            ])
         }
         "string" => Value::from(text(name, schema)),
         "integer" => integer(name, schema),

@@ -56,7 +56,10 @@ fn missing(path: &str, operation: &Value) -> Vec<String> {
     }
     let is_content = |one: &Value| one.get("content").is_none_or(Value::is_object);
     let body = operation.get("requestBody");
-    must(body.is_none_or(|body| body["content"].is_object()), "body".to_owned());
+    must(
+        body.is_none_or(|body| body["content"].is_object()),
+        "body".to_owned(),
+    );
     let mut wanted = vec!["400", "405", "414", "429", "500", "503", "504"];
     if let Some(content) = operation["requestBody"]["content"].as_object() {
         wanted.extend(["408", "413"]);
@@ -70,13 +73,22 @@ fn missing(path: &str, operation: &Value) -> Vec<String> {
         must(responses.contains_key(status), format!("problem {status}"));
     }
     for (status, response) in responses {
-        must(said(&response["description"]), format!("description of {status}"));
+        must(
+            said(&response["description"]),
+            format!("description of {status}"),
+        );
         must(is_content(response), format!("content of {status}"));
         let content = response["content"].as_object();
         for (kind, media) in content.into_iter().flatten() {
             let is_json = kind.ends_with("json");
-            must(!is_json || !media["example"].is_null(), format!("example of {status}"));
-            must(!is_json || media["schema"].is_object(), format!("schema of {status}"));
+            must(
+                !is_json || !media["example"].is_null(),
+                format!("example of {status}"),
+            );
+            must(
+                !is_json || media["schema"].is_object(),
+                format!("schema of {status}"),
+            );
         }
         let is_problem = response["description"]
             .as_str()
@@ -93,14 +105,22 @@ fn missing(path: &str, operation: &Value) -> Vec<String> {
 #[test]
 fn every_operation_says_what_a_program_must_know() {
     let document = crate::api::openapi();
-    assert!(document["openapi"].as_str().is_some_and(|v| v.starts_with("3.1")));
+    assert!(
+        document["openapi"]
+            .as_str()
+            .is_some_and(|v| v.starts_with("3.1"))
+    );
     let operations = operations(&document);
     assert!(operations.len() > 30, "{}", operations.len());
     let mut ids = BTreeSet::new();
     let mut wrong = Vec::new();
     for (path, method, operation) in operations {
         let found = missing(path, operation);
-        wrong.extend(found.into_iter().map(|what| format!("{method} {path}: {what}")));
+        wrong.extend(
+            found
+                .into_iter()
+                .map(|what| format!("{method} {path}: {what}")),
+        );
         if !ids.insert(operation["operationId"].as_str()) {
             wrong.push(format!("{method} {path}: its operationId is another's"));
         }
@@ -109,7 +129,13 @@ fn every_operation_says_what_a_program_must_know() {
 }
 
 /// Sends the document's own example.
-async fn example(world: &World, path: &str, method: &str, operation: &Value, key: Option<&str>) -> Answer {
+async fn example(
+    world: &World,
+    path: &str,
+    method: &str,
+    operation: &Value,
+    key: Option<&str>,
+) -> Answer {
     let mut address = path.to_owned();
     let mut query = Vec::new();
     let parameters = operation["parameters"].as_array();
@@ -177,7 +203,8 @@ async fn an_operation_asks_for_a_key_exactly_where_the_document_says_so() {
             let kind = kind.map_or("", |kind| kind.to_str().expect("text"));
             let kind = kind.split(';').next().unwrap_or_default();
             let content = documented["content"].as_object();
-            let is_named = content.map_or(answer.text.is_empty(), |content| content.contains_key(kind));
+            let is_named =
+                content.map_or(answer.text.is_empty(), |content| content.contains_key(kind));
             if !is_named {
                 wrong.push(format!("{method} {path}: {status} is {kind:?}"));
             }

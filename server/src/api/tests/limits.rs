@@ -35,7 +35,9 @@ async fn a_flood_is_told_when_to_come_back_and_a_key_counts_for_itself() {
     let body = serde_json::json!({"tournament": "btc-usd-5m", "name": "one"});
     let made = world.send(Method::POST, "/models", Some(&key), Some(&body));
     assert_eq!(made.await.status, StatusCode::CREATED);
-    let read = world.send(Method::GET, "/tournaments", Some(&key), None).await;
+    let read = world
+        .send(Method::GET, "/tournaments", Some(&key), None)
+        .await;
     let left = header(&read, "ratelimit").expect("a standing");
     assert_eq!(left, "\"read-per-key\";r=239;t=1");
     let false_key = format!("{}0", &key[..key.len() - 1]);
@@ -50,11 +52,12 @@ async fn answered(body: Body, grace: Duration) -> Response {
         Ok(bytes) => (StatusCode::OK, bytes.len().to_string()).into_response(),
         Err(_) => StatusCode::BAD_REQUEST.into_response(),
     };
-    let router = Router::new()
-        .route("/", axum::routing::post(read))
-        .layer(axum::middleware::from_fn(move |request, next| {
-            pace::paced(request, next, grace)
-        }));
+    let router =
+        Router::new()
+            .route("/", axum::routing::post(read))
+            .layer(axum::middleware::from_fn(move |request, next| {
+                pace::paced(request, next, grace)
+            }));
     let request = Request::post("/").body(body).expect("a request");
     router.oneshot(request).await.expect("infallible")
 }
@@ -75,10 +78,15 @@ async fn a_body_that_dribbles_ends_with_408_and_one_that_comes_is_read() {
     let dribble = answered(slowly(100, Bytes::from_static(b"x")), grace).await;
     assert_eq!(dribble.status(), StatusCode::REQUEST_TIMEOUT);
     assert_eq!(dribble.headers()[header::CONNECTION], "close");
-    let body = to_bytes(dribble.into_body(), 1 << 16).await.expect("a body");
+    let body = to_bytes(dribble.into_body(), 1 << 16)
+        .await
+        .expect("a body");
     let problem: Value = serde_json::from_slice(&body).expect("JSON");
     assert_eq!(problem["code"], "request-timeout");
-    let never = answered(Body::from_stream(stream::pending::<std::io::Result<Bytes>>()), grace);
+    let never = answered(
+        Body::from_stream(stream::pending::<std::io::Result<Bytes>>()),
+        grace,
+    );
     assert_eq!(never.await.status(), StatusCode::REQUEST_TIMEOUT);
     // Longer than the grace, at a pace that earns it.
     let steady = answered(slowly(10, chunk), grace).await;

@@ -20,13 +20,19 @@ async fn the_reference_shows_every_operation_of_the_document() {
     let document: serde_json::Value = serde_json::from_str(&document).expect("JSON");
     let paths = document["paths"].as_object().expect("paths");
     let mut count = 0;
-    for operation in paths.values().flat_map(|item| item.as_object().expect("methods").values()) {
+    for operation in paths
+        .values()
+        .flat_map(|item| item.as_object().expect("methods").values())
+    {
         let Some(id) = operation["operationId"].as_str() else {
             continue;
         };
         count += 1;
         assert!(html.contains(&format!("id=\"{id}\"")), "{id} is not shown");
-        assert!(html.contains(&format!("href=\"#{id}\"")), "{id} is not listed");
+        assert!(
+            html.contains(&format!("href=\"#{id}\"")),
+            "{id} is not listed"
+        );
     }
     assert!(html.contains(&format!("{count} endpoints")));
     assert!(html.contains("curl -X PUT -H &#34;Authorization: Bearer $KEY&#34;"));
