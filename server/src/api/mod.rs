@@ -137,6 +137,7 @@ pub fn router(app: &Arc<App>) -> Router<Arc<App>> {
     let limited = middleware::from_fn_with_state(Arc::clone(app), limit::within_limits);
     let quick = quick
         .route("/openapi.json", get(async move || Json(document)))
+        .layer(middleware::from_fn(request_form::small_enough))
         .layer(CompressionLayer::new())
         .layer(middleware::from_fn(|request, next| {
             trace::within(TIME_LIMIT, request, next)

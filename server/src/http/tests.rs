@@ -84,6 +84,11 @@ async fn odd_requests_get_clean_answers() {
             "431",
             "",
         ),
+        (
+            "POST /api/v1/models HTTP/1.1\r\nhost: x\r\ncontent-length: 100000000\r\n\r\n".to_owned(),
+            "413",
+            "body-too-large",
+        ),
         ("GET / HTTP/9.9\r\n\r\n".to_owned(), "400", ""),
         ("\u{16}\u{3}\u{1}hello\r\n\r\n".to_owned(), "400", ""),
     ] {
