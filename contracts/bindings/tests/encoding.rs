@@ -223,8 +223,5 @@ fn the_hash_of_a_request_is_that_of_eip_712() {
         ]
         .concat(),
     );
-    assert_eq!(
-        requests::signing_hash(&request, 31_337, ADDRESS),
-        expected
-    );
+    assert_eq!(requests::signing_hash(&request, 31_337, ADDRESS), expected);
 }

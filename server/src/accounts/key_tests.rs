@@ -39,14 +39,19 @@ fn what_no_key_can_be_names_its_field() {
         let said = asked.expect_err(named).to_string();
         assert!(said.contains(named), "{said}");
     }
-    assert!(matches!(ask("bot", &[], 0, &[]), Err(AccountError::NoScope)));
+    assert!(matches!(
+        ask("bot", &[], 0, &[]),
+        Err(AccountError::NoScope)
+    ));
 }
 
 #[tokio::test]
 async fn a_key_ends_and_works_from_its_addresses_alone() {
     each_database(|db| async move {
         let mut tx = db.begin().await.expect("begin");
-        let ada = create(&mut tx, NOW_US, "ada", "", false).await.expect("new");
+        let ada = create(&mut tx, NOW_US, "ada", "", false)
+            .await
+            .expect("new");
         let asked = rights(&["read", "trade"], NOW_US + DAY_US, &["10.0.0.0/8", "::1"]);
         let made = make_key(&mut tx, NOW_US, &ada.id, asked.clone(), [1; 20]).await;
         let made = made.expect("a key");
@@ -79,14 +84,24 @@ async fn a_key_ends_and_works_from_its_addresses_alone() {
 async fn two_keys_of_a_rotation_live_and_no_third() {
     each_database(|db| async move {
         let mut tx = db.begin().await.expect("begin");
-        let ada = create(&mut tx, NOW_US, "ada", "", false).await.expect("new");
+        let ada = create(&mut tx, NOW_US, "ada", "", false)
+            .await
+            .expect("new");
         let asked = rights(&["predict"], NOW_US + 9 * DAY_US, &["::1"]);
         let first = make_key(&mut tx, NOW_US, &ada.id, asked.clone(), [1; 20]).await;
         let first = first.expect("a key");
         let home = address("::1");
         for end_us in [NOW_US - 1, NOW_US + 7 * DAY_US + 1] {
-            let refused =
-                rotate_key(&mut tx, NOW_US, &ada, &[], &first.entry.id, Some(end_us), [2; 20]).await;
+            let refused = rotate_key(
+                &mut tx,
+                NOW_US,
+                &ada,
+                &[],
+                &first.entry.id,
+                Some(end_us),
+                [2; 20],
+            )
+            .await;
             assert!(matches!(refused, Err(AccountError::Rights(_))));
         }
         let (second, old) = rotate_key(&mut tx, NOW_US, &ada, &[], &first.entry.id, None, [2; 20])
@@ -95,23 +110,49 @@ async fn two_keys_of_a_rotation_live_and_no_third() {
         assert_eq!(second.entry.rights, asked);
         assert_eq!(old.ends_us(), NOW_US + DAY_US);
         for text in [&first.text, &second.text] {
-            assert!(by_key(&mut tx, NOW_US + DAY_US - 1, text, home).await.is_ok());
+            assert!(
+                by_key(&mut tx, NOW_US + DAY_US - 1, text, home)
+                    .await
+                    .is_ok()
+            );
         }
         for id in [&first.entry.id, &second.entry.id] {
             let third = rotate_key(&mut tx, NOW_US, &ada, &[], id, None, [3; 20]).await;
-            assert!(matches!(third, Err(AccountError::RotationRunning(_))), "{id}");
+            assert!(
+                matches!(third, Err(AccountError::RotationRunning(_))),
+                "{id}"
+            );
         }
         let later_us = NOW_US + DAY_US;
         let ended = by_key(&mut tx, later_us, &first.text, home).await;
         assert!(matches!(ended, Err(AccountError::KeyExpired { .. })));
         let again = rotate_key(&mut tx, later_us, &ada, &[], &first.entry.id, None, [3; 20]).await;
         assert!(matches!(again, Err(AccountError::KeyEnded(_))));
-        let (third, _) = rotate_key(&mut tx, later_us, &ada, &[], &second.entry.id, None, [3; 20])
-            .await
-            .expect("the first has ended");
+        let (third, _) = rotate_key(
+            &mut tx,
+            later_us,
+            &ada,
+            &[],
+            &second.entry.id,
+            None,
+            [3; 20],
+        )
+        .await
+        .expect("the first has ended");
         // A successor that was lost is revoked, and another one made.
-        revoke_own_key(&mut tx, later_us, &ada.id, &third.entry.id).await.expect("revoked");
-        let anew = rotate_key(&mut tx, later_us, &ada, &[], &second.entry.id, None, [4; 20]).await;
+        revoke_own_key(&mut tx, later_us, &ada.id, &third.entry.id)
+            .await
+            .expect("revoked");
+        let anew = rotate_key(
+            &mut tx,
+            later_us,
+            &ada,
+            &[],
+            &second.entry.id,
+            None,
+            [4; 20],
+        )
+        .await;
         assert!(anew.is_ok());
     })
     .await;
@@ -121,8 +162,12 @@ async fn two_keys_of_a_rotation_live_and_no_third() {
 async fn nobody_rotates_or_revokes_keys_of_others_or_gets_at_run_by_it() {
     each_database(|db| async move {
         let mut tx = db.begin().await.expect("begin");
-        let ada = create(&mut tx, NOW_US, "ada", "", false).await.expect("new");
-        let bob = create(&mut tx, NOW_US, "bob", "", false).await.expect("new");
+        let ada = create(&mut tx, NOW_US, "ada", "", false)
+            .await
+            .expect("new");
+        let bob = create(&mut tx, NOW_US, "bob", "", false)
+            .await
+            .expect("new");
         let fleet = make_key(&mut tx, NOW_US, &ada.id, rights(&["run"], 0, &[]), [1; 20]).await;
         let id = fleet.expect("a key").entry.id;
         let foreign = rotate_key(&mut tx, NOW_US, &bob, &[Scope::Admin], &id, None, [2; 20]).await;
@@ -148,7 +193,9 @@ async fn nobody_rotates_or_revokes_keys_of_others_or_gets_at_run_by_it() {
 async fn only_live_keys_are_counted() {
     each_database(|db| async move {
         let mut tx = db.begin().await.expect("begin");
-        let ada = create(&mut tx, NOW_US, "ada", "", false).await.expect("new");
+        let ada = create(&mut tx, NOW_US, "ada", "", false)
+            .await
+            .expect("new");
         let mut ids = Vec::new();
         for n in 0..20 {
             let end_us = if n == 0 { NOW_US + 1 } else { 0 };
@@ -165,11 +212,15 @@ async fn only_live_keys_are_counted() {
         assert!(matches!(full, Err(AccountError::TooManyKeys(_))));
         assert!(make(&mut tx, NOW_US + 1).await.is_ok(), "one has ended");
         assert!(make(&mut tx, NOW_US + 1).await.is_err());
-        revoke_own_key(&mut tx, NOW_US + 1, &ada.id, &ids[1]).await.expect("revoked");
+        revoke_own_key(&mut tx, NOW_US + 1, &ada.id, &ids[1])
+            .await
+            .expect("revoked");
         assert!(make(&mut tx, NOW_US + 1).await.is_ok(), "one is revoked");
         assert_eq!(keys(&mut tx, &ada.id).await.expect("reads").len(), 22);
         // What ended a month ago is forgotten when the next key is made.
-        revoke_own_key(&mut tx, NOW_US + 1, &ada.id, &ids[2]).await.expect("revoked");
+        revoke_own_key(&mut tx, NOW_US + 1, &ada.id, &ids[2])
+            .await
+            .expect("revoked");
         assert!(make(&mut tx, NOW_US + 31 * DAY_US).await.is_ok());
         assert_eq!(keys(&mut tx, &ada.id).await.expect("reads").len(), 20);
     })
@@ -180,7 +231,9 @@ async fn only_live_keys_are_counted() {
 async fn a_last_use_is_written_once_a_minute_and_never_goes_back() {
     each_database(|db| async move {
         let mut tx = db.begin().await.expect("begin");
-        let ada = create(&mut tx, NOW_US, "ada", "", false).await.expect("new");
+        let ada = create(&mut tx, NOW_US, "ada", "", false)
+            .await
+            .expect("new");
         let made = make_key(&mut tx, NOW_US, &ada.id, rights(&["read"], 0, &[]), [1; 20]).await;
         let mut entry = made.expect("a key").entry;
         let uses = LastUses::default();
@@ -189,7 +242,9 @@ async fn a_last_use_is_written_once_a_minute_and_never_goes_back() {
         let taken = uses.take();
         assert_eq!(taken, [(entry.id.clone(), NOW_US + 7)]);
         write_uses(&mut tx, &taken).await.expect("written");
-        write_uses(&mut tx, &[(entry.id.clone(), 5)]).await.expect("ignored");
+        write_uses(&mut tx, &[(entry.id.clone(), 5)])
+            .await
+            .expect("ignored");
         entry = keys(&mut tx, &ada.id).await.expect("reads").remove(0);
         assert_eq!(entry.used_us, NOW_US + 7);
         assert!(!uses.note(&entry, NOW_US + 60 * SECOND_US));
@@ -204,7 +259,10 @@ fn keys_in_texts_are_replaced() {
     let key = key::from_random(&[7; 20]).text;
     for (text, clean) in [
         (format!("x {key} y"), "x ftk_… y"),
-        (format!("\"{key}\",\"{}\"", &key[..20]), "\"ftk_…\",\"ftk_…\""),
+        (
+            format!("\"{key}\",\"{}\"", &key[..20]),
+            "\"ftk_…\",\"ftk_…\"",
+        ),
         ("ftk_<id>_<secret>".to_owned(), "ftk_<id>_<secret>"),
         ("ftk_short".to_owned(), "ftk_short"),
         (format!("ftk_{key}"), "ftk_ftk_…"),

@@ -79,7 +79,9 @@ impl KeyRights {
         addresses: &[String],
     ) -> Result<Self, AccountError> {
         if !is_name(name) {
-            return Err(rights("`name` is not 1 to 40 letters, digits, spaces and . _ - + ( ) #"));
+            return Err(rights(
+                "`name` is not 1 to 40 letters, digits, spaces and . _ - + ( ) #",
+            ));
         }
         if expires_us != 0 && expires_us <= now_us {
             return Err(rights("`expires_at` has passed"));
@@ -312,10 +314,7 @@ pub async fn by_key(
 pub(super) type Opened = Result<(Account, KeyEntry), AccountError>;
 
 /// The same for many keys, in their order, with one query for each 256; the caller admits them.
-pub(super) async fn by_keys(
-    conn: &mut Conn,
-    keys: &[&str],
-) -> Result<Vec<Opened>, AccountError> {
+pub(super) async fn by_keys(conn: &mut Conn, keys: &[&str]) -> Result<Vec<Opened>, AccountError> {
     let parsed: Vec<Option<ParsedKey>> = keys.iter().map(|key| key::parse(key)).collect();
     let ids: Vec<&str> = parsed.iter().flatten().map(|key| key.id.as_str()).collect();
     let rows = store::keys::with_accounts(conn, &ids).await?;
@@ -336,7 +335,10 @@ pub(super) async fn by_keys(
 /// # Errors
 /// When there is no such key.
 pub async fn revoke_key(conn: &mut Conn, now_us: i64, key_id: &str) -> Result<(), AccountError> {
-    if store::keys::with_accounts(conn, &[key_id]).await?.is_empty() {
+    if store::keys::with_accounts(conn, &[key_id])
+        .await?
+        .is_empty()
+    {
         return Err(AccountError::KeyUnknown);
     }
     store::keys::revoke(conn, key_id, now_us).await?;

@@ -60,7 +60,9 @@ impl Proof {
         }
         let hash = signing_hash(request, place.chain_id, place.registry);
         if recover(&hash, &self.signature)? != self.wallet {
-            return Err(AccountError::Signature("it is not by the wallet, or over something else"));
+            return Err(AccountError::Signature(
+                "it is not by the wallet, or over something else",
+            ));
         }
         // Last, so that nobody uses up a nonce of somebody else.
         let (wallet, nonce) = (self.wallet.to_string(), self.nonce.to_string());

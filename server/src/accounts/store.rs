@@ -13,14 +13,10 @@ use crate::db::Conn;
 /// Ids in one query.
 const CHUNK: usize = 500;
 
-const ACCOUNT: &str =
-    "SELECT id, name, wallet, is_operator, created_us, opened_by FROM accounts";
+const ACCOUNT: &str = "SELECT id, name, wallet, is_operator, created_us, opened_by FROM accounts";
 
 /// Whether the row is new; `false` when the name, the id or the wallet is taken.
-pub(super) async fn insert(
-    conn: &mut Conn,
-    account: &Account,
-) -> Result<bool, sqlx::Error> {
+pub(super) async fn insert(conn: &mut Conn, account: &Account) -> Result<bool, sqlx::Error> {
     let done = sqlx::query(
         "INSERT INTO accounts (id, name, wallet, is_operator, created_us, opened_by)
          VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
@@ -59,10 +55,7 @@ pub(super) async fn by_ids(
     let mut found = Vec::with_capacity(ids.len());
     for chunk in ids.chunks(CHUNK) {
         let places: Vec<String> = (1..=chunk.len()).map(|n| format!("${n}")).collect();
-        let text = format!(
-            "{ACCOUNT} WHERE id IN ({}) ORDER BY id",
-            places.join(", ")
-        );
+        let text = format!("{ACCOUNT} WHERE id IN ({}) ORDER BY id", places.join(", "));
         let mut query = sqlx::query(AssertSqlSafe(text));
         for id in chunk {
             query = query.bind(id.as_str());

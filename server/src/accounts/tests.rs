@@ -60,7 +60,10 @@ async fn a_key_works_until_it_is_revoked() {
             .await
             .expect("a key");
         let (account, entry) = by_key(&mut tx, 1, &key, HERE).await.expect("right");
-        assert_eq!((account, entry.rights.scopes), (ada.clone(), scopes.to_vec()));
+        assert_eq!(
+            (account, entry.rights.scopes),
+            (ada.clone(), scopes.to_vec())
+        );
         let other = create_key(&mut tx, 1, &ada.id, &[Scope::Run], [8; 20])
             .await
             .expect("a key");

@@ -206,7 +206,9 @@ pub(super) fn tournament_id(text: &str) -> Result<TournamentId, Problem> {
 pub(super) fn moment_of(field: &str, text: &str) -> Result<i64, Problem> {
     parse_rfc3339(text).ok_or_else(|| {
         let shown: String = text.chars().take(40).collect();
-        bad_field(format!("`{field}` is {shown:?}: RFC 3339 is `2024-03-05T12:00:00Z`."))
+        bad_field(format!(
+            "`{field}` is {shown:?}: RFC 3339 is `2024-03-05T12:00:00Z`."
+        ))
     })
 }
 

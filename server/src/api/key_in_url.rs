@@ -73,7 +73,14 @@ mod tests {
         ] {
             assert!(holds_key(text), "{text}");
         }
-        for text in ["", "key=ftk_", "tournament=btc-usd-5m", "name=ftk_x%20y", "%", "a=%f"] {
+        for text in [
+            "",
+            "key=ftk_",
+            "tournament=btc-usd-5m",
+            "name=ftk_x%20y",
+            "%",
+            "a=%f",
+        ] {
             assert!(!holds_key(text), "{text}");
         }
     }

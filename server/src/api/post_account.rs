@@ -46,5 +46,8 @@ pub(super) async fn post_account(
     let rights = accounts::first_rights();
     let key = accounts::make_key(&mut tx, now_us, &account.id, rights, random).await?;
     tx.commit().await?;
-    Ok(shown_once(StatusCode::CREATED, OpenedBody::new(&account, key)))
+    Ok(shown_once(
+        StatusCode::CREATED,
+        OpenedBody::new(&account, key),
+    ))
 }

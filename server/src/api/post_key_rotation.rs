@@ -51,7 +51,9 @@ pub(super) async fn post_key_rotation(
 ) -> Result<Response, Problem> {
     caller.require(Scope::Admin)?;
     let end = body.old_expires_at.as_deref();
-    let old_ends_us = end.map(|text| moment_of("old_expires_at", text)).transpose()?;
+    let old_ends_us = end
+        .map(|text| moment_of("old_expires_at", text))
+        .transpose()?;
     let (account, giver) = (&caller.account, &caller.key.rights.scopes);
     let (now_us, random) = (app.wall.now_us(), app.random_bytes());
     let mut tx = app.db.begin().await?;

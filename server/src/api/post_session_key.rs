@@ -56,9 +56,10 @@ pub(super) async fn post_session_key(
     State(app): State<Arc<App>>,
     ApiJson(body): ApiJson<SessionKeyRequestBody>,
 ) -> Result<(StatusCode, Json<SessionKeyBody>), Problem> {
-    let account: AccountId = body.account.parse().map_err(|error: domain::IdError| {
-        bad_field(format!("`account`: {error}."))
-    })?;
+    let account: AccountId = body
+        .account
+        .parse()
+        .map_err(|error: domain::IdError| bad_field(format!("`account`: {error}.")))?;
     let session = accounts::address(&body.session)?;
     let expires_s = whole_second("expires_at", Some(&body.expires_at))?;
     let nonce = bytes32("nonce", &body.nonce)?;

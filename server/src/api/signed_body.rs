@@ -16,7 +16,6 @@ pub(super) fn place(app: &App) -> SigningPlace {
     }
 }
 
-
 /// 32 bytes of a body.
 pub(super) fn bytes32(field: &str, text: &str) -> Result<B256, Problem> {
     let digits = text.strip_prefix("0x").filter(|digits| digits.len() == 64);

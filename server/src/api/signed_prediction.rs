@@ -21,7 +21,11 @@ pub(super) struct SignedBody {
     #[schema(example = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed")]
     signer: String,
     /// Higher than the last of this model and round; microseconds of your clock do.
-    #[schema(minimum = 0, maximum = 9_223_372_036_854_775_807_i64, example = 1_709_639_700_000_000_i64)]
+    #[schema(
+        minimum = 0,
+        maximum = 9_223_372_036_854_775_807_i64,
+        example = 1_709_639_700_000_000_i64
+    )]
     nonce: i64,
     /// 65 bytes: r, s in the lower half, v 27 or 28.
     #[schema(max_length = 132)]

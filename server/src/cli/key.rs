@@ -141,7 +141,12 @@ fn line(key: &KeyEntry) -> String {
             text.push_str(&format!("  {what} {}", rfc3339(us)));
         }
     }
-    let addresses: Vec<String> = key.rights.addresses.iter().map(ToString::to_string).collect();
+    let addresses: Vec<String> = key
+        .rights
+        .addresses
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     if !addresses.is_empty() {
         text.push_str(&format!("  from {}", addresses.join(",")));
     }

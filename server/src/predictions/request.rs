@@ -23,7 +23,10 @@ impl ReceiptSigner {
             stakeUnits: s.said.ask().map_or(0, TokenAmount::units),
             seal,
             salt,
-            nonce: s.nonce.and_then(|nonce| u64::try_from(nonce).ok()).unwrap_or(0),
+            nonce: s
+                .nonce
+                .and_then(|nonce| u64::try_from(nonce).ok())
+                .unwrap_or(0),
         };
         signing_hash(&request, self.chain_id(), self.registry())
     }

@@ -19,7 +19,12 @@ pub(in crate::accounts) async fn insert(
     hash: &str,
 ) -> Result<(), sqlx::Error> {
     let scopes: Vec<&str> = entry.rights.scopes.iter().map(|s| s.name()).collect();
-    let addresses: Vec<String> = entry.rights.addresses.iter().map(|a| a.to_string()).collect();
+    let addresses: Vec<String> = entry
+        .rights
+        .addresses
+        .iter()
+        .map(|a| a.to_string())
+        .collect();
     sqlx::query(
         "INSERT INTO api_keys (id, account_id, secret_hash, scopes, created_us, revoked_us, name, \
          expires_us, retires_us, used_us, addresses, family) \
@@ -177,7 +182,8 @@ fn entry(row: &AnyRow) -> Result<KeyEntry, sqlx::Error> {
     let blocks = addresses.split(',').filter(|text| !text.is_empty());
     // A block that cannot be read must not open the key to everywhere.
     let blocks: Result<Vec<_>, _> = blocks.map(str::parse).collect();
-    let blocks = blocks.map_err(|_| sqlx::Error::Protocol("a key's addresses are broken".into()))?;
+    let blocks =
+        blocks.map_err(|_| sqlx::Error::Protocol("a key's addresses are broken".into()))?;
     Ok(KeyEntry {
         id: row.try_get("key_id")?,
         rights: KeyRights {

@@ -65,26 +65,132 @@ fn mistakes(key: &str, model: &str, round: &str) -> Vec<(String, &'static str)> 
         (request("GET /api/v1/account", &bearer, ""), "200 OK"),
         (request(&prediction, &bearer, "{\"p\":0.5}"), "200 OK"),
         (request("GET /api/v1/keys", &bearer, ""), "403 Forbidden"),
-        (request("GET /api/v1/account", &format!("Authorization: Bearer {cut}\r\n"), ""), "401 Unauthorized"),
-        (request("GET /api/v1/account", &format!("Authorization: {key}\r\n"), ""), "401 Unauthorized"),
-        (request("GET /api/v1/account", &format!("Authorization: Basic {key}\r\n"), ""), "401 Unauthorized"),
-        (request("GET /api/v1/account", &format!("X-Request-Id: {key}\r\n"), ""), "401 Unauthorized"),
-        (request(&format!("GET /api/v1/account?key={key}"), "", ""), "400 Bad Request"),
-        (request(&format!("GET /api/v1/models?tournament={encoded}"), &bearer, ""), "400 Bad Request"),
-        (request(&format!("GET /api/v1/{key}"), "", ""), "400 Bad Request"),
-        (request(&format!("DELETE /api/v1/keys/{key}"), &bearer, ""), "400 Bad Request"),
-        (request(&format!("PUT /api/v1/rounds/{key}/predictions/x"), "", "{}"), "400 Bad Request"),
-        (request(&prediction, &bearer, &format!("{{\"p\":\"{key}\"}}")), "422 Unprocessable"),
-        (request(&prediction, &bearer, &format!("{{\"{key}\":1}}")), "422 Unprocessable"),
-        (request(&prediction, &bearer, &format!("{{\"p\":0.5,\"stake\":\"{key}\"}}")), "422 Unprocessable"),
-        (request("POST /api/v1/accounts", "", &format!("{{\"name\":\"{key}\"}}")), "422 Unprocessable"),
-        (request("POST /api/v1/accounts", "", &format!("{{\"key\":\"{key}\"}}")), "422 Unprocessable"),
-        (request("POST /api/v1/models", &bearer, &format!("{{\"tournament\":\"{key}\",\"name\":\"x\"}}")), "404 Not Found"),
-        (request("POST /api/v1/models", &bearer, &format!("{{\"tournament\":\"btc-usd-5m\",\"name\":\"{key}\"}}")), "422 Unprocessable"),
-        (request("POST /api/v1/predictions", &format!("{bearer}Idempotency-Key: a\r\n"),
-            &format!("{{\"predictions\":[{{\"round\":\"{key}\",\"model\":\"{key}\",\"p\":0.5}}]}}")), "200 OK"),
-        (request("POST /api/v1/predictions", &format!("{bearer}Idempotency-Key: {key}\r\n"), "{\"predictions\":[]}"), "400 Bad Request"),
-        (request("POST /api/v1/accounts", &bearer, key), "400 Bad Request"),
+        (
+            request(
+                "GET /api/v1/account",
+                &format!("Authorization: Bearer {cut}\r\n"),
+                "",
+            ),
+            "401 Unauthorized",
+        ),
+        (
+            request(
+                "GET /api/v1/account",
+                &format!("Authorization: {key}\r\n"),
+                "",
+            ),
+            "401 Unauthorized",
+        ),
+        (
+            request(
+                "GET /api/v1/account",
+                &format!("Authorization: Basic {key}\r\n"),
+                "",
+            ),
+            "401 Unauthorized",
+        ),
+        (
+            request(
+                "GET /api/v1/account",
+                &format!("X-Request-Id: {key}\r\n"),
+                "",
+            ),
+            "401 Unauthorized",
+        ),
+        (
+            request(&format!("GET /api/v1/account?key={key}"), "", ""),
+            "400 Bad Request",
+        ),
+        (
+            request(
+                &format!("GET /api/v1/models?tournament={encoded}"),
+                &bearer,
+                "",
+            ),
+            "400 Bad Request",
+        ),
+        (
+            request(&format!("GET /api/v1/{key}"), "", ""),
+            "400 Bad Request",
+        ),
+        (
+            request(&format!("DELETE /api/v1/keys/{key}"), &bearer, ""),
+            "400 Bad Request",
+        ),
+        (
+            request(&format!("PUT /api/v1/rounds/{key}/predictions/x"), "", "{}"),
+            "400 Bad Request",
+        ),
+        (
+            request(&prediction, &bearer, &format!("{{\"p\":\"{key}\"}}")),
+            "422 Unprocessable",
+        ),
+        (
+            request(&prediction, &bearer, &format!("{{\"{key}\":1}}")),
+            "422 Unprocessable",
+        ),
+        (
+            request(
+                &prediction,
+                &bearer,
+                &format!("{{\"p\":0.5,\"stake\":\"{key}\"}}"),
+            ),
+            "422 Unprocessable",
+        ),
+        (
+            request(
+                "POST /api/v1/accounts",
+                "",
+                &format!("{{\"name\":\"{key}\"}}"),
+            ),
+            "422 Unprocessable",
+        ),
+        (
+            request(
+                "POST /api/v1/accounts",
+                "",
+                &format!("{{\"key\":\"{key}\"}}"),
+            ),
+            "422 Unprocessable",
+        ),
+        (
+            request(
+                "POST /api/v1/models",
+                &bearer,
+                &format!("{{\"tournament\":\"{key}\",\"name\":\"x\"}}"),
+            ),
+            "404 Not Found",
+        ),
+        (
+            request(
+                "POST /api/v1/models",
+                &bearer,
+                &format!("{{\"tournament\":\"btc-usd-5m\",\"name\":\"{key}\"}}"),
+            ),
+            "422 Unprocessable",
+        ),
+        (
+            request(
+                "POST /api/v1/predictions",
+                &format!("{bearer}Idempotency-Key: a\r\n"),
+                &format!(
+                    "{{\"predictions\":[{{\"round\":\"{key}\",\"model\":\"{key}\",\"p\":0.5}}]}}"
+                ),
+            ),
+            "200 OK",
+        ),
+        (
+            request(
+                "POST /api/v1/predictions",
+                &format!("{bearer}Idempotency-Key: {key}\r\n"),
+                "{\"predictions\":[]}",
+            ),
+            "400 Bad Request",
+        ),
+        (
+            request("POST /api/v1/accounts", &bearer, key),
+            "400 Bad Request",
+        ),
     ]
 }
 
@@ -102,7 +208,10 @@ async fn a_keys_secret_is_nowhere() {
     let gone = world.key("bob", &[Scope::Read]).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let server = listener.local_addr().expect("an address");
-    let service = world.router.clone().into_make_service_with_connect_info::<SocketAddr>();
+    let service = world
+        .router
+        .clone()
+        .into_make_service_with_connect_info::<SocketAddr>();
     let serving = tokio::spawn(async move { axum::serve(listener, service).await });
     let mut answers = String::new();
     for key in [&key, &gone] {
@@ -133,12 +242,19 @@ async fn a_keys_secret_is_nowhere() {
         }
     }
     let stored = String::from_utf8_lossy(&stored).into_owned();
-    assert!(stored.contains(&model), "the database is that of the requests");
+    assert!(
+        stored.contains(&model),
+        "the database is that of the requests"
+    );
     for key in [&key, &gone] {
         let secret = key.split('_').nth(2).expect("a secret");
         // Half of it would be too much.
         for part in [&secret[..20], &secret[20..]] {
-            for (what, text) in [("log", &logged), ("answers", &answers), ("database", &stored)] {
+            for (what, text) in [
+                ("log", &logged),
+                ("answers", &answers),
+                ("database", &stored),
+            ] {
                 let at = text.find(part);
                 let near = at.map(|at| text[at.saturating_sub(300)..at].to_owned());
                 assert!(near.is_none(), "in the {what}, after {near:?}");

@@ -18,7 +18,9 @@ const SECRET: &str = "0000203f";
 /// A hosted model of the account of `key` that is to run in the open round.
 async fn to_run(world: &World, key: &str) -> Model {
     let mut tx = world.app.db.begin().await.expect("begin");
-    let (owner, _) = accounts::by_key(&mut tx, 1, key, [127, 0, 0, 1].into()).await.expect("an account");
+    let (owner, _) = accounts::by_key(&mut tx, 1, key, [127, 0, 0, 1].into())
+        .await
+        .expect("an account");
     let folder = models::artifacts_dir(&world.app.settings.data_dir);
     let tournament = round().tournament().clone();
     let model = models::upload(

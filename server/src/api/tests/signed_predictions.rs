@@ -86,12 +86,16 @@ impl Ask {
 async fn world() -> (World, String, String, String) {
     let world = World::new().await;
     let opened = open_body(&wallet(0x11), "ada", 1);
-    let opened = world.send(Method::POST, "/accounts/wallet", None, Some(&opened)).await;
+    let opened = world
+        .send(Method::POST, "/accounts/wallet", None, Some(&opened))
+        .await;
     let key = opened.json["key"].as_str().expect("a key").to_owned();
     let mut models = Vec::new();
     for name in ["first", "second"] {
         let body = json!({"tournament": "btc-usd-5m", "name": name});
-        let model = world.send(Method::POST, "/models", Some(&key), Some(&body)).await;
+        let model = world
+            .send(Method::POST, "/models", Some(&key), Some(&body))
+            .await;
         models.push(model.json["id"].as_str().expect("an id").to_owned());
     }
     let second = models.pop().expect("two");
@@ -111,14 +115,19 @@ async fn a_signature_is_as_good_as_a_key() {
     ask.stake = Some(10_000_000_000);
     let first = put(&world, None, &ask, &ask.body(&signer)).await;
     assert_eq!(first.status, StatusCode::OK, "{}", first.text);
-    assert_eq!((&first.json["posted_ppm"], &first.json["stake"]), (&json!(530_000), &json!("10")));
+    assert_eq!(
+        (&first.json["posted_ppm"], &first.json["stake"]),
+        (&json!(530_000), &json!("10"))
+    );
     let again = put(&world, None, &ask, &ask.body(&signer)).await;
     assert_eq!(again.json["hash"], first.json["hash"], "the same receipt");
     let by_session = Ask::new(&model, 540_000, 18);
     let refused = put(&world, None, &by_session, &by_session.body(&session)).await;
     refused.is_problem(401, "signature-invalid");
     let body = session_body(&signer, "ada", session.address(), 2);
-    world.send(Method::POST, "/session-keys", None, Some(&body)).await;
+    world
+        .send(Method::POST, "/session-keys", None, Some(&body))
+        .await;
     let second = put(&world, None, &by_session, &by_session.body(&session)).await;
     assert_eq!(second.status, StatusCode::OK, "{}", second.text);
     let path = format!("/session-keys/{}", session.address());
@@ -126,7 +135,9 @@ async fn a_signature_is_as_good_as_a_key() {
     let ended = Ask::new(&model, 550_000, 19);
     let refused = put(&world, None, &ended, &ended.body(&session)).await;
     refused.is_problem(401, "signature-invalid");
-    put(&world, None, &ended, &json!({"p": 0.5})).await.is_problem(401, "key-missing");
+    put(&world, None, &ended, &json!({"p": 0.5}))
+        .await
+        .is_problem(401, "key-missing");
 }
 
 /// Elsewhere, for another round or model, by somebody else, or with another field: refused.
@@ -139,8 +150,12 @@ async fn a_signed_prediction_holds_as_it_is_alone() {
     let changes: [(&str, Change); 8] = [
         ("chain", |ask| ask.chain_id = 1),
         ("contract", |ask| ask.registry = Address::repeat_byte(1)),
-        ("round", |ask| ask.round = "btc-usd-5m-20240305T1205Z".to_owned()),
-        ("tournament", |ask| ask.round = "eth-usd-5m-20240305T1200Z".to_owned()),
+        ("round", |ask| {
+            ask.round = "btc-usd-5m-20240305T1205Z".to_owned()
+        }),
+        ("tournament", |ask| {
+            ask.round = "eth-usd-5m-20240305T1200Z".to_owned()
+        }),
         ("p", |ask| ask.posted_ppm = 530_001),
         ("stake", |ask| ask.stake = Some(0)),
         ("stake named", |ask| ask.stake = Some(5)),
@@ -160,20 +175,36 @@ async fn a_signed_prediction_holds_as_it_is_alone() {
         ..good.clone()
     };
     let mut body = good.body(&signer);
-    put(&world, None, &elsewhere, &body).await.is_problem(401, "signature-invalid");
+    put(&world, None, &elsewhere, &body)
+        .await
+        .is_problem(401, "signature-invalid");
     body["signed"]["signer"] = json!(wallet(0x22).address().to_string());
-    put(&world, None, &good, &body).await.is_problem(401, "signature-invalid");
+    put(&world, None, &good, &body)
+        .await
+        .is_problem(401, "signature-invalid");
     let stranger = good.body(&wallet(0x22));
-    put(&world, None, &good, &stranger).await.is_problem(401, "signature-invalid");
+    put(&world, None, &good, &stranger)
+        .await
+        .is_problem(401, "signature-invalid");
     let mut body = good.body(&signer);
     body["signed"]["nonce"] = json!(-1);
-    put(&world, None, &good, &body).await.is_problem(422, "body-invalid");
+    put(&world, None, &good, &body)
+        .await
+        .is_problem(422, "body-invalid");
     body["signed"]["nonce"] = json!(1e30);
-    put(&world, None, &good, &body).await.is_problem(422, "body-invalid");
+    put(&world, None, &good, &body)
+        .await
+        .is_problem(422, "body-invalid");
     let unknown = Ask::new("nobody", 530_000, 17);
-    put(&world, None, &unknown, &unknown.body(&signer)).await.is_problem(404, "unknown-model");
+    put(&world, None, &unknown, &unknown.body(&signer))
+        .await
+        .is_problem(404, "unknown-model");
     let accepted = put(&world, None, &good, &good.body(&signer)).await;
-    assert_eq!(accepted.status, StatusCode::OK, "no refusal used the nonce up");
+    assert_eq!(
+        accepted.status,
+        StatusCode::OK,
+        "no refusal used the nonce up"
+    );
 }
 
 #[tokio::test]
@@ -208,7 +239,10 @@ async fn an_older_prediction_never_comes_back() {
     assert_eq!(read().await, 450_000);
     // Nonces are of one model and round each.
     let other = Ask::new(&second, 500_000, 1);
-    assert_eq!(put(&world, None, &other, &other.body(&signer)).await.status, StatusCode::OK);
+    assert_eq!(
+        put(&world, None, &other, &other.body(&signer)).await.status,
+        StatusCode::OK
+    );
 }
 
 /// A seal and what opens it are signed too; neither holds as the other, and none comes back.
@@ -227,7 +261,9 @@ async fn seals_are_signed_too() {
     opened.salt = salt;
     let mut body = opened.body(&signer);
     body["signed"]["signature"] = json!(Ask::new(&model, 530_000, 6).signature(&signer));
-    put(&world, None, &opened, &body).await.is_problem(401, "signature-invalid");
+    put(&world, None, &opened, &body)
+        .await
+        .is_problem(401, "signature-invalid");
     let second = put(&world, None, &opened, &opened.body(&signer)).await;
     assert_eq!(second.status, StatusCode::OK, "{}", second.text);
     let stored = async || {
@@ -235,14 +271,22 @@ async fn seals_are_signed_too() {
         world.send(Method::GET, &path, Some(&key), None).await.json["hash"].clone()
     };
     let replayed = put(&world, None, &sealed, &sealed.body(&signer)).await;
-    assert_eq!(replayed.json["hash"], first.json["hash"], "the receipt of the seal");
+    assert_eq!(
+        replayed.json["hash"], first.json["hash"],
+        "the receipt of the seal"
+    );
     assert_eq!(stored().await, second.json["hash"], "it stays open");
     let mut other = Ask::new(&model, 0, 8);
     other.seal = B256::repeat_byte(9);
-    assert_eq!(put(&world, None, &other, &other.body(&signer)).await.status, StatusCode::OK);
+    assert_eq!(
+        put(&world, None, &other, &other.body(&signer)).await.status,
+        StatusCode::OK
+    );
     let last = stored().await;
     for old in [&sealed, &opened] {
-        put(&world, None, old, &old.body(&signer)).await.is_problem(409, "nonce-used");
+        put(&world, None, old, &old.body(&signer))
+            .await
+            .is_problem(409, "nonce-used");
     }
     assert_eq!(stored().await, last);
 }
@@ -265,7 +309,9 @@ async fn many_at_once_are_each_signed_and_ordered() {
         json!({"round": ROUND, "model": second, "p": 0.5}),
     ];
     let body = json!({"predictions": items});
-    let answer = world.send(Method::POST, "/predictions", None, Some(&body)).await;
+    let answer = world
+        .send(Method::POST, "/predictions", None, Some(&body))
+        .await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
     let results = answer.json["results"].as_array().expect("results");
     let codes: Vec<&Value> = results.iter().map(|one| &one["problem"]["code"]).collect();
