@@ -118,7 +118,7 @@ mod tests {
         TokenAmount::from_tokens(text).expect("an amount")
     }
 
-    fn notices(said: Said, is_clamped: bool, counted: &str, on: Grounds) -> Vec<Notice> {
+    fn notices(said: &Said, is_clamped: bool, counted: &str, on: Grounds) -> Vec<Notice> {
         let signer = ReceiptSigner::from_secret(&[7; 32], 1, ChainAddress::ZERO);
         let submission = Submission {
             round: "btc-usd-5m-20240305T1200Z".parse().expect("a round"),
@@ -131,7 +131,7 @@ mod tests {
         let mut receipt = receipt_for_tests(&signer.expect("a key"), submission, None);
         receipt.clamped = is_clamped;
         counted.clone_into(&mut receipt.stake_counted);
-        beside(&said, &receipt, &on)
+        beside(said, &receipt, &on)
     }
 
     fn grounds(model_index: Option<u32>) -> Grounds {
@@ -156,8 +156,8 @@ mod tests {
 
     #[test]
     fn what_is_well_says_nothing() {
-        assert_eq!(notices(open(None), false, "5", grounds(Some(1))), []);
-        assert_eq!(notices(open(Some("5")), false, "5", grounds(Some(1))), []);
+        assert_eq!(notices(&open(None), false, "5", grounds(Some(1))), []);
+        assert_eq!(notices(&open(Some("5")), false, "5", grounds(Some(1))), []);
     }
 
     #[test]
@@ -165,23 +165,23 @@ mod tests {
         let (named, counted) = (tokens("10"), tokens("5"));
         let under = Notice::Underfunded { named, counted };
         assert_eq!(
-            notices(open(Some("10")), true, "5", grounds(Some(1))),
+            notices(&open(Some("10")), true, "5", grounds(Some(1))),
             [Notice::Clamped, under]
         );
         assert_eq!(
-            notices(open(Some("10")), false, "0", grounds(None)),
+            notices(&open(Some("10")), false, "0", grounds(None)),
             [Notice::Unstaked]
         );
         let minimum = tokens("1");
         assert_eq!(
-            notices(open(None), false, "0", grounds(Some(1))),
+            notices(&open(None), false, "0", grounds(Some(1))),
             [Notice::BelowMinimum { minimum }]
         );
         let alone = Grounds {
             has_rival: false,
             ..grounds(Some(1))
         };
-        assert_eq!(notices(open(None), false, "5", alone), [Notice::Thin]);
+        assert_eq!(notices(&open(None), false, "5", alone), [Notice::Thin]);
     }
 
     #[test]
@@ -191,7 +191,7 @@ mod tests {
         };
         let reveal_until_us = 7;
         assert_eq!(
-            notices(said, false, "0", grounds(None)),
+            notices(&said, false, "0", grounds(None)),
             [Notice::Sealed { reveal_until_us }]
         );
     }

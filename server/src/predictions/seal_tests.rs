@@ -265,7 +265,7 @@ async fn after_the_deadline_the_latest_seal_is_opened_and_nothing_else() {
         let again = world.say_at(0, lock_us - 1, USUAL.opened()).await;
         let again = again.expect("the same");
         assert_eq!(again.receipt, opened.receipt);
-        assert_eq!(again.notices, [Notice::Duplicate]);
+        assert_eq!(again.notices, [Notice::Duplicate, Notice::Thin]);
         let other = Content(450_000, None, SALT);
         let refused = world.say_at(0, deadline_us + 1, other.opened()).await;
         assert!(is_unknown(&refused, true), "{refused:?}");

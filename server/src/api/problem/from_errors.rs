@@ -175,7 +175,7 @@ impl From<PredictionError> for Problem {
             } => late(&round.to_string(), missed_us, deadline_us),
             error @ (PredictionError::SealUnknown { .. }
             | PredictionError::SealNotOpened { .. }
-            | PredictionError::SealLate { .. }) => seal_problem(&error, said),
+            | PredictionError::SealLate { .. }) => seal_problem(&error, &said),
             PredictionError::KeyReused => Self::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "idempotency-key-reused",

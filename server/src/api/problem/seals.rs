@@ -8,12 +8,12 @@ use super::from_errors::milliseconds_up;
 use crate::predictions::PredictionError;
 
 /// The problem of a seal; `said` is the error's own text.
-pub(super) fn seal_problem(error: &PredictionError, said: String) -> Problem {
+pub(super) fn seal_problem(error: &PredictionError, said: &str) -> Problem {
     match error {
-        PredictionError::SealUnknown { is_replaced, .. } => unknown(&said, *is_replaced),
+        PredictionError::SealUnknown { is_replaced, .. } => unknown(said, *is_replaced),
         PredictionError::SealNotOpened {
             seal, model_index, ..
-        } => not_opened(&said)
+        } => not_opened(said)
             .with("seal", seal.to_string())
             .with("model_index", *model_index),
         PredictionError::SealLate {
