@@ -45,7 +45,7 @@ pub struct App {
     /// Rung when a job for runners was published.
     pub runner_wake: Notify,
     /// Rung when the deadline loop has something new to look at.
-    pub timetable_wake: Notify,
+    pub timetable_wake: Arc<Notify>,
     /// The contracts; absent when no chain is configured.
     pub deployment: Option<Deployment>,
     /// What the live feeds are doing; absent where prices are a replay.
@@ -82,7 +82,12 @@ impl App {
     #[must_use]
     pub fn new(parts: Parts) -> Arc<Self> {
         let receipts = Arc::new(parts.receipts);
-        let writer = Writer::start(parts.db.clone(), Arc::clone(&receipts));
+        let timetable_wake = Arc::<Notify>::default();
+        let writer = Writer::start(
+            parts.db.clone(),
+            Arc::clone(&receipts),
+            Arc::clone(&timetable_wake),
+        );
         let gate = Gate::start(parts.db.clone());
         Arc::new(Self {
             db: parts.db,
@@ -96,7 +101,7 @@ impl App {
             key_uses: LastUses::default(),
             receipts,
             runner_wake: Notify::new(),
-            timetable_wake: Notify::new(),
+            timetable_wake,
             deployment: parts.deployment,
             feeds: parts.feeds,
             stop: CancellationToken::new(),
@@ -160,11 +165,13 @@ pub use crate::wall::pause;
 pub mod testing {
     //! An app for tests: a fresh SQLite database, a hand-moved clock, both tournaments entered.
 
+    use std::path::Path;
+
     use rand::SeedableRng;
 
     use super::{
-        App, Arc, Duration, MarketClock, Parts, ReceiptSigner, Releases, ServeSettings, StdRng,
-        WallClock,
+        App, Arc, Db, Deployment, Duration, MarketClock, Parts, ReceiptSigner, Releases,
+        ServeSettings, StdRng, WallClock,
     };
     use crate::db::testing::sqlite;
     use crate::limits::{LimitSettings, Networks};
@@ -200,9 +207,24 @@ pub mod testing {
                 .expect("the demo's tournaments are valid");
         }
         tx.commit().await.expect("a commit");
+        let app = over(db, wall.clone(), folder.path(), None);
+        (app, wall, folder)
+    }
+
+    /// An app over a database and a clock, with its files in `folder`; its receipts are about the
+    /// deployment's registry.
+    ///
+    /// # Panics
+    /// When a part cannot be made.
+    pub fn over(
+        db: Db,
+        wall: WallClock,
+        folder: &Path,
+        deployment: Option<Deployment>,
+    ) -> Arc<App> {
         let settings = ServeSettings {
-            data_dir: folder.path().to_path_buf(),
-            record_dir: folder.path().join("record"),
+            data_dir: folder.to_path_buf(),
+            record_dir: folder.join("record"),
             listen: ([127, 0, 0, 1], 0).into(),
             rpc_url: None,
             is_replay: true,
@@ -212,21 +234,20 @@ pub mod testing {
             limits,
             trusted_proxies: Networks::default(),
         };
-        let receipts =
-            ReceiptSigner::from_secret(&[7; 32], 31_337, alloy::primitives::Address::ZERO);
+        let registry = deployment.as_ref().map(|deployment| deployment.registry);
+        let receipts = ReceiptSigner::from_secret(&[7; 32], 31_337, registry.unwrap_or_default());
         let receipts = receipts.expect("a key");
         let entropy = StdRng::from_seed([9; 32]);
-        let releases = Releases::open(folder.path(), None).expect("a folder");
-        let app = App::new(Parts {
+        let releases = Releases::open(folder, None).expect("a folder");
+        App::new(Parts {
             db,
-            market: MarketClock::live(wall.clone()),
+            market: MarketClock::live(wall),
             settings,
             releases,
             receipts,
-            deployment: None,
+            deployment,
             feeds: None,
             entropy,
-        });
-        (app, wall, folder)
+        })
     }
 }

@@ -107,6 +107,17 @@ fn enums_have_the_numbers_of_the_contract() {
     assert_eq!(Tree::try_from(1), Ok(Tree::Prediction));
 }
 
+/// The example of docs/API.md, which clients compute by hand.
+#[test]
+fn the_seal_of_the_guide() {
+    let (chain_round, salt) = (B256::repeat_byte(1), B256::repeat_byte(0x5a));
+    let seal = b256!("26f01648baafce49d601c800b94aefb53203627bf8d75a7fc3716b6645cd3f2e");
+    assert_eq!(
+        round::seal(chain_round, 7, 10_500_000_000, 530_000, salt),
+        seal
+    );
+}
+
 #[test]
 fn a_receipt_is_bound_to_chain_registry_and_every_field() {
     let receipt = PredictionReceipt {
@@ -118,9 +129,12 @@ fn a_receipt_is_bound_to_chain_registry_and_every_field() {
         stakeUnits: 1_500_000_000,
         sequence: 9,
         receivedAtUs: 1_709_251_185_000_000,
+        stakeCountedUnits: 1_000_000_000,
+        seal: B256::ZERO,
     };
     let kind = "PredictionReceipt(bytes32 roundId,string model,uint32 countedPpm,uint32 postedPpm,\
-                bool stakeNamed,uint64 stakeUnits,uint64 sequence,uint64 receivedAtUs)";
+                bool stakeNamed,uint64 stakeUnits,uint64 sequence,uint64 receivedAtUs,\
+                uint64 stakeCountedUnits,bytes32 seal)";
     assert_eq!(receipt.eip712_type_hash(), keccak256(kind));
     let hash = receipt::signing_hash(&receipt, 31337, ADDRESS);
     let domain = receipt::domain(31337, ADDRESS).hash_struct();
@@ -133,11 +147,14 @@ fn a_receipt_is_bound_to_chain_registry_and_every_field() {
     assert_eq!(hash, keccak256(packed));
     assert_ne!(hash, receipt::signing_hash(&receipt, 1, ADDRESS));
     assert_ne!(hash, receipt::signing_hash(&receipt, 31337, Address::ZERO));
-    let later = PredictionReceipt {
-        sequence: 10,
-        ..receipt
+    let changed = |change: fn(&mut PredictionReceipt)| {
+        let mut other = receipt.clone();
+        change(&mut other);
+        receipt::signing_hash(&other, 31337, ADDRESS)
     };
-    assert_ne!(hash, receipt::signing_hash(&later, 31337, ADDRESS));
+    assert_ne!(hash, changed(|other| other.sequence = 10));
+    assert_ne!(hash, changed(|other| other.stakeCountedUnits = 0));
+    assert_ne!(hash, changed(|other| other.seal = B256::repeat_byte(2)));
     let domain_kind = b256!("8b73c3c69bb8fe3d512ecc4cf759cc79239f7b179b0ffacaa9a75d522b39400f");
     assert_eq!(receipt::domain(31337, ADDRESS).type_hash(), domain_kind);
 }

@@ -449,7 +449,7 @@ async fn session_keys_sign_until_they_end() {
             let refused = revoke_session(&mut tx, NOW_US, &ada.id, unknown).await;
             assert!(matches!(refused, Err(AccountError::UnknownSession(_))));
         }
-        delegated(&mut tx, 10, END_S).await.expect("there is room");
+        delegated(&mut tx, 11, END_S).await.expect("there is room");
         assert_eq!(
             sessions(&mut tx, NOW_US, &ada.id)
                 .await

@@ -19,6 +19,7 @@ mod account_body;
 mod aggregate_body;
 mod amount;
 mod model_body;
+mod notice_body;
 mod prediction_body;
 mod receipt_body;
 mod round_body;

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
 use super::extract::{Caller, Posted};
+use super::notice_body::NoticeBody;
 use super::prediction_body::PredictionBody;
 use super::problem::{KeyProblems, PostPredictionsProblems, Problem, ProblemBody};
 use super::receipt_body::ReceiptBody;
@@ -47,10 +48,22 @@ struct ItemBody {
     model: String,
     /// Probability that the price rises, 0 to 1; 1e6·p rounds half to even.
     #[schema(minimum = 0, maximum = 1, example = 0.53)]
-    p: f64,
+    p: Option<f64>,
     /// What to risk, decimal tokens; absent: the model's default limit.
-    #[schema(example = "10.5")]
+    #[schema(max_length = 64, example = "10.5")]
     stake: Option<String>,
+    /// A commitment instead of `p` and `stake`.
+    #[schema(
+        pattern = "^0x[0-9a-fA-F]{64}$",
+        example = "0x0405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20212223"
+    )]
+    seal: Option<String>,
+    /// With `p` and `stake`: opens the model's latest seal.
+    #[schema(
+        pattern = "^0x[0-9a-fA-F]{64}$",
+        example = "0x000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+    )]
+    salt: Option<String>,
     /// In place of a key.
     signed: Option<SignedBody>,
 }
@@ -74,6 +87,10 @@ struct ResultBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     receipt: Option<ReceiptBody>,
+    /// Not signed: what to know beside the receipt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    notices: Option<Vec<NoticeBody>>,
     /// It is not stored, and why: what `PUT` would have answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -159,6 +176,8 @@ impl ItemBody {
         let body = PredictionBody {
             p: self.p,
             stake: self.stake,
+            seal: self.seal,
+            salt: self.salt,
             signed: self.signed,
         };
         let about = (self.round.as_str(), self.model.as_str());
@@ -190,14 +209,23 @@ fn text(items: Vec<Item>, verdicts: Vec<Verdict>) -> String {
                 ))),
             },
         };
-        let (receipt, problem) = match verdict {
-            Ok(receipt) => (Some(receipt.into()), None),
+        let (acknowledged, problem) = match verdict {
+            Ok(acknowledged) => (Some(acknowledged), None),
             Err(problem) => (None, Some(problem.into_body())),
         };
+        let (receipt, notices) = acknowledged
+            .map(|one| {
+                (
+                    one.receipt.into(),
+                    one.notices.iter().map(NoticeBody::from).collect(),
+                )
+            })
+            .unzip();
         ResultBody {
             round: item.round,
             model: item.model,
             receipt,
+            notices,
             problem,
         }
     };

@@ -8,11 +8,13 @@ use axum::extract::{Path, State};
 use super::extract::Posted;
 use super::prediction_body::PredictionBody;
 use super::problem::{KeyProblems, PredictionProblems, Problem};
-use super::receipt_body::ReceiptBody;
+use super::receipt_body::AcknowledgedBody;
 use crate::app::App;
 use crate::predictions;
 
-/// Post a prediction. The latest before the deadline counts; the same again gives the same receipt.
+/// Post a prediction, a seal, or what opens the model's latest seal. The latest before the deadline
+/// counts, sealed or open; a seal must be opened before the round's `reveal_until_at`, or the model
+/// is absent. The same again gives the same receipt.
 #[utoipa::path(
     put,
     path = "/rounds/{round}/predictions/{model}",
@@ -23,7 +25,7 @@ use crate::predictions;
     ),
     request_body = PredictionBody,
     responses(
-        (status = 200, description = "Stored; the receipt", body = ReceiptBody),
+        (status = 200, description = "Stored; the receipt, and what to know beside it", body = AcknowledgedBody),
         KeyProblems,
         PredictionProblems
     ),
@@ -33,12 +35,12 @@ pub(super) async fn put_prediction(
     State(app): State<Arc<App>>,
     Path((round, model)): Path<(String, String)>,
     posted: Posted<PredictionBody>,
-) -> Result<Json<ReceiptBody>, Problem> {
+) -> Result<Json<AcknowledgedBody>, Problem> {
     let (caller, received_us) = (posted.caller.as_ref(), posted.received_us);
     let submission = posted
         .body
         .submission(&app, caller, (&round, &model), received_us)
         .await?;
-    let receipt = predictions::submit(&app.writer, submission).await?;
-    Ok(Json(receipt.into()))
+    let answer = predictions::submit(&app.writer, submission).await?;
+    Ok(Json(answer.into()))
 }

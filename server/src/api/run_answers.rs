@@ -9,7 +9,7 @@ use super::problem::Problem;
 use crate::app::App;
 use crate::db::Conn;
 use crate::models::{self, Model, RunEnd};
-use crate::predictions::{self, Submission};
+use crate::predictions::{self, Said, Submission};
 use crate::receipts::{self, Answer, Executed};
 use crate::runners::{self, Decided, Job, RunAnswer, Status};
 
@@ -118,8 +118,7 @@ fn submission(run: &Run<'_>, model: &Model, posted: Probability) -> Submission {
         round: run.round.clone(),
         model: model.id.clone(),
         account: model.account.clone(),
-        posted,
-        ask: None,
+        said: Said::Open { posted, ask: None },
         nonce: None,
         received_us: run.received_us,
     }

@@ -17,7 +17,7 @@ use crate::chain::testing::{deployment, head};
 use crate::db::Db;
 use crate::db::testing::{each_database, sqlite};
 use crate::limits::{LimitSettings, Networks};
-use crate::predictions::{self, ReceiptSigner, Submission};
+use crate::predictions::{self, ReceiptSigner, Said, Submission};
 use crate::prices::evidence::{Record, hash};
 use crate::prices::feeds::source::weather_fixture::{Weather, dice, source};
 use crate::prices::feeds::source::{Source, decode};
@@ -117,8 +117,10 @@ impl World {
             round: round(),
             model: model.expect("a model").id,
             account,
-            posted: Probability::from_f64(p).expect("a probability"),
-            ask: None,
+            said: Said::Open {
+                posted: Probability::from_f64(p).expect("a probability"),
+                ask: None,
+            },
             nonce: None,
             received_us: now_us,
         };

@@ -9,10 +9,12 @@ use crate::rounds::{RoundError, Ruled};
 /// What a prediction that may count needs to be stored.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Accepted {
-    /// The probability, clamped to [a, 1 − a].
-    pub(super) counted: Probability,
+    /// The probability, clamped to [a, 1 − a]; none while it is sealed.
+    pub(super) counted: Option<Probability>,
     /// The round's deadline, market microseconds.
     pub(super) deadline_us: i64,
+    /// The moment when the round locks at the latest, market microseconds.
+    pub(super) lock_us: i64,
 }
 
 /// Every reason not to count it, in the order in which they are told. `round` is as it is held by
@@ -32,16 +34,39 @@ pub(super) fn check(
             opens_us: schedule.opens_us,
         });
     }
-    if s.received_us >= schedule.deadline_us || state != RoundState::Open {
-        return Err(PredictionError::Late {
-            round: s.round.clone(),
-            missed_us: (s.received_us - schedule.deadline_us).max(0),
-        });
+    let (deadline_us, lock_us) = (schedule.deadline_us, schedule.lock_us);
+    // What opens a seal has until the lock, everything else until the deadline.
+    let until_us = if s.said.is_opening() {
+        lock_us
+    } else {
+        deadline_us
+    };
+    if s.received_us >= until_us || state != RoundState::Open {
+        return Err(late(s, deadline_us, lock_us));
     }
+    let posted = s.said.posted();
     Ok(Accepted {
-        counted: s.posted.clamp_to_edge(round.tournament.stake.a_ppm),
-        deadline_us: schedule.deadline_us,
+        counted: posted.map(|posted| posted.clamp_to_edge(round.tournament.stake.a_ppm)),
+        deadline_us,
+        lock_us,
     })
+}
+
+fn late(s: &Submission, deadline_us: i64, lock_us: i64) -> PredictionError {
+    let round = s.round.clone();
+    let missed_us = |until_us: i64| (s.received_us - until_us).max(0);
+    if s.said.is_opening() {
+        return PredictionError::SealLate {
+            round,
+            missed_us: missed_us(lock_us),
+            lock_us,
+        };
+    }
+    PredictionError::Late {
+        round,
+        missed_us: missed_us(deadline_us),
+        deadline_us,
+    }
 }
 
 fn may_predict(s: &Submission, model: &Standing) -> Result<(), PredictionError> {

@@ -2,7 +2,8 @@
 //!
 //! Owns `predictions` (append-only), `counted_predictions` (written once, at the lock) and
 //! `idempotency_keys` (kept for a day). What was acknowledged before the deadline is counted; what
-//! was late is refused; the latest wins.
+//! was late is refused; the latest wins, sealed or open. A seal that is not opened before the lock
+//! counts nothing.
 
 mod writer;
 
@@ -10,9 +11,15 @@ mod group;
 
 mod check;
 mod nonce;
+mod notice;
 mod once;
 mod receipt;
 mod request;
+mod risk;
+mod said;
+#[cfg(test)]
+mod seal_tests;
+mod sealed;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -21,8 +28,11 @@ use domain::{AccountId, ModelId, Probability, RoundId, TokenAmount, TokenError};
 use thiserror::Error;
 
 pub use group::Verdict;
+pub use notice::{Answer, Notice, of_stored};
 pub use once::{ANSWER_KEPT_US, ANSWER_LIMIT, IdempotencyKey, Once, Render, forget_answers};
 pub use receipt::{Receipt, ReceiptSigner, receipt_signers, remember_signer};
+pub use said::{NO_INDEX, NO_STAKE, Said};
+pub use sealed::{Opening, Unopened, is_any_sealed, models_heard, openings, unopened};
 pub use writer::{Writer, WriterStopped};
 
 use group::{Outcome, Work};
@@ -31,9 +41,11 @@ use receipt::{Draft, Signed};
 #[cfg(test)]
 pub(crate) use receipt::receipt_for_tests;
 
+use crate::chain::B256;
 use crate::db::Conn;
 use crate::models::ModelError;
 use crate::rounds::RoundError;
+use crate::stakes::StakeError;
 
 /// One prediction as it came in, parsed.
 #[derive(Clone, Debug)]
@@ -44,21 +56,12 @@ pub struct Submission {
     pub model: ModelId,
     /// Who asks; must own the model.
     pub account: AccountId,
-    /// The probability as posted; counted clamped to [a, 1 − a].
-    pub posted: Probability,
-    /// What to risk, if named.
-    pub ask: Option<TokenAmount>,
+    /// What it says.
+    pub said: Said,
     /// What it was signed with, 0 or more; none: it came with a key.
     pub nonce: Option<i64>,
     /// When the request had been read whole, market microseconds.
     pub received_us: i64,
-}
-
-impl Submission {
-    /// Whether `other` of the same round and model would change nothing.
-    fn says_the_same(&self, other: &Self) -> bool {
-        self.posted == other.posted && self.ask == other.ask
-    }
 }
 
 /// What a round counts for one model.
@@ -78,7 +81,7 @@ pub struct Counted {
     pub posted: Probability,
 }
 
-/// The latest prediction of one model before the lock.
+/// The latest prediction of one model before the lock, readable.
 #[derive(Clone, Debug)]
 pub struct Latest {
     /// The model.
@@ -138,6 +141,40 @@ pub enum PredictionError {
         round: RoundId,
         /// Market microseconds since the deadline.
         missed_us: i64,
+        /// The deadline, market microseconds.
+        deadline_us: i64,
+    },
+    /// The model's latest prediction is no seal that could be opened.
+    #[error("model {model} has no seal in round {round} that could be opened")]
+    SealUnknown {
+        /// The round.
+        round: RoundId,
+        /// The model.
+        model: ModelId,
+        /// Whether it has a prediction, which is open.
+        is_replaced: bool,
+    },
+    /// What came does not open the seal.
+    #[error("the seal {seal} of model {model} in round {round} holds something else")]
+    SealNotOpened {
+        /// The round.
+        round: RoundId,
+        /// The model.
+        model: ModelId,
+        /// The seal.
+        seal: B256,
+        /// The model's place in the vault, if it has one.
+        model_index: Option<u32>,
+    },
+    /// Seals are not opened any more.
+    #[error("seals of round {round} were opened until {lock_us} µs")]
+    SealLate {
+        /// The round.
+        round: RoundId,
+        /// Market microseconds since the lock's moment; 0 when the round locked before.
+        missed_us: i64,
+        /// The lock's moment at the latest, market microseconds.
+        lock_us: i64,
     },
     /// A signed prediction that is older than the last, or another one with its nonce.
     #[error("nonce {nonce} of model {model} in round {round} is not above the last, {highest}")]
@@ -166,6 +203,9 @@ pub enum PredictionError {
     /// A receipt could not be signed.
     #[error("the receipt could not be signed: {0}")]
     Signing(String),
+    /// The stakes could not be read.
+    #[error(transparent)]
+    Stake(#[from] StakeError),
     /// A stored row breaks its own rules.
     #[error("stored prediction is broken: {0}")]
     Broken(String),
@@ -220,7 +260,8 @@ pub async fn submit_once(
     }
 }
 
-/// The latest prediction of every model of a round, by model id.
+/// The latest prediction of every model of a round, by model id; models whose latest is a closed
+/// seal are left out.
 ///
 /// # Errors
 /// Database errors and broken rows.

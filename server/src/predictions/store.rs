@@ -1,15 +1,18 @@
 //! SQL of `predictions` and `counted_predictions`; that of `idempotency_keys` is beside it.
 
 mod keys;
+mod seals;
 
 use domain::{ModelId, Probability, RoundId, TokenAmount};
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row};
 
-use super::{Acknowledged, Counted, Latest, PredictionError, Receipt, Signed, Submission};
+use super::{Acknowledged, Counted, Latest, PredictionError, Receipt, Said, Signed, Submission};
+use crate::chain::B256;
 use crate::db::{Conn, pieces, placeholders, questions};
 
 pub(super) use keys::{answer, claim_key, forget_key, forget_keys_before, kept_keys, set_answer};
+pub(super) use seals::{is_any_sealed, models_heard, openings, receipt_of_seal, staked, unopened};
 
 /// "No amount named" in `predictions.ask`.
 const NO_ASK: i64 = -1;
@@ -25,22 +28,35 @@ pub(super) async fn insert(conn: &mut Conn, signed: &[Signed]) -> Result<(), sql
     for piece in pieces(signed) {
         let text = format!(
             "INSERT INTO predictions (sequence, round_id, model_id, posted_ppm, counted_ppm, ask, \
-             received_us, receipt, nonce) VALUES {}",
-            placeholders(piece.len(), 9)
+             received_us, receipt, stake_counted, seal, salt, seal_index, nonce) VALUES {}",
+            placeholders(piece.len(), 13)
         );
         let mut query = sqlx::query(AssertSqlSafe(text));
-        for signed in piece {
-            let receipt = &signed.receipt;
+        for Signed {
+            receipt,
+            draft,
+            text,
+        } in piece
+        {
+            let said = &draft.submission.said;
+            let salt = match said {
+                Said::Opened { salt, .. } => Some(*salt),
+                Said::Open { .. } | Said::Sealed { .. } => None,
+            };
             query = query
                 .bind(receipt.sequence)
                 .bind(receipt.round.to_string())
                 .bind(receipt.model.as_str())
-                .bind(i64::from(receipt.posted_ppm))
-                .bind(i64::from(receipt.p_ppm))
-                .bind(signed.ask.map_or(NO_ASK, TokenAmount::stored))
+                .bind(i64::from(receipt.posted_ppm.unwrap_or(0)))
+                .bind(i64::from(receipt.p_ppm.unwrap_or(0)))
+                .bind(said.ask().map_or(NO_ASK, TokenAmount::stored))
                 .bind(receipt.received_us)
-                .bind(&signed.text)
-                .bind(signed.nonce);
+                .bind(text)
+                .bind(draft.stake_counted.stored())
+                .bind(hash_text(draft.seal))
+                .bind(hash_text(salt))
+                .bind(i64::from(draft.index))
+                .bind(draft.nonce);
         }
         query.execute(&mut *conn).await?;
     }
@@ -49,8 +65,11 @@ pub(super) async fn insert(conn: &mut Conn, signed: &[Signed]) -> Result<(), sql
 
 /// A model's latest row of a round; its receipt is read only where it is needed.
 pub(super) struct Last {
-    pub(super) posted: Probability,
-    pub(super) ask: Option<TokenAmount>,
+    pub(super) said: Said,
+    /// The seal of it, closed or opened.
+    pub(super) seal: Option<B256>,
+    /// The index that the seal was made with, of what opens it.
+    pub(super) index: u32,
     /// The highest nonce that was signed so far.
     pub(super) nonce: i64,
     receipt: String,
@@ -72,7 +91,8 @@ pub(super) async fn last_of_each(
     for question in questions(&asked) {
         // The columns of VALUES are called column1, column2 and column3 on both databases.
         let text = format!(
-            "SELECT a.column1, p.posted_ppm, p.ask, p.receipt, p.nonce \
+            "SELECT a.column1, p.posted_ppm, p.ask, p.receipt, p.seal, p.salt, \
+             p.seal_index, p.nonce \
              FROM (VALUES {}) AS a JOIN predictions p ON p.sequence = \
              (SELECT MAX(q.sequence) FROM predictions q \
               WHERE q.round_id = a.column2 AND q.model_id = a.column3)",
@@ -95,13 +115,22 @@ pub(super) async fn last_of_each(
     Ok(found)
 }
 
-/// From the columns posted_ppm, ask, receipt and nonce.
+/// From the columns posted_ppm, ask, receipt, seal, salt, seal_index and nonce.
 fn last(row: &AnyRow, first: usize) -> Result<Last, PredictionError> {
+    let (posted, ask) = (ppm(row, first)?, ask(row.try_get(first + 1)?)?);
+    let (seal, salt) = (hash(row, first + 3)?, hash(row, first + 4)?);
+    let said = match (seal, salt) {
+        (None, _) => Said::Open { posted, ask },
+        (Some(seal), None) => Said::Sealed { seal },
+        (Some(_), Some(salt)) => Said::Opened { posted, ask, salt },
+    };
     Ok(Last {
-        posted: ppm(row, first)?,
-        ask: ask(row.try_get(first + 1)?)?,
+        said,
+        seal,
+        index: u32::try_from(row.try_get::<i64, _>(first + 5)?)
+            .map_err(|e| PredictionError::Broken(e.to_string()))?,
+        nonce: row.try_get(first + 6)?,
         receipt: row.try_get(first + 2)?,
-        nonce: row.try_get(first + 3)?,
     })
 }
 
@@ -111,8 +140,8 @@ pub(super) async fn last_receipt(
     model: &ModelId,
 ) -> Result<Option<Receipt>, PredictionError> {
     let row = sqlx::query(
-        "SELECT posted_ppm, ask, receipt, nonce FROM predictions WHERE round_id = $1 AND model_id = $2 \
-         ORDER BY sequence DESC LIMIT 1",
+        "SELECT posted_ppm, ask, receipt, seal, salt, seal_index, nonce FROM predictions \
+         WHERE round_id = $1 AND model_id = $2 ORDER BY sequence DESC LIMIT 1",
     )
     .bind(round.to_string())
     .bind(model.as_str())
@@ -128,7 +157,8 @@ pub(super) async fn latest(
     let rows = sqlx::query(
         "SELECT p.model_id, p.sequence, p.posted_ppm, p.counted_ppm, p.ask FROM predictions p \
          JOIN (SELECT model_id, MAX(sequence) AS last FROM predictions WHERE round_id = $1 \
-               GROUP BY model_id) l ON p.sequence = l.last ORDER BY p.model_id",
+               GROUP BY model_id) l ON p.sequence = l.last \
+         WHERE p.seal = '' OR p.salt <> '' ORDER BY p.model_id",
     )
     .bind(round.to_string())
     .fetch_all(conn)
@@ -235,4 +265,20 @@ fn ask(stored: i64) -> Result<Option<TokenAmount>, PredictionError> {
     } else {
         Ok(Some(TokenAmount::from_stored(stored)?))
     }
+}
+
+/// A seal or a salt; an empty text stands for none.
+fn hash(row: &AnyRow, column: usize) -> Result<Option<B256>, PredictionError> {
+    let text: String = row.try_get(column)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let parsed = text.parse();
+    parsed
+        .map(Some)
+        .map_err(|_| PredictionError::Broken(format!("{text:?} is no hash")))
+}
+
+fn hash_text(hash: Option<B256>) -> String {
+    hash.map(|hash| hash.to_string()).unwrap_or_default()
 }

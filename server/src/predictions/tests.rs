@@ -25,7 +25,23 @@ const ROUND: &str = "btc-usd-5m-20240305T1200Z";
 
 fn writer(db: &Db) -> Writer {
     let signer = ReceiptSigner::from_secret(&[7; 32], 1, alloy::primitives::Address::ZERO);
-    Writer::start(db.clone(), Arc::new(signer.expect("a key")))
+    Writer::start(db.clone(), Arc::new(signer.expect("a key")), Arc::default())
+}
+
+/// The receipt without what stands beside it.
+async fn submit(writer: &Writer, s: Submission) -> Result<Receipt, PredictionError> {
+    super::submit(writer, s).await.map(|answer| answer.receipt)
+}
+
+/// The receipts without what stands beside them.
+async fn submit_all(
+    writer: &Writer,
+    all: Vec<Submission>,
+) -> Result<Vec<Result<Receipt, PredictionError>>, PredictionError> {
+    let verdicts = super::submit_all(writer, all).await?.into_iter();
+    Ok(verdicts
+        .map(|verdict| verdict.map(|answer| answer.receipt))
+        .collect())
 }
 
 async fn open_round_with_model(conn: &mut Conn) -> (RoundId, ModelId, AccountId) {
@@ -52,8 +68,10 @@ fn submission(round: &RoundId, model: &ModelId, account: &AccountId, p: f64) -> 
         round: round.clone(),
         model: model.clone(),
         account: account.clone(),
-        posted: Probability::from_f64(p).expect("a probability"),
-        ask: Some(TokenAmount::from_tokens("10").expect("an amount")),
+        said: Said::Open {
+            posted: Probability::from_f64(p).expect("a probability"),
+            ask: Some(TokenAmount::from_tokens("10").expect("an amount")),
+        },
         nonce: None,
         received_us: NOW_US + SECOND_US,
     }
@@ -71,7 +89,7 @@ async fn a_prediction_is_clamped_receipted_and_repeated_without_a_second_row() {
         .expect("accepted");
     assert_eq!(
         (first.p_ppm, first.posted_ppm, first.clamped),
-        (650_000, 900_000, true)
+        (Some(650_000), Some(900_000), true)
     );
     assert_eq!(first.ms_to_deadline, 239_000);
     assert!(first.signature.starts_with("0x") && first.signature.len() == 132);

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use thiserror::Error;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::group::{self, Outcome, Work};
 use super::{PredictionError, ReceiptSigner};
@@ -34,11 +34,12 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Starts the writer; it ends when the last handle is dropped.
+    /// Starts the writer; it ends when the last handle is dropped. It rings `due` when what it stored
+    /// makes a round due.
     #[must_use]
-    pub fn start(db: Db, signer: Arc<ReceiptSigner>) -> Self {
+    pub fn start(db: Db, signer: Arc<ReceiptSigner>, due: Arc<Notify>) -> Self {
         let (orders, inbox) = mpsc::channel(QUEUE);
-        tokio::spawn(run(db, signer, inbox));
+        tokio::spawn(run(db, signer, due, inbox));
         Self { orders }
     }
 
@@ -64,7 +65,12 @@ impl Writer {
     }
 }
 
-async fn run(db: Db, signer: Arc<ReceiptSigner>, mut inbox: mpsc::Receiver<Order>) {
+async fn run(
+    db: Db,
+    signer: Arc<ReceiptSigner>,
+    due: Arc<Notify>,
+    mut inbox: mpsc::Receiver<Order>,
+) {
     while let Some(first) = inbox.recv().await {
         let (mut works, mut replies, mut barriers) = (Vec::new(), Vec::new(), Vec::new());
         let mut count = 0;
@@ -81,7 +87,7 @@ async fn run(db: Db, signer: Arc<ReceiptSigner>, mut inbox: mpsc::Receiver<Order
             next = (count < GROUP).then(|| inbox.try_recv().ok()).flatten();
         }
         if !works.is_empty() {
-            commit(&db, &signer, works, replies).await;
+            commit(&db, &signer, &due, works, replies).await;
         }
         for barrier in barriers {
             barrier.send(()).ok();
@@ -89,8 +95,14 @@ async fn run(db: Db, signer: Arc<ReceiptSigner>, mut inbox: mpsc::Receiver<Order
     }
 }
 
-async fn commit(db: &Db, signer: &Arc<ReceiptSigner>, works: Vec<Work>, replies: Vec<Reply>) {
-    match group::commit(db, signer, works).await {
+async fn commit(
+    db: &Db,
+    signer: &Arc<ReceiptSigner>,
+    due: &Notify,
+    works: Vec<Work>,
+    replies: Vec<Reply>,
+) {
+    match group::commit(db, signer, due, works).await {
         Ok(outcomes) => {
             for (reply, outcome) in replies.into_iter().zip(outcomes) {
                 reply.send(Ok(outcome)).ok();

@@ -137,7 +137,11 @@ documented! {
         ("400", "`body-not-json`"),
         ("401", "`key-missing`, `key-malformed`, `key-unknown`, `key-revoked`, `key-expired` or `signature-invalid`"),
         ("404", "`unknown-round` or `unknown-model`"),
-        ("409", "`late`, `round-not-open`, `model-inactive`, `wrong-tournament` or `nonce-used`"),
+        (
+            "409",
+            "`late`, `round-not-open`, `model-inactive`, `wrong-tournament`, `seal-unknown`, \
+             `seal-not-opened` or `seal-late`",
+        ),
         ("413", "`body-too-large`"),
         ("415", "`content-type-wrong`"),
         ("422", "`probability-out-of-range`, `stake-not-an-amount`, `wallet-invalid` or `body-invalid`"),

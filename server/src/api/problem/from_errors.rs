@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 use domain::timestamp::rfc3339;
 
 use super::Problem;
+use super::seals::seal_problem;
 use crate::models::ModelError;
 use crate::predictions::PredictionError;
 use crate::releases::ReleaseError;
@@ -167,7 +168,14 @@ impl From<PredictionError> for Problem {
                  the same nonce gives its receipt.",
             )
             .with("highest", highest),
-            PredictionError::Late { round, missed_us } => late(&round.to_string(), missed_us),
+            PredictionError::Late {
+                round,
+                missed_us,
+                deadline_us,
+            } => late(&round.to_string(), missed_us, deadline_us),
+            error @ (PredictionError::SealUnknown { .. }
+            | PredictionError::SealNotOpened { .. }
+            | PredictionError::SealLate { .. }) => seal_problem(&error, &said),
             PredictionError::KeyReused => Self::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "idempotency-key-reused",
@@ -254,9 +262,8 @@ fn not_owner(said: String) -> Problem {
     )
 }
 
-fn late(round: &str, missed_us: i64) -> Problem {
-    // Rounded up: a prediction that is late by less than a millisecond missed by 1, not by 0.
-    let missed_ms = missed_us.saturating_add(999).div_euclid(1_000);
+fn late(round: &str, missed_us: i64, deadline_us: i64) -> Problem {
+    let missed_ms = milliseconds_up(missed_us);
     Problem::new(
         StatusCode::CONFLICT,
         "late",
@@ -266,4 +273,11 @@ fn late(round: &str, missed_us: i64) -> Problem {
          `GET /api/v1/time`.",
     )
     .with("missed_ms", missed_ms)
+    .with("deadline_at", rfc3339(deadline_us))
+    .with("deadline_us", deadline_us)
+}
+
+/// Rounded up: who is late by less than a millisecond missed by 1, not by 0.
+pub(super) fn milliseconds_up(missed_us: i64) -> i64 {
+    missed_us.saturating_add(999).div_euclid(1_000)
 }

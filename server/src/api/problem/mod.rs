@@ -6,6 +6,7 @@
 mod documented;
 mod from_accounts;
 mod from_errors;
+mod seals;
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};

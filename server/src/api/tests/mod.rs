@@ -1,6 +1,5 @@
 //! The real router over a real database; only the clock is moved by hand.
 
-mod accounts;
 mod canary;
 mod diagnostics;
 mod document;
@@ -9,11 +8,13 @@ mod limits;
 mod many_predictions;
 mod model_verbs;
 mod models;
+mod opened_accounts;
 mod predictions;
 mod problems;
 mod published;
 mod runner;
 mod runs;
+mod seals;
 mod secrecy;
 mod signed_predictions;
 mod strikes;

@@ -174,14 +174,14 @@ async fn an_outvoted_lie_counts_no_more_and_its_receipt_is_corrected() {
         (whole.receipt.runner, whole.output, counted.posted_ppm)
     };
     answer(&world, &ops, &model, "liar", 0.875).await;
-    let lie = ("liar".to_owned(), "0000603f".to_owned(), 875_000);
+    let lie = ("liar".to_owned(), "0000603f".to_owned(), Some(875_000));
     assert_eq!(shown().await, lie);
     answer(&world, &ops, &model, "second", 0.625).await;
     assert_eq!(shown().await, lie, "one word against another");
     answer(&world, &ops, &model, "third", 0.625).await;
     assert_eq!(
         shown().await,
-        ("third".to_owned(), SECRET.to_owned(), 625_000)
+        ("third".to_owned(), SECRET.to_owned(), Some(625_000))
     );
     let list = format!("/models/{}/receipts", model.id);
     let listed = world.send(Method::GET, &list, Some(&key), None).await.json;

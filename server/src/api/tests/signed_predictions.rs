@@ -4,10 +4,10 @@ use alloy::primitives::{Address, B256, keccak256};
 use alloy::signers::local::PrivateKeySigner;
 use axum::http::{Method, StatusCode};
 use contracts::requests::{Prediction, signing_hash};
-use contracts::round::round_id;
+use contracts::round::{round_id, seal};
 use serde_json::{Value, json};
 
-use super::accounts::{open_body, session_body, signature, wallet};
+use super::opened_accounts::{open_body, session_body, signature, wallet};
 use super::{Answer, ROUND, World};
 
 /// A signed prediction before it is signed.
@@ -17,6 +17,8 @@ struct Ask {
     model: String,
     posted_ppm: u32,
     stake: Option<u64>,
+    seal: B256,
+    salt: B256,
     nonce: u64,
     chain_id: u64,
     registry: Address,
@@ -29,24 +31,30 @@ impl Ask {
             model: model.to_owned(),
             posted_ppm,
             stake: None,
+            seal: B256::ZERO,
+            salt: B256::ZERO,
             nonce,
             chain_id: 31_337,
             registry: Address::ZERO,
         }
     }
 
-    fn signature(&self, signer: &PrivateKeySigner) -> String {
+    fn chain_round(&self) -> B256 {
         let round: domain::RoundId = self.round.parse().expect("an id");
         let tournament = keccak256(round.tournament().as_str());
         let start_s = u64::try_from(round.start_us() / 1_000_000).expect("positive");
+        round_id(self.chain_id, self.registry, tournament, start_s)
+    }
+
+    fn signature(&self, signer: &PrivateKeySigner) -> String {
         let typed = Prediction {
-            roundId: round_id(self.chain_id, self.registry, tournament, start_s),
+            roundId: self.chain_round(),
             model: self.model.clone(),
             postedPpm: self.posted_ppm,
             stakeNamed: self.stake.is_some(),
             stakeUnits: self.stake.unwrap_or(0),
-            seal: B256::ZERO,
-            salt: B256::ZERO,
+            seal: self.seal,
+            salt: self.salt,
             nonce: self.nonce,
         };
         signature(signer, signing_hash(&typed, self.chain_id, self.registry))
@@ -57,7 +65,13 @@ impl Ask {
             "signer": signer.address().to_string(), "nonce": self.nonce,
             "signature": self.signature(signer)
         });
+        if self.seal != B256::ZERO {
+            return json!({"seal": self.seal.to_string(), "signed": signed});
+        }
         let p = f64::from(self.posted_ppm) / 1e6;
+        if self.salt != B256::ZERO {
+            return json!({"p": p, "salt": self.salt.to_string(), "signed": signed});
+        }
         match self.stake {
             Some(units) => {
                 let stake = (units / 1_000_000_000).to_string();
@@ -229,6 +243,52 @@ async fn an_older_prediction_never_comes_back() {
         put(&world, None, &other, &other.body(&signer)).await.status,
         StatusCode::OK
     );
+}
+
+/// A seal and what opens it are signed too; neither holds as the other, and none comes back.
+#[tokio::test]
+async fn seals_are_signed_too() {
+    let (world, key, model, _) = world().await;
+    let signer = wallet(0x11);
+    let salt = B256::repeat_byte(7);
+    let mut sealed = Ask::new(&model, 0, 5);
+    sealed.seal = seal(sealed.chain_round(), u32::MAX, u64::MAX, 530_000, salt);
+    let first = put(&world, None, &sealed, &sealed.body(&signer)).await;
+    assert_eq!(first.status, StatusCode::OK, "{}", first.text);
+    let again = put(&world, None, &sealed, &sealed.body(&signer)).await;
+    assert_eq!(again.json["hash"], first.json["hash"]);
+    let mut opened = Ask::new(&model, 530_000, 6);
+    opened.salt = salt;
+    let mut body = opened.body(&signer);
+    body["signed"]["signature"] = json!(Ask::new(&model, 530_000, 6).signature(&signer));
+    put(&world, None, &opened, &body)
+        .await
+        .is_problem(401, "signature-invalid");
+    let second = put(&world, None, &opened, &opened.body(&signer)).await;
+    assert_eq!(second.status, StatusCode::OK, "{}", second.text);
+    let stored = async || {
+        let path = format!("/rounds/{ROUND}/predictions/{model}");
+        world.send(Method::GET, &path, Some(&key), None).await.json["hash"].clone()
+    };
+    let replayed = put(&world, None, &sealed, &sealed.body(&signer)).await;
+    assert_eq!(
+        replayed.json["hash"], first.json["hash"],
+        "the receipt of the seal"
+    );
+    assert_eq!(stored().await, second.json["hash"], "it stays open");
+    let mut other = Ask::new(&model, 0, 8);
+    other.seal = B256::repeat_byte(9);
+    assert_eq!(
+        put(&world, None, &other, &other.body(&signer)).await.status,
+        StatusCode::OK
+    );
+    let last = stored().await;
+    for old in [&sealed, &opened] {
+        put(&world, None, old, &old.body(&signer))
+            .await
+            .is_problem(409, "nonce-used");
+    }
+    assert_eq!(stored().await, last);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ fn once(account: &AccountId, key: &str, request: &str, now_us: i64) -> Once {
         request: request.to_owned(),
         now_us,
         render: Box::new(|verdicts| {
-            let sequence = |verdict: Verdict| verdict.map_or(-1, |receipt| receipt.sequence);
+            let sequence = |verdict: Verdict| verdict.map_or(-1, |answer| answer.receipt.sequence);
             format!(
                 "{:?}",
                 verdicts.into_iter().map(sequence).collect::<Vec<_>>()
