@@ -13,6 +13,7 @@ use domain::timestamp::parse_rfc3339;
 use domain::{ModelId, RoundId, TournamentId};
 use serde::de::DeserializeOwned;
 
+use super::BODY_LIMIT;
 use super::client_address::ClientAddress;
 use super::etag::KeyLookedAt;
 use super::limit::bearer;
@@ -281,13 +282,7 @@ fn json_problem(rejection: &JsonRejection) -> Problem {
             detail,
             "Send the header `Content-Type: application/json`.",
         ),
-        other if other.status() == StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "body-too-large",
-            "The body is too large",
-            "The body has more than 1048576 bytes.",
-            "Send less at once. Artifacts go to `POST /api/v1/models/upload`.",
-        ),
+        other if other.status() == StatusCode::PAYLOAD_TOO_LARGE => body_too_large(),
         _ => Problem::new(
             StatusCode::BAD_REQUEST,
             "body-not-json",
@@ -296,6 +291,17 @@ fn json_problem(rejection: &JsonRejection) -> Problem {
             "Send one JSON object.",
         ),
     }
+}
+
+/// A JSON body over the limit.
+pub(super) fn body_too_large() -> Problem {
+    Problem::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "body-too-large",
+        "The body is too large",
+        format!("The body has more than {BODY_LIMIT} bytes."),
+        "Send less at once. Artifacts go to `POST /api/v1/models/upload`.",
+    )
 }
 
 fn query_problem(rejection: &QueryRejection) -> Problem {

@@ -18,7 +18,11 @@ use crate::app::App;
 use crate::limits::{
     Class, Client, Kept, Place, Standing, Verdict, write_headers, write_retry_after,
 };
+use crate::wall::pause;
 
+/// A refusal takes this long and nothing else: whoever sends again at once is slowed down before it
+/// costs the others anything, and whoever waits as told does not notice.
+const REFUSAL: Duration = Duration::from_millis(100);
 /// Reading these never waits for its turn: they read nothing.
 const ALWAYS_SERVED: [&str; 3] = ["/time", "/openapi.json", "/metrics"];
 
@@ -40,7 +44,10 @@ pub(super) async fn within_limits(
     let standing = match app.limits.check(class, &client) {
         Verdict::Unlimited => None,
         Verdict::Allowed(standing) => Some(standing),
-        Verdict::Refused(standing, wait) => return rate_limited(class, &standing, wait),
+        Verdict::Refused(standing, wait) => {
+            pause(REFUSAL).await;
+            return rate_limited(class, &standing, wait);
+        }
     };
     let stream = match class {
         Class::Stream => match app.limits.open_stream(&client) {

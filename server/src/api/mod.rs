@@ -167,6 +167,7 @@ pub fn router(app: &Arc<App>) -> Router<Arc<App>> {
     let quick = quick
         .route("/openapi.json", get(async move || Json(document)))
         .layer(middleware::from_fn(etag::with_etag))
+        .layer(middleware::from_fn(request_form::small_enough))
         .layer(CompressionLayer::new())
         .layer(middleware::map_response(etag::weakened))
         .layer(middleware::from_fn(|request, next| {

@@ -2,11 +2,12 @@
 //! of a sensible length without control characters; databases and logs differ about the rest.
 
 use axum::extract::Request;
-use axum::http::{StatusCode, Uri};
+use axum::http::{StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::extract::bad_query;
+use super::BODY_LIMIT;
+use super::extract::{bad_query, body_too_large};
 use super::problem::Problem;
 
 /// Longest path and query together, bytes.
@@ -18,6 +19,16 @@ pub(super) async fn well_formed(request: Request, next: Next) -> Response {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     }
+}
+
+/// Refuses a body that is said to be too large before any of it is waited for.
+pub(super) async fn small_enough(request: Request, next: Next) -> Response {
+    let said = request.headers().get(header::CONTENT_LENGTH);
+    let length = said.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if length.is_some_and(|length| length > BODY_LIMIT) {
+        return body_too_large().into_response();
+    }
+    next.run(request).await
 }
 
 fn check(uri: &Uri) -> Result<(), Problem> {

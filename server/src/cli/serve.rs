@@ -219,9 +219,8 @@ async fn serve(
     });
     let (shared, token) = (Arc::clone(&app), stop.clone());
     parts.spawn(async move {
-        let router = http::router(Arc::clone(&shared));
         tracing::info!(address = %shared.settings.listen, "serving");
-        http::serve(listener, router, &shared.limits, token).await
+        http::serve(shared, listener, token).await
     });
     let stopped = tokio::select! {
         () = stop.cancelled() => Ok(()),

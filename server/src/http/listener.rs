@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -16,6 +17,8 @@ use crate::wall::pause;
 
 /// After the process's files are used up, until the next try.
 const RECOVERY: Duration = Duration::from_millis(100);
+/// Files that the process asks for; the machine may allow fewer.
+const MOST_FILES: u64 = 65_536;
 /// Requests that are being answered have so long to end when the process does.
 const LAST_ANSWERS: Duration = Duration::from_secs(10);
 
@@ -79,12 +82,19 @@ pub async fn serve(
     Ok(())
 }
 
-/// Leaves half of the process's files to everything else.
+/// Asks the machine for as many files as it may have, and leaves half of them to everything else.
 fn total(limits: &Limits) -> u32 {
     let asked = limits.settings().connections.total;
-    let files = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE);
-    let half = files.map_or(u64::from(asked), |(soft, _)| soft / 2);
-    asked.min(u32::try_from(half).unwrap_or(u32::MAX)).max(1)
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
+        return asked;
+    };
+    let wanted = soft.max(hard.min(MOST_FILES));
+    let files = match setrlimit(Resource::RLIMIT_NOFILE, wanted, hard) {
+        Ok(()) => wanted,
+        Err(_) => soft,
+    };
+    let half = u32::try_from(files / 2).unwrap_or(u32::MAX);
+    asked.min(half).max(1)
 }
 
 /// A connection that broke before it was accepted is its own affair; anything else (no file is

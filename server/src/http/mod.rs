@@ -10,12 +10,12 @@ use std::sync::Arc;
 
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::{Router, middleware};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::app::App;
 use crate::{api, web};
-
-pub use listener::serve;
 
 /// No page needs more than this: no inline script, nothing from elsewhere, no framing.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
@@ -46,4 +46,17 @@ pub fn router(app: Arc<App>) -> Router {
             router.layer(SetResponseHeaderLayer::if_not_present(name, value))
         },
     )
+}
+
+/// Serves the application until `stop`; requests that are being answered then are answered.
+///
+/// # Errors
+/// When connections cannot be taken any more.
+pub async fn serve(
+    app: Arc<App>,
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let router = router(Arc::clone(&app));
+    listener::serve(listener, router, &app.limits, stop).await
 }

@@ -24,7 +24,8 @@ async fn served(settings: LimitSettings) -> Served {
     let stop = app.stop.clone();
     let (token, counted) = (stop.clone(), Arc::clone(&limits));
     let router = router(app);
-    let task = tokio::spawn(async move { serve(listener, router, &counted, token).await });
+    let task =
+        tokio::spawn(async move { listener::serve(listener, router, &counted, token).await });
     Served {
         address,
         limits,
@@ -82,6 +83,12 @@ async fn odd_requests_get_clean_answers() {
             format!("GET / HTTP/1.1\r\nhost: x\r\n{headers}\r\n"),
             "431",
             "",
+        ),
+        (
+            "POST /api/v1/models HTTP/1.1\r\nhost: x\r\ncontent-length: 100000000\r\n\r\n"
+                .to_owned(),
+            "413",
+            "body-too-large",
         ),
         ("GET / HTTP/9.9\r\n\r\n".to_owned(), "400", ""),
         ("\u{16}\u{3}\u{1}hello\r\n\r\n".to_owned(), "400", ""),
@@ -172,7 +179,8 @@ async fn a_changed_protocol_keeps_its_places_until_it_ends() {
     let limits = Arc::new(Limits::new(LimitSettings::off(), &wall));
     let stop = tokio_util::sync::CancellationToken::new();
     let (token, counted) = (stop.clone(), Arc::clone(&limits));
-    let task = tokio::spawn(async move { serve(listener, router, &counted, token).await });
+    let task =
+        tokio::spawn(async move { listener::serve(listener, router, &counted, token).await });
     let url = format!("ws://{address}/echo");
     let (mut socket, _) = tokio_tungstenite::connect_async(url).await.expect("opens");
     for word in ["one", "two"] {

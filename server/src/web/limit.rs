@@ -11,6 +11,10 @@ use axum::response::{IntoResponse, Response};
 use super::error::WebError;
 use crate::app::App;
 use crate::limits::{Class, Client, Verdict, write_headers, write_retry_after};
+use crate::wall::pause;
+
+/// A refusal takes this long.
+const REFUSAL: Duration = Duration::from_millis(100);
 
 /// Counts a page; style, scripts and files of the record and of datasets are not counted.
 pub async fn within_limits(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
@@ -24,6 +28,8 @@ pub async fn within_limits(State(app): State<Arc<App>>, request: Request, next: 
     let client = Client { address, key: None };
     match app.limits.check(Class::Page, &client) {
         Verdict::Refused(standing, wait) => {
+            // As in the API: a flood is slowed down where it costs nothing.
+            pause(REFUSAL).await;
             let mut response = WebError::Crowded(StatusCode::TOO_MANY_REQUESTS).into_response();
             write_headers(&standing, response.headers_mut());
             write_retry_after(wait, response.headers_mut());

@@ -38,6 +38,7 @@ pub(super) fn add(operation: &mut Value, path: &str, method: &str) {
             "key-expired",
         ];
         common.push(("401", codes));
+        common.push(("403", vec!["key-address-refused"]));
     }
     let responses = &mut operation["responses"];
     if method == "get" && !etag::is_of_the_moment(path) && responses["304"].is_null() {

@@ -11,9 +11,8 @@ use tokio::task::JoinSet;
 
 use super::line::{Line, get, json};
 
-/// Between two requests of one flooding connection: some thousand requests a second in all.
-const FLOOD_PAUSE: Duration = Duration::from_millis(5);
-const FLOOD_LINES: usize = 6;
+/// Connections that flood with reads, and as many with predictions, each as fast as it is answered.
+const FLOOD_LINES: usize = 16;
 /// More than an address may have.
 const SLOW_LINES: usize = 300;
 const DRIBBLES: usize = 20;
@@ -86,7 +85,6 @@ async fn flood(server: SocketAddr, host: u8, request: String, told: Arc<Told>) {
     while let Ok(mut line) = Line::open(host, server).await {
         while let Ok(answer) = line.ask(&request).await {
             told.count(answer.status);
-            pause(FLOOD_PAUSE).await;
         }
     }
 }
