@@ -182,6 +182,16 @@ pub mod testing {
     /// # Panics
     /// When a part cannot be made.
     pub async fn app() -> (Arc<App>, WallClock, tempfile::TempDir) {
+        app_with(|_| {}).await
+    }
+
+    /// As [`app()`], with settings that `change` has changed.
+    ///
+    /// # Panics
+    /// When a part cannot be made.
+    pub async fn app_with(
+        change: impl FnOnce(&mut ServeSettings),
+    ) -> (Arc<App>, WallClock, tempfile::TempDir) {
         let (db, folder) = sqlite().await;
         let wall = WallClock::manual(NOW_US);
         let mut tx = db.begin().await.expect("a transaction");
@@ -191,7 +201,7 @@ pub mod testing {
                 .expect("the demo's tournaments are valid");
         }
         tx.commit().await.expect("a commit");
-        let settings = ServeSettings {
+        let mut settings = ServeSettings {
             data_dir: folder.path().to_path_buf(),
             record_dir: folder.path().join("record"),
             listen: ([127, 0, 0, 1], 0).into(),
@@ -203,6 +213,7 @@ pub mod testing {
             heartbeat: Duration::from_millis(200),
             webhooks_to_private: false,
         };
+        change(&mut settings);
         let receipts =
             ReceiptSigner::from_secret(&[7; 32], 31_337, alloy::primitives::Address::ZERO);
         let receipts = receipts.expect("a key");

@@ -1,6 +1,8 @@
 //! The real router over a real database; only the clock is moved by hand.
 
 mod diagnostics;
+mod event_socket;
+mod events;
 mod fleet;
 mod model_verbs;
 mod models;
@@ -12,6 +14,7 @@ mod runs;
 mod secrecy;
 mod strikes;
 mod summary;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -25,6 +28,7 @@ use tower::ServiceExt;
 use crate::accounts::{self, Scope};
 use crate::app::{App, testing};
 use crate::rounds;
+use crate::settings::ServeSettings;
 
 /// Open in every world; its interval begins five minutes after the world's clock.
 const ROUND: &str = "btc-usd-5m-20240305T1200Z";
@@ -47,7 +51,12 @@ struct Answer {
 
 impl World {
     async fn new() -> Self {
-        let (app, wall, folder) = testing::app().await;
+        Self::with(|_| {}).await
+    }
+
+    /// With settings that `change` has changed.
+    async fn with(change: impl FnOnce(&mut ServeSettings)) -> Self {
+        let (app, wall, folder) = testing::app_with(change).await;
         let mut tx = app.db.begin().await.expect("begin");
         let missing = rounds::missing(&mut tx, testing::NOW_US, None)
             .await
