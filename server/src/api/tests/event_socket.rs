@@ -97,17 +97,12 @@ async fn a_socket_tells_what_happens_and_goes_where_it_is_sent() {
     socket.send(back).await.expect("sent");
     assert_eq!(event(&mut socket).await["sequence"], 1);
     assert_eq!(event(&mut socket).await["sequence"], 3);
-    loop {
-        let Message::Text(text) = next(&mut socket).await else {
-            panic!("a text comes")
-        };
-        let beat: Value = serde_json::from_str(&text).expect("JSON");
-        assert_eq!(
-            beat,
-            json!({"type": "heartbeat", "sequence": 3, "now_us": testing::NOW_US})
-        );
-        break;
-    }
+    let Message::Text(text) = next(&mut socket).await else {
+        panic!("a text comes")
+    };
+    let beat: Value = serde_json::from_str(&text).expect("JSON");
+    let expected = json!({"type": "heartbeat", "sequence": 3, "now_us": testing::NOW_US});
+    assert_eq!(beat, expected);
     live.end().await;
     let (code, reason) = closed(&mut socket).await;
     assert_eq!(code, 1001, "{reason}");
