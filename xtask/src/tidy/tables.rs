@@ -69,7 +69,7 @@ pub(super) const ARROWS: &[(&str, &[&str])] = &[
     ("downloads", &["accounts", "rounds"]),
     ("diagnostics", &["runners"]),
     ("own_events", &["events", "settlement"]),
-    ("webhooks", &["events"]),
+    ("webhooks", &["accounts", "events"]),
     ("cli", &["demo"]),
 ];
 

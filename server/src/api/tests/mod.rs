@@ -14,7 +14,6 @@ mod runs;
 mod secrecy;
 mod strikes;
 mod summary;
-mod webhooks;
 
 use std::sync::Arc;
 
