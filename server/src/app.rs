@@ -209,14 +209,16 @@ pub mod testing {
     /// # Panics
     /// When a part cannot be made.
     pub async fn app() -> (Arc<App>, WallClock, tempfile::TempDir) {
-        app_with(LimitSettings::off()).await
+        app_with(|_| {}).await
     }
 
-    /// As [`app`], with limits on what callers may ask.
+    /// As [`app()`], with settings that `change` has changed.
     ///
     /// # Panics
     /// When a part cannot be made.
-    pub async fn app_with(limits: LimitSettings) -> (Arc<App>, WallClock, tempfile::TempDir) {
+    pub async fn app_with(
+        change: impl FnOnce(&mut ServeSettings),
+    ) -> (Arc<App>, WallClock, tempfile::TempDir) {
         let (db, folder) = sqlite().await;
         let wall = WallClock::manual(NOW_US);
         let mut tx = db.begin().await.expect("a transaction");
@@ -226,7 +228,7 @@ pub mod testing {
                 .expect("the demo's tournaments are valid");
         }
         tx.commit().await.expect("a commit");
-        let app = made(db, wall.clone(), folder.path(), None, limits);
+        let app = made(db, wall.clone(), folder.path(), None, change);
         (app, wall, folder)
     }
 
@@ -241,7 +243,7 @@ pub mod testing {
         folder: &Path,
         deployment: Option<Deployment>,
     ) -> Arc<App> {
-        made(db, wall, folder, deployment, LimitSettings::off())
+        made(db, wall, folder, deployment, |_| {})
     }
 
     fn made(
@@ -249,9 +251,9 @@ pub mod testing {
         wall: WallClock,
         folder: &Path,
         deployment: Option<Deployment>,
-        limits: LimitSettings,
+        change: impl FnOnce(&mut ServeSettings),
     ) -> Arc<App> {
-        let settings = ServeSettings {
+        let mut settings = ServeSettings {
             data_dir: folder.to_path_buf(),
             record_dir: folder.join("record"),
             listen: ([127, 0, 0, 1], 0).into(),
@@ -261,11 +263,12 @@ pub mod testing {
             chain_poll: Duration::from_millis(50),
             replicated_ppm: 50_000,
             runner: None,
-            limits,
+            limits: LimitSettings::off(),
             trusted_proxies: Networks::default(),
             heartbeat: Duration::from_millis(200),
             webhooks_to_private: false,
         };
+        change(&mut settings);
         let registry = deployment.as_ref().map(|deployment| deployment.registry);
         let receipts = ReceiptSigner::from_secret(&[7; 32], 31_337, registry.unwrap_or_default());
         let receipts = receipts.expect("a key");

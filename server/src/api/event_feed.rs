@@ -37,8 +37,13 @@ pub(super) enum Piece {
     Own(Frame),
     /// An event; the position is behind it now.
     Event(i64, Frame),
-    /// Nothing happened, and everything up to this number was sent or is not wanted.
-    Heartbeat(i64),
+    /// The stream lives, and everything up to this number was sent or is not wanted.
+    Heartbeat {
+        /// The number.
+        position: i64,
+        /// The market's time, microseconds.
+        now_us: i64,
+    },
     /// Nothing more comes.
     End(End),
 }
@@ -193,7 +198,10 @@ impl Feed {
                     return self.end(End::Revoked);
                 }
                 self.is_beat_due = false;
-                return Piece::Heartbeat(self.told);
+                return Piece::Heartbeat {
+                    position: self.told,
+                    now_us: self.app.market.now_us(),
+                };
             }
             if let Some(piece) = self.pieces.pop_front() {
                 return self.counted(piece);

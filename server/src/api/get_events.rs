@@ -74,7 +74,7 @@ fn block(piece: Piece) -> Bytes {
         Piece::Own(frame) => frame.block_without_id(),
         Piece::Event(_, frame) => frame.block(),
         // An id without data moves the reader's position and tells it nothing.
-        Piece::Heartbeat(position) => format!(": heartbeat\nid: {position}\n\n").into(),
+        Piece::Heartbeat { position, .. } => format!(": heartbeat\nid: {position}\n\n").into(),
         Piece::End(end) => format!(": ends, {}\n\n", end.reason()).into(),
     }
 }

@@ -88,7 +88,7 @@ async fn talk(mut socket: WebSocket, mut feed: Feed) {
             piece = feed.next() => match piece {
                 Piece::End(end) => Some((code(end), end.reason())),
                 piece => {
-                    let is_beat = matches!(piece, Piece::Heartbeat(_));
+                    let is_beat = matches!(piece, Piece::Heartbeat { .. });
                     quiet += u32::from(is_beat);
                     if quiet > MOST_QUIET {
                         Some((close_code::POLICY, "nobody answers the pings"))
@@ -143,9 +143,10 @@ async fn send(socket: &mut WebSocket, piece: Piece, is_beat: bool) -> bool {
             Ok(text) => text,
             Err(_) => return false,
         },
-        Piece::Heartbeat(position) => json!({"type": "heartbeat", "sequence": position})
-            .to_string()
-            .into(),
+        Piece::Heartbeat { position, now_us } => {
+            let beat = json!({"type": "heartbeat", "sequence": position, "now_us": now_us});
+            beat.to_string().into()
+        }
         Piece::End(_) => return false,
     };
     let is_sent = in_time(socket.send(Message::Text(text))).await;

@@ -186,16 +186,7 @@ async fn serve(
         jobs::run_deadlines(shared, token).await;
         Ok(())
     });
-    let (shared, token) = (Arc::clone(&app), stop.clone());
-    parts.spawn(async move {
-        shared.events.run(&shared.db, token).await;
-        Ok(())
-    });
-    let (shared, token) = (Arc::clone(&app), stop.clone());
-    parts.spawn(async move {
-        deliver_webhooks::run(shared, token).await;
-        Ok(())
-    });
+    tell(&mut parts, &app, &stop);
     let (shared, token) = (Arc::clone(&app), stop.clone());
     match source {
         Source::Replay(recording) => {
@@ -232,6 +223,20 @@ async fn serve(
     scheduler.shutdown().await.ok();
     app.db.close().await;
     stopped.map(|()| Ended::Done)
+}
+
+/// Tells listeners and webhooks what happens.
+fn tell(parts: &mut JoinSet<anyhow::Result<()>>, app: &Arc<App>, stop: &CancellationToken) {
+    let (shared, token) = (Arc::clone(app), stop.clone());
+    parts.spawn(async move {
+        shared.events.run(&shared.db, token).await;
+        Ok(())
+    });
+    let (shared, token) = (Arc::clone(app), stop.clone());
+    parts.spawn(async move {
+        deliver_webhooks::run(shared, token).await;
+        Ok(())
+    });
 }
 
 async fn play(app: &App, recording: &Replay, stop: CancellationToken) -> anyhow::Result<()> {

@@ -27,8 +27,16 @@ const EVENTS: usize = 200;
 const CLAIM_US: i64 = 60 * SECOND_US;
 /// No message is sent this long after the turn began: its answer could come after the claim.
 const LAST_SEND_US: i64 = 45 * SECOND_US;
-/// Events that concern a webhook not at all are noted in its row so many at a time.
-const SKIPPED: i64 = 20;
+/// A receiver that takes nothing more for now is looked at again after this, wall time.
+const FULL_US: i64 = SECOND_US;
+
+/// What there is to do for one webhook.
+struct Work {
+    webhook: Webhook,
+    messages: Vec<Message>,
+    /// Up to which event everything is in `messages` or not wanted.
+    position: i64,
+}
 
 /// Gives turns to webhooks as they are due, until `stop`.
 pub async fn run(app: Arc<App>, stop: CancellationToken) {
@@ -36,13 +44,13 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) {
     let mut busy = HashSet::new();
     let mut news = app.events.listen();
     while !stop.is_cancelled() {
-        match due(&app).await {
+        match due(&app, &busy).await {
             Ok(due) => {
-                for webhook in due {
-                    if turns.len() < TURNS && busy.insert(webhook.id.clone()) {
-                        let app = Arc::clone(&app);
-                        turns.spawn(async move { (webhook.id.clone(), turn(&app, webhook).await) });
-                    }
+                let free = TURNS.saturating_sub(turns.len());
+                for work in due.into_iter().take(free) {
+                    let (app, id) = (Arc::clone(&app), work.webhook.id.clone());
+                    busy.insert(id.clone());
+                    turns.spawn(async move { (id, turn(&app, work).await) });
                 }
             }
             Err(error) => {
@@ -96,40 +104,69 @@ fn has_more(
 /// # Errors
 /// When the webhooks cannot be read, or the first error of a turn.
 pub async fn look(app: &App) -> anyhow::Result<usize> {
-    let turns = due(app)
-        .await?
-        .into_iter()
-        .map(|webhook| turn(app, webhook));
+    let due = due(app, &HashSet::new()).await?;
+    let turns = due.into_iter().map(|work| turn(app, work));
     let sent: anyhow::Result<Vec<usize>> = join_all(turns).await.into_iter().collect();
     Ok(sent?.iter().sum())
 }
 
-async fn due(app: &App) -> anyhow::Result<Vec<Webhook>> {
+/// What there is to do. Webhooks to which the new events say nothing are passed over, all in one
+/// transaction, and stand behind the others then.
+async fn due(app: &App, busy: &HashSet<String>) -> anyhow::Result<Vec<Work>> {
     let newest = app.events.newest().await;
-    let mut conn = app.db.read().await?;
-    Ok(webhooks::due(&mut conn, app.wall.now_us(), newest).await?)
+    let now_us = app.wall.now_us();
+    let due = {
+        let mut conn = app.db.read().await?;
+        webhooks::due(&mut conn, now_us, newest).await?
+    };
+    let (mut wanted, mut passed) = (Vec::new(), Vec::new());
+    for webhook in due {
+        if busy.contains(&webhook.id) {
+            continue;
+        }
+        let (waits, is_full) = {
+            let mut conn = app.db.read().await?;
+            let waits = webhooks::waiting(&mut conn, &webhook.id, now_us, 1).await?;
+            let count = webhooks::waiting_count(&mut conn, &webhook.id).await?;
+            (!waits.is_empty(), count >= MOST_WAITING)
+        };
+        // Events wait in their own table meanwhile.
+        let (messages, position) = match is_full {
+            true => (Vec::new(), webhook.position),
+            false => new_messages(app, &webhook).await?,
+        };
+        if waits || !messages.is_empty() {
+            wanted.push(Work {
+                webhook,
+                messages,
+                position,
+            });
+        } else {
+            let next_us = now_us + if is_full { FULL_US } else { 0 };
+            passed.push((webhook, position, next_us));
+        }
+    }
+    if !passed.is_empty() {
+        let mut tx = app.db.begin().await?;
+        for (webhook, position, next_us) in &passed {
+            webhooks::enqueue(&mut tx, now_us, &webhook.id, &[], *position).await?;
+            webhooks::claim(&mut tx, webhook, *next_us).await?;
+        }
+        tx.commit().await?;
+    }
+    Ok(wanted)
 }
 
 /// Puts down what is new for one webhook and sends what is due; gives how many messages were sent.
-async fn turn(app: &App, mut webhook: Webhook) -> anyhow::Result<usize> {
-    let began_us = app.wall.now_us();
-    let (messages, position) = new_messages(app, &webhook).await?;
-    let waits = {
-        let mut conn = app.db.read().await?;
-        webhooks::waiting(&mut conn, &webhook.id, began_us, 1).await?
-    };
-    let is_new = !messages.is_empty() || position - webhook.position >= SKIPPED;
-    if waits.is_empty() && !is_new {
-        return Ok(0);
-    }
+async fn turn(app: &App, work: Work) -> anyhow::Result<usize> {
+    let (mut webhook, began_us) = (work.webhook, app.wall.now_us());
     let until_us = began_us + CLAIM_US;
     let mut tx = app.db.begin().await?;
     if !webhooks::claim(&mut tx, &webhook, until_us).await? {
         return Ok(0);
     }
-    if is_new {
-        webhooks::enqueue(&mut tx, began_us, &webhook.id, &messages, position).await?;
-    }
+    let (messages, position) = (&work.messages, work.position);
+    webhooks::enqueue(&mut tx, began_us, &webhook.id, messages, position).await?;
     tx.commit().await?;
     webhook.next_us = until_us;
     let sent = send_waiting(app, &webhook, began_us).await?;
@@ -175,18 +212,10 @@ async fn send_waiting(app: &App, webhook: &Webhook, began_us: i64) -> anyhow::Re
     Ok(sent)
 }
 
-/// What the events after the webhook's position say to it, and the position after them. A receiver
-/// for which many messages wait gets no more: the events wait in their own table.
+/// What the events after the webhook's position say to it, and the position after them.
 async fn new_messages(app: &App, webhook: &Webhook) -> anyhow::Result<(Vec<Message>, i64)> {
-    let is_full = {
-        let mut conn = app.db.read().await?;
-        webhooks::waiting_count(&mut conn, &webhook.id).await? >= MOST_WAITING
-    };
     let mut position = webhook.position;
     let mut messages = Vec::new();
-    if is_full {
-        return Ok((messages, position));
-    }
     for event in next_events(app, position).await? {
         position = event.sequence;
         if !webhook.filter.covers(&event.tournament) {

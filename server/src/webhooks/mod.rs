@@ -269,7 +269,7 @@ pub async fn deliveries(
 }
 
 /// Webhooks for which there may be something to do: events after their position up to `newest`, or
-/// messages whose time has come. At most 32, the longest due first.
+/// messages whose time has come. At most 200, the longest due first.
 ///
 /// # Errors
 /// Database errors and broken rows.

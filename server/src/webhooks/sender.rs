@@ -73,9 +73,9 @@ impl Sender {
     pub(super) async fn send(&self, wall: &WallClock, message: &Message<'_>) -> Attempt {
         let began_us = wall.now_us();
         let mut attempt = tokio::select! {
-            attempt = self.ask(began_us, message) => attempt.unwrap_or_else(failed),
+            attempt = self.ask(began_us, message) => attempt.unwrap_or_else(|error| failed(&error)),
             () = pause(TIME_LIMIT) => {
-                failed(format!("no answer within {} s", TIME_LIMIT.as_secs()))
+                failed(&format!("no answer within {} s", TIME_LIMIT.as_secs()))
             }
         };
         attempt.took_us = wall.now_us().saturating_sub(began_us).max(0);
@@ -104,7 +104,7 @@ impl Sender {
             .body(message.body.to_owned())
             .send()
             .await;
-        let mut response = sent.map_err(|error| said(error))?;
+        let mut response = sent.map_err(said)?;
         let status = response.status();
         let mut bytes = Vec::new();
         while bytes.len() < ANSWER_LIMIT
@@ -128,7 +128,7 @@ impl Sender {
     }
 }
 
-fn failed(error: String) -> Attempt {
+fn failed(error: &str) -> Attempt {
     Attempt {
         error: error.chars().take(ERROR_LIMIT).collect(),
         ..Attempt::default()

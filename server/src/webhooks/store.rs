@@ -91,7 +91,7 @@ pub(super) async fn due(
          AND (position < $2 OR EXISTS (
              SELECT 1 FROM webhook_deliveries WHERE webhook_id = webhooks.id
              AND webhook_deliveries.state = 'waiting' AND webhook_deliveries.next_us <= $1))
-         ORDER BY next_us, id LIMIT 32"
+         ORDER BY next_us, id LIMIT 200"
     );
     let rows = sqlx::query(AssertSqlSafe(text))
         .bind(now_us)

@@ -76,7 +76,7 @@ pub(super) const ARROWS: &[(&str, &[&str])] = &[
     ("diagnostics", &["runners"]),
     ("lives", &["settlement"]),
     ("own_events", &["events", "settlement"]),
-    ("webhooks", &["events"]),
+    ("webhooks", &["accounts", "events"]),
     ("cli", &["demo"]),
 ];
 

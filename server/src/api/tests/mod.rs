@@ -5,6 +5,8 @@ mod check;
 mod diagnostics;
 mod document;
 mod etag;
+mod event_socket;
+mod events;
 mod fleet;
 mod life;
 mod limits;
@@ -40,6 +42,7 @@ use crate::app::{App, testing};
 use crate::checks::Checker;
 use crate::limits::LimitSettings;
 use crate::rounds;
+use crate::settings::ServeSettings;
 
 /// Open in every world; its interval begins five minutes after the world's clock.
 const ROUND: &str = "btc-usd-5m-20240305T1200Z";
@@ -62,20 +65,22 @@ struct Answer {
 
 impl World {
     async fn new() -> Self {
-        Self::with(None, LimitSettings::off()).await
+        Self::with(|_| {}).await
     }
 
     async fn with_limits(limits: LimitSettings) -> Self {
-        Self::with(None, limits).await
+        Self::with(|settings| settings.limits = limits).await
     }
 
     /// A world with a runner that checks files.
     async fn with_runner(runner: Option<PathBuf>) -> Self {
-        Self::with(runner, LimitSettings::off()).await
+        Self::with(|settings| settings.runner = runner).await
     }
 
-    async fn with(runner: Option<PathBuf>, limits: LimitSettings) -> Self {
-        let (mut app, wall, folder) = testing::app_with(limits).await;
+    /// With settings that `change` has changed.
+    async fn with(change: impl FnOnce(&mut ServeSettings)) -> Self {
+        let (mut app, wall, folder) = testing::app_with(change).await;
+        let runner = app.settings.runner.clone();
         let only = Arc::get_mut(&mut app).expect("nobody else has it");
         only.checks = Checker::new(runner, Duration::from_millis(50));
         let mut tx = app.db.begin().await.expect("begin");
