@@ -93,6 +93,35 @@ def test_it_goes_on_behind_the_last_event_and_gives_each_once() -> None:
     assert server.waited[0] <= 0.01 < 2.0 <= server.waited[2]
 
 
+def own(sequence: int, kind: str) -> bytes:
+    """As the server sends what is the account's own: without an id."""
+    body = {"sequence": sequence, "type": kind, "tournament": "t", "round": "r", "at_us": 5}
+    return f"event: {kind}\ndata: {json.dumps(body)}\n\n".encode()
+
+
+def test_own_events_come_once_and_heartbeats_move_the_place() -> None:
+    scored = own(7, "prediction.scored") + own(7, "prediction.paid")
+    server = Server(
+        Body([HELLO, b": heartbeat\nid: 6\n\n", scored, told(7)[:30]], is_clean=False),
+        Body([HELLO, scored, told(7), own(8, "prediction.scored")], is_clean=True),
+        Body([HELLO, own(8, "prediction.scored"), told(8)], is_clean=True),
+    )
+    seen = []
+    with server.client() as api:
+        for event in api.events():
+            seen.append((event.type, event.sequence))
+            if event == Event("round.open", 8, "t", "r", 5, event.data):
+                break
+    assert [entry for entry in seen if entry[0] != "hello"] == [
+        ("prediction.scored", 7),
+        ("prediction.paid", 7),
+        ("round.open", 7),
+        ("prediction.scored", 8),
+        ("round.open", 8),
+    ]
+    assert server.after == ["-", "6", "7"]
+
+
 def test_a_refusal_that_does_not_pass_ends_it() -> None:
     answer = httpx.Response(401, json={"code": "key-revoked", "status": 401, "detail": "Revoked."})
     with Server(answer).client() as api, pytest.raises(ProblemError, match="key-revoked"):

@@ -163,6 +163,7 @@ class Client:
     delete_webhook = _call(api.webhooks.delete_webhook)
     deliveries = _call(api.webhooks.deliveries)
     test_webhook = _call(api.webhooks.test_webhook)
+    enable_webhook = _call(api.webhooks.enable_webhook)
     rotate_webhook = _call(api.webhooks.rotate_webhook)
 
     signing_domain = _call(api.accounts.signing_domain)

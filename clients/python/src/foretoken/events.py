@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 from dataclasses import dataclass
-from typing import Any, Dict, Iterator, List, Optional, Sequence
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Set
 
 import httpx
 
@@ -19,6 +19,8 @@ from .types import Event
 SILENCE_S = 45.0
 #: A single event is far smaller; more without an end is not this API.
 LONGEST = 1 << 20
+#: What tells of the stream itself, on every line anew.
+OF_THE_STREAM = frozenset({"hello", "gap", "message"})
 
 
 @dataclass
@@ -67,9 +69,31 @@ class Decoder:
                 fields[name] = value
         retry = fields.get("retry", "")
         retry_ms = int(retry) if retry.isdigit() else None
-        if not data and retry_ms is None:
+        if not data and retry_ms is None and "id" not in fields:
             return None
         return Frame(fields.get("id"), fields.get("event", "message"), "\n".join(data), retry_ms)
+
+
+class _Place:
+    """How far the stream was heard: behind `last`, and beyond it the own events in `ahead`, which
+    have no place of their own and come again when the line breaks before that of their event."""
+
+    def __init__(self, after: Optional[int]) -> None:
+        self.last = after
+        self._ahead: Set[str] = set()
+
+    def is_new(self, frame: Frame) -> bool:
+        """Whether this was not heard before; it is from now on."""
+        if frame.id is None or not frame.id.isdigit():
+            is_known = frame.data in self._ahead
+            if frame.event not in OF_THE_STREAM:
+                self._ahead.add(frame.data)
+            return not is_known
+        if self.last is not None and int(frame.id) <= self.last:
+            return False
+        self.last = int(frame.id)
+        self._ahead.clear()
+        return True
 
 
 def follow(
@@ -83,15 +107,16 @@ def follow(
     Without `after` it begins now; with it, behind that sequence number: keep the last one you dealt
     with. `hello` is first on every new line, `gap` tells that the server no longer has what was
     asked for. It ends only when the server refuses, or when you stop iterating. With a key of scope
-    `read` the account's own events come too.
+    `read` the account's own events come too, each just before the event that it belongs to and with
+    the number of that: after a restart of yours they may come once more.
     """
-    last = after
+    place = _Place(after)
     failures = 0
     retry_s = 1.0
     while True:
         came = False
         retry_after_s = 0.0
-        request = _request(tournaments, types, last)
+        request = _request(tournaments, types, place.last)
         try:
             stream: Stream = yield Open(request)
             if stream.response.is_success:
@@ -99,12 +124,9 @@ def follow(
                 while chunk := (yield Read(stream)):
                     for frame in decoder.feed(chunk):
                         retry_s = retry_s if frame.retry_ms is None else frame.retry_ms / 1e3
-                        event = _event(frame)
-                        if event is None or _is_old(event, last):
-                            continue
-                        last = last if event.sequence is None else event.sequence
-                        came = True
-                        yield Emit(event)
+                        if place.is_new(frame) and frame.data:
+                            came = True
+                            yield Emit(_event(frame))
             else:
                 retry_after_s = yield from _judged(stream, request)
             yield Close(stream)
@@ -145,18 +167,11 @@ def _plain(response: httpx.Response) -> Dict[str, str]:
     return {name: value for name, value in response.headers.items() if name not in coded}
 
 
-def _event(frame: Frame) -> Optional[Event]:
-    if not frame.data:
-        return None
+def _event(frame: Frame) -> Event:
     try:
         body: Any = json.loads(frame.data)
     except ValueError as error:
         raise UnexpectedAnswer(f"an event is no JSON: {frame.data[:200]!r}") from error
     if not isinstance(body, dict):
         raise UnexpectedAnswer(f"an event is no object: {frame.data[:200]!r}")
-    sequence = int(frame.id) if frame.id is not None and frame.id.isdigit() else None
-    return Event.from_json(frame.event, sequence, body)
-
-
-def _is_old(event: Event, last: Optional[int]) -> bool:
-    return event.sequence is not None and last is not None and event.sequence <= last
+    return Event.from_json(frame.event, body)

@@ -275,7 +275,8 @@ class NewKey:
 @dataclass(frozen=True)
 class Event:
     """Something that happened. `sequence` grows; it is `None` for `hello` and `gap`, which tell of
-    the stream itself. `data` is the event as the API tells it."""
+    the stream itself. Own events have that of the event that they belong to. `data` is the event as
+    the API tells it."""
 
     type: str
     sequence: Optional[int]
@@ -285,10 +286,10 @@ class Event:
     data: Json = member(repr=False)
 
     @classmethod
-    def from_json(cls, kind: str, sequence: Optional[int], body: Json) -> Event:
+    def from_json(cls, kind: str, body: Json) -> Event:
         return cls(
             type=kind,
-            sequence=sequence,
+            sequence=optional(body, "sequence", int),
             tournament=optional(body, "tournament", str),
             round=optional(body, "round", str),
             at_us=optional(body, "at_us", int),

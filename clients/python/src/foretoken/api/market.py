@@ -94,9 +94,17 @@ def leaderboard(tournament: str) -> Call[Table]:
     return get("/leaderboard", table("standings"), tournament=tournament)
 
 
-def recent_events(after: Optional[int] = None, limit: Optional[int] = None) -> Call[Json]:
-    """Events after a sequence number, for those who poll; `events` follows them."""
-    return get("/events/recent", whole, after=after, limit=limit)
+def recent_events(
+    after: Optional[int] = None,
+    limit: Optional[int] = None,
+    tournaments: Optional[Sequence[str]] = None,
+    types: Optional[Sequence[str]] = None,
+) -> Call[Json]:
+    """Events after a sequence number, for those who poll: give `next_after` as `after` next time.
+    `events` follows them."""
+    return get(
+        "/events/recent", whole, after=after, limit=limit, tournaments=tournaments, types=types
+    )
 
 
 def datasets(limit: Optional[int] = None, before: Before = None) -> Call[Table]:

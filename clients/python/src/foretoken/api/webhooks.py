@@ -47,6 +47,11 @@ def test_webhook(webhook_id: str) -> Call[Json]:
     return act("POST", f"/webhooks/{segment(webhook_id)}/test", whole)
 
 
+def enable_webhook(webhook_id: str) -> Call[Json]:
+    """Begins anew with a webhook that was disabled because nobody answered."""
+    return act("POST", f"/webhooks/{segment(webhook_id)}/enable", whole)
+
+
 def rotate_webhook(webhook_id: str) -> Call[Json]:
     """A new secret, in this answer alone."""
     return act("POST", f"/webhooks/{segment(webhook_id)}/rotate", whole)

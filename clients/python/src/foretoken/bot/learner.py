@@ -123,7 +123,7 @@ def fit(x: Array, y: Array, penalty: float) -> Tuple[Array, float]:
 
 def feature_names(manifest: Mapping[str, Any]) -> List[str]:
     """The names of the features, in their order."""
-    return [column["name"] for column in manifest["columns"] if column["kind"] == "float32"]
+    return [column["name"] for column in manifest["columns"] if column["type"] == "float32"]
 
 
 def _row_entries(manifest: Mapping[str, Any]) -> List[Mapping[str, Any]]:

@@ -30,6 +30,8 @@ LEAST_WALL_S = 0.05
 RESULTS_EVERY_US = 30_000_000
 #: When features are late, they are asked for once a wall second.
 FEATURES_AGAIN_S = 1.0
+#: A round whose moment has come opens within this.
+OPEN_AGAIN_S = 0.2
 #: What is older than this is no longer waited for.
 FORGET_US = 86_400_000_000
 ENDED = frozenset({"absent", "scored", "paid", "void"})
@@ -81,7 +83,7 @@ class Player:
         rounds = self._client.next_rounds([self._tournament])
         now_us = self._client.now_us()
         for round in rounds:
-            if round.opens_us <= now_us:
+            if round.state == "open":
                 self._predict(round)
         if self._said and now_us >= self._results_us:
             self._report(now_us)
@@ -127,11 +129,15 @@ class Player:
             if problem.code not in ("features-not-ready", "no-features"):
                 raise
             ready_us = problem.members.get("ready_us")
-            later_us = now_us + int(FEATURES_AGAIN_S * self._client.clock.speed * 1e6)
+            later_us = now_us + self._wall_us(FEATURES_AGAIN_S)
             self._features_again_us[round.id] = max(int(ready_us or 0), later_us)
             log.debug("%s: %s", round.id, problem)
             return None
         return model.probability(row.names, row.values)
+
+    def _wall_us(self, seconds: float) -> int:
+        """Seconds of the wall in microseconds of the market."""
+        return int(seconds * self._client.clock.speed * 1e6)
 
     def _features_us(self, round: Round) -> int:
         return self._features_again_us.get(round.id, round.features_us or round.opens_us)
@@ -154,7 +160,7 @@ class Player:
             receipt.sequence,
             (receipt.p_ppm or 0) / 1e6,
             by,
-            receipt.stake_counted or "?",
+            receipt.stake_counted or "nothing",
             receipt.ms_to_deadline,
             "".join(f"; {notice.code}" for notice in receipt.notices),
         )
@@ -182,8 +188,9 @@ class Player:
 
     def _next_us(self, round: Round, now_us: int) -> int:
         """When there may be something to do for a round."""
-        if round.opens_us > now_us:
-            return round.opens_us
+        if round.state != "open":
+            # When its moment is past, the server is about to open it.
+            return max(round.opens_us, now_us + self._wall_us(OPEN_AGAIN_S))
         said = self._said.get(round.id)
         has_model = self._trainer is not None and self._trainer.model is not None
         if said is not None and has_model and said["by"] != "features":
