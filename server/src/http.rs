@@ -1,9 +1,12 @@
 //! The whole HTTP application: API, pages, and what every answer carries.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue, header};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::app::App;
@@ -33,4 +36,20 @@ pub fn router(app: Arc<App>) -> Router {
             router.layer(SetResponseHeaderLayer::if_not_present(name, value))
         },
     )
+}
+
+/// Serves the application until `stop`; requests that are being answered then are answered.
+///
+/// # Errors
+/// When connections cannot be taken any more.
+pub async fn serve(
+    app: Arc<App>,
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let service = router(app).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service)
+        .with_graceful_shutdown(stop.cancelled_owned())
+        .await?;
+    Ok(())
 }

@@ -59,7 +59,7 @@ pub fn run(wanted: &Wanted) -> Result<bool> {
         let row = contracts_row(wanted.without_contracts)?;
         rows.insert(place.unwrap_or(rows.len()), row);
     }
-    println!("\nfaults: rows R1 to R9, R14, R15, R17 and R18 of the scorecard");
+    println!("\nfaults: rows R1 to R9 and R14 to R18 of the scorecard");
     for row in &rows {
         println!("{}", line(row));
     }

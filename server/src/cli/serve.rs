@@ -186,13 +186,8 @@ async fn serve(
     });
     let (shared, token) = (Arc::clone(&app), stop.clone());
     parts.spawn(async move {
-        let router = crate::http::router(Arc::clone(&shared));
-        let service = router.into_make_service_with_connect_info::<SocketAddr>();
         tracing::info!(address = %shared.settings.listen, "serving");
-        axum::serve(listener, service)
-            .with_graceful_shutdown(token.cancelled_owned())
-            .await?;
-        Ok(())
+        crate::http::serve(shared, listener, token).await
     });
     let stopped = tokio::select! {
         () = stop.cancelled() => Ok(()),

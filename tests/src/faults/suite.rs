@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::row::Row;
-use super::{disk, gone, kill, prices, reorg, replay, rpc, runners, two};
+use super::{burst, disk, gone, kill, prices, reorg, replay, rpc, runners, two};
 
 /// Rows that run at the same time: most of a row is waiting for leases, windows and blocks.
 const AT_ONCE: usize = 4;
@@ -105,6 +105,12 @@ const ROWS: &[Entry] = &[
         run: |wanted| Box::pin(prices::two_of_three(wanted.price_rounds)),
     },
     Entry {
+        row: "R16",
+        fault: "1,000 bots in the last 5 s, and the server killed among them",
+        target: "acknowledged = counted, late refused: 0 / 0",
+        run: |_| Box::pin(burst::run()),
+    },
+    Entry {
         row: "R17",
         fault: "disk full, database restart, power loss",
         target: "fail closed, resume, 0 committed rows lost",
@@ -121,6 +127,9 @@ const ROWS: &[Entry] = &[
 /// Runs what the command line asks for and prints the rows as JSON, whether or not they pass.
 #[must_use]
 pub fn main() -> ExitCode {
+    if let Some(code) = crate::burst::child::serve_if_asked() {
+        return code;
+    }
     let done = Wanted::parse(std::env::args().skip(1)).and_then(|wanted| {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
