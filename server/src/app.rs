@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::accounts::{Gate, LastUses};
 use crate::chain::Deployment;
 use crate::db::Db;
+use crate::limits::Limits;
 use crate::predictions::{ReceiptSigner, Writer};
 use crate::prices::feeds::live::board::Board;
 use crate::releases::Releases;
@@ -29,6 +30,8 @@ pub struct App {
     pub wall: WallClock,
     /// Configuration.
     pub settings: ServeSettings,
+    /// How much each caller may ask.
+    pub limits: Limits,
     /// Stores predictions in groups.
     pub writer: Writer,
     /// Looks up the keys of requests.
@@ -88,6 +91,7 @@ impl App {
         let gate = Gate::start(parts.db.clone());
         Arc::new(Self {
             db: parts.db,
+            limits: Limits::new(parts.settings.limits, parts.market.wall()),
             wall: parts.market.wall().clone(),
             market: parts.market,
             settings: parts.settings,
@@ -170,6 +174,7 @@ pub mod testing {
         ServeSettings, StdRng, WallClock,
     };
     use crate::db::testing::sqlite;
+    use crate::limits::{LimitSettings, Networks};
     use crate::rounds;
 
     const TOURNAMENT_FILES: [&str; 2] = [
@@ -185,6 +190,14 @@ pub mod testing {
     /// # Panics
     /// When a part cannot be made.
     pub async fn app() -> (Arc<App>, WallClock, tempfile::TempDir) {
+        app_with(LimitSettings::off()).await
+    }
+
+    /// As [`app`], with limits on what callers may ask.
+    ///
+    /// # Panics
+    /// When a part cannot be made.
+    pub async fn app_with(limits: LimitSettings) -> (Arc<App>, WallClock, tempfile::TempDir) {
         let (db, folder) = sqlite().await;
         let wall = WallClock::manual(NOW_US);
         let mut tx = db.begin().await.expect("a transaction");
@@ -218,6 +231,8 @@ pub mod testing {
             replay_end_us: None,
             chain_poll: Duration::from_millis(50),
             replicated_ppm: 50_000,
+            limits,
+            trusted_proxies: Networks::default(),
         };
         let registry = deployment.as_ref().map(|deployment| deployment.registry);
         let receipts = ReceiptSigner::from_secret(&[7; 32], 31_337, registry.unwrap_or_default());

@@ -13,7 +13,9 @@ use domain::timestamp::parse_rfc3339;
 use domain::{ModelId, RoundId, TournamentId};
 use serde::de::DeserializeOwned;
 
+use super::BODY_LIMIT;
 use super::client_address::ClientAddress;
+use super::limit::bearer;
 use super::problem::Problem;
 use crate::accounts::{self, Account, AccountError, KeyEntry, Scope};
 use crate::app::App;
@@ -89,19 +91,18 @@ impl FromRequestParts<Arc<App>> for Caller {
 impl FromRequestParts<Arc<App>> for MaybeCaller {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        let Some(value) = parts.headers.get(header::AUTHORIZATION) else {
+        if !parts.headers.contains_key(header::AUTHORIZATION) {
             return Ok(Self(None));
-        };
-        let text = value.to_str().unwrap_or_default();
-        let Some((scheme, key)) = text.split_once(' ') else {
-            return Err(Problem::key_missing());
-        };
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return Err(Problem::key_missing());
         }
+        let key = bearer(&parts.headers).ok_or_else(Problem::key_missing)?;
         let ClientAddress(from) = ClientAddress::of(&parts.extensions);
         let now_us = app.wall.now_us();
-        let (account, key) = app.gate.open(now_us, key.trim(), from).await?;
+        let found = app.gate.open(now_us, key, from).await;
+        match &found {
+            Ok(_) => app.limits.prove(key),
+            Err(_) => app.limits.disprove(key),
+        }
+        let (account, key) = found?;
         note_use(app, &key, now_us);
         Ok(Self(Some(Caller { account, key })))
     }
@@ -277,13 +278,7 @@ fn json_problem(rejection: &JsonRejection) -> Problem {
             detail,
             "Send the header `Content-Type: application/json`.",
         ),
-        other if other.status() == StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "body-too-large",
-            "The body is too large",
-            "The body has more than 1048576 bytes.",
-            "Send less at once. Artifacts go to `POST /api/v1/models/upload`.",
-        ),
+        other if other.status() == StatusCode::PAYLOAD_TOO_LARGE => body_too_large(),
         _ => Problem::new(
             StatusCode::BAD_REQUEST,
             "body-not-json",
@@ -292,6 +287,17 @@ fn json_problem(rejection: &JsonRejection) -> Problem {
             "Send one JSON object.",
         ),
     }
+}
+
+/// A JSON body over the limit.
+pub(super) fn body_too_large() -> Problem {
+    Problem::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "body-too-large",
+        "The body is too large",
+        format!("The body has more than {BODY_LIMIT} bytes."),
+        "Send less at once. Artifacts go to `POST /api/v1/models/upload`.",
+    )
 }
 
 fn query_problem(rejection: &QueryRejection) -> Problem {

@@ -4,11 +4,15 @@
 //! OpenAPI document is made from the handlers.
 
 mod client_address;
+mod document;
 mod extract;
 mod key_in_url;
+mod limit;
 pub mod metrics;
 mod metrics_page;
+mod pace;
 mod problem;
+mod request_form;
 mod trace;
 
 mod account_body;
@@ -90,7 +94,6 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::trace::TraceLayer;
 use utoipa::OpenApi;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -128,13 +131,14 @@ struct Document;
 
 /// The API under `/api/v1`, and `/metrics`. Its answers carry no security headers: the server sets
 /// them for the API and the pages together.
-pub fn router() -> Router<Arc<App>> {
-    let (quick, mut document) = quick().split_for_parts();
-    let (slow, slow_document) = slow().split_for_parts();
-    document.merge(slow_document);
-    let document = finished(Document::openapi().nest(PREFIX, document));
+pub fn router(app: &Arc<App>) -> Router<Arc<App>> {
+    let (quick, _) = quick().split_for_parts();
+    let (slow, _) = slow().split_for_parts();
+    let document = openapi();
+    let limited = middleware::from_fn_with_state(Arc::clone(app), limit::within_limits);
     let quick = quick
         .route("/openapi.json", get(async move || Json(document)))
+        .layer(middleware::from_fn(request_form::small_enough))
         .layer(CompressionLayer::new())
         .layer(middleware::from_fn(|request, next| {
             trace::within(TIME_LIMIT, request, next)
@@ -147,6 +151,9 @@ pub fn router() -> Router<Arc<App>> {
         .fallback(trace::unknown_route)
         .method_not_allowed_fallback(trace::wrong_method)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(middleware::from_fn(pace::at_a_pace))
+        .layer(limited.clone())
+        .layer(middleware::from_fn(request_form::well_formed))
         .layer(CatchPanicLayer::custom(trace::panicked))
         .layer(middleware::from_fn(trace::with_route))
         .layer(
@@ -158,7 +165,15 @@ pub fn router() -> Router<Arc<App>> {
         .layer(middleware::from_fn(trace::with_request_id));
     Router::new()
         .nest(PREFIX, api)
-        .route("/metrics", get(metrics::get_metrics))
+        .route("/metrics", get(metrics::get_metrics).layer(limited))
+}
+
+/// The OpenAPI document of everything under `/api/v1`.
+pub(crate) fn openapi() -> serde_json::Value {
+    let (_, mut paths) = quick().split_for_parts();
+    let (_, slow) = slow().split_for_parts();
+    paths.merge(slow);
+    document::finished(&Document::openapi().nest(PREFIX, paths))
 }
 
 fn quick() -> OpenApiRouter<Arc<App>> {
@@ -218,26 +233,4 @@ fn slow() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(post_model_upload::post_model_upload))
         .routes(routes!(get_runner_blob::get_runner_blob))
-}
-
-/// Adds what no handler says: how keys are sent, and the problems that any endpoint may answer.
-fn finished(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
-    let key = HttpBuilder::new()
-        .scheme(HttpAuthScheme::Bearer)
-        .bearer_format("ftk_<id>_<secret>_<checksum>")
-        .build();
-    let components = document.components.get_or_insert_default();
-    components.add_security_scheme("key", SecurityScheme::Http(key));
-    for item in document.paths.paths.values_mut() {
-        let operations = [
-            &mut item.get,
-            &mut item.put,
-            &mut item.post,
-            &mut item.delete,
-        ];
-        for operation in operations.into_iter().flatten() {
-            problem::add_common(&mut operation.responses);
-        }
-    }
-    document
 }

@@ -11,6 +11,7 @@ mod feeds_read;
 mod guardian;
 mod input;
 mod key;
+mod limit_args;
 mod resolve;
 mod role_key;
 mod score;

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::dataset::DatasetStoreArgs;
+use super::limit_args::LimitArgs;
 use super::{DataArgs, Ended, refuse};
 use crate::api;
 use crate::app::{App, Parts, stop_on_signal};
@@ -26,7 +27,7 @@ use crate::prices::feeds::live::settings::FeedSettings;
 use crate::prices::feeds::replay::{self, Replay};
 use crate::releases::Releases;
 use crate::settings::{ServeSettings, frames_folder, market_clock};
-use crate::{rounds, settlement};
+use crate::{http, rounds, settlement};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ServeArgs {
@@ -53,6 +54,8 @@ pub(super) struct ServeArgs {
     #[arg(long, value_name = "PERCENT", env = "FORETOKEN_REPLICATED", default_value_t = 5,
           value_parser = clap::value_parser!(u32).range(0..=100))]
     replicated: u32,
+    #[command(flatten)]
+    limits: LimitArgs,
 }
 
 pub(super) async fn run(args: ServeArgs) -> anyhow::Result<Ended> {
@@ -63,6 +66,10 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<Ended> {
             Ok(settings) => Some(settings),
             Err(why) => return Ok(refuse(&why)),
         },
+    };
+    let limits = match args.limits.settings()? {
+        Ok(settings) => settings,
+        Err(why) => return Ok(refuse(&why)),
     };
     let listener = listen(args.listen).await?;
     api::metrics::install()?;
@@ -82,6 +89,8 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<Ended> {
         replay_end_us,
         chain_poll: chain_poll(market.speed()),
         replicated_ppm: args.replicated * 10_000,
+        limits,
+        trusted_proxies: args.limits.trusted_proxies(),
     };
     let releases = Releases::open(&args.data.data, args.datasets.url())?;
     let secret = receipt_secret(&args.data.data)?;
@@ -187,7 +196,7 @@ async fn serve(
     let (shared, token) = (Arc::clone(&app), stop.clone());
     parts.spawn(async move {
         tracing::info!(address = %shared.settings.listen, "serving");
-        crate::http::serve(shared, listener, token).await
+        http::serve(shared, listener, token).await
     });
     let stopped = tokio::select! {
         () = stop.cancelled() => Ok(()),

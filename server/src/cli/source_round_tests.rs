@@ -16,6 +16,7 @@ use crate::app::{App, Parts};
 use crate::chain::testing::{deployment, head};
 use crate::db::Db;
 use crate::db::testing::{each_database, sqlite};
+use crate::limits::{LimitSettings, Networks};
 use crate::predictions::{self, ReceiptSigner, Said, Submission};
 use crate::prices::evidence::{Record, hash};
 use crate::prices::feeds::source::weather_fixture::{Weather, dice, source};
@@ -178,6 +179,8 @@ fn serving(db: &Db, wall: &WallClock, source: &Source, folder: &tempfile::TempDi
         replay_end_us: None,
         chain_poll: Duration::from_millis(50),
         replicated_ppm: 0,
+        limits: LimitSettings::off(),
+        trusted_proxies: Networks::default(),
     };
     let receipts = ReceiptSigner::from_secret(&[7; 32], 31_337, deployment().registry);
     App::new(Parts {

@@ -12,6 +12,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use server::app::{App, Parts, stop_on_signal};
 use server::db::Db;
+use server::limits::{LimitSettings, Networks};
 use server::predictions::ReceiptSigner;
 use server::releases::Releases;
 use server::settings::{ServeSettings, market_clock};
@@ -112,6 +113,8 @@ async fn app(data: &Path, listen: SocketAddr) -> anyhow::Result<Arc<App>> {
             replay_end_us: None,
             chain_poll: Duration::from_secs(1),
             replicated_ppm: 0,
+            limits: LimitSettings::off(),
+            trusted_proxies: Networks::default(),
         },
         releases: Releases::open(data, None).context("the folder of the datasets")?,
         receipts: receipts?,

@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::row::Row;
-use super::{burst, disk, gone, kill, prices, reorg, replay, rpc, runners, two};
+use super::{burst, disk, flood, gone, kill, prices, reorg, replay, rpc, runners, two};
 
 /// Rows that run at the same time: most of a row is waiting for leases, windows and blocks.
 const AT_ONCE: usize = 4;
@@ -91,6 +91,12 @@ const ROWS: &[Entry] = &[
         fault: "signatures shown for another chain, contract, round, nonce, time, user",
         target: "100 % refused",
         run: |_| Box::pin(replay::run()),
+    },
+    Entry {
+        row: "R12",
+        fault: "floods, slow heads and bodies, huge bodies, path tricks",
+        target: "429, 408, 413; the victim's p99 at most twice",
+        run: |_| Box::pin(flood::run()),
     },
     Entry {
         row: "R14",

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use utoipa::IntoResponses;
-use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder, Responses};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 
 const SCHEMA: &str = "#/components/schemas/Problem";
 
@@ -17,19 +17,6 @@ fn responses(list: &[(&str, &str)]) -> BTreeMap<String, RefOr<Response>> {
         ((*status).to_owned(), RefOr::T(response))
     };
     list.iter().map(one).collect()
-}
-
-/// Adds the problems that any endpoint may answer.
-pub(in crate::api) fn add_common(to: &mut Responses) {
-    let common = [
-        ("400", "`key-in-url`"),
-        ("405", "`wrong-method`"),
-        ("500", "`internal`"),
-        ("504", "`timeout`"),
-    ];
-    for (status, response) in responses(&common) {
-        to.responses.entry(status).or_insert(response);
-    }
 }
 
 macro_rules! documented {

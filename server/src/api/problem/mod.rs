@@ -22,7 +22,7 @@ pub(super) use documented::{
     NotYetResolved, PostPredictionsProblems, PredictionProblems, QueryProblems, RotationProblems,
     RunnerProblems, SessionKeyProblems, SignedAccountProblems, SignedKeyProblems, UnknownDataset,
     UnknownKey, UnknownModel, UnknownReceipt, UnknownRound, UnknownSessionKey, UnknownTournament,
-    WalletLinkProblems, add_common,
+    WalletLinkProblems,
 };
 
 /// A refusal on its way out. Boxed, so that a `Result` stays small.
@@ -45,17 +45,23 @@ struct Parts {
 #[schema(as = Problem)]
 pub(super) struct ProblemBody {
     /// `urn:foretoken:problem:<code>`.
+    #[schema(example = "urn:foretoken:problem:unknown-round")]
     #[serde(rename = "type")]
     kind: String,
     /// The same for every problem of this code.
+    #[schema(example = "There is no such round")]
     title: &'static str,
     /// The HTTP status.
+    #[schema(example = 404)]
     status: u16,
     /// What happened to which thing.
+    #[schema(example = "No round is called btc-usd-5m-20240305T1201Z.")]
     detail: String,
     /// Stable; made for programs.
+    #[schema(example = "unknown-round")]
     code: &'static str,
     /// What to do next.
+    #[schema(example = "`GET /api/v1/rounds?state=open` lists the rounds that take predictions.")]
     remedy: String,
     /// Further members of some codes, such as `missed_ms` of `late`.
     #[serde(flatten)]

@@ -2,7 +2,9 @@
 
 mod canary;
 mod diagnostics;
+mod document;
 mod fleet;
+mod limits;
 mod many_predictions;
 mod model_verbs;
 mod models;
@@ -29,6 +31,7 @@ use tower::ServiceExt;
 
 use crate::accounts::{self, Scope};
 use crate::app::{App, testing};
+use crate::limits::LimitSettings;
 use crate::rounds;
 
 /// Open in every world; its interval begins five minutes after the world's clock.
@@ -52,7 +55,11 @@ struct Answer {
 
 impl World {
     async fn new() -> Self {
-        let (app, wall, folder) = testing::app().await;
+        Self::with_limits(LimitSettings::off()).await
+    }
+
+    async fn with_limits(limits: LimitSettings) -> Self {
+        let (app, wall, folder) = testing::app_with(limits).await;
         let mut tx = app.db.begin().await.expect("begin");
         let missing = rounds::missing(&mut tx, testing::NOW_US, None)
             .await
@@ -70,7 +77,7 @@ impl World {
         .await
         .expect("opens");
         tx.commit().await.expect("commit");
-        let router = super::router().with_state(Arc::clone(&app));
+        let router = super::router(&app).with_state(Arc::clone(&app));
         Self {
             app,
             wall,

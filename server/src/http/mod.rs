@@ -1,10 +1,15 @@
-//! The whole HTTP application: API, pages, and what every answer carries.
+//! The whole HTTP application: API, pages, what every answer carries, and how connections are
+//! served.
 
-use std::net::SocketAddr;
+mod connection;
+mod listener;
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
-use axum::Router;
 use axum::http::{HeaderName, HeaderValue, header};
+use axum::{Router, middleware};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -18,6 +23,9 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
      frame-ancestors 'none'";
 
 /// The router of the serving process.
+///
+/// # Panics
+/// When memory is out: the reference page is rendered here, once.
 pub fn router(app: Arc<App>) -> Router {
     let fixed = [
         (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
@@ -25,9 +33,11 @@ pub fn router(app: Arc<App>) -> Router {
         (header::REFERRER_POLICY, "same-origin"),
         (header::X_FRAME_OPTIONS, "DENY"),
     ];
+    let limited = middleware::from_fn_with_state(Arc::clone(&app), web::within_limits);
+    let reference = web::reference(&api::openapi()).expect("a page in memory can be written");
     let router = Router::new()
-        .merge(api::router())
-        .merge(web::router())
+        .merge(api::router(&app))
+        .merge(web::router().merge(reference).layer(limited))
         .with_state(app);
     fixed.into_iter().fold(
         router,
@@ -47,9 +57,6 @@ pub async fn serve(
     listener: TcpListener,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let service = router(app).into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service)
-        .with_graceful_shutdown(stop.cancelled_owned())
-        .await?;
-    Ok(())
+    let router = router(Arc::clone(&app));
+    listener::serve(listener, router, &app.limits, stop).await
 }
