@@ -180,12 +180,6 @@ impl From<PredictionError> for Problem {
             error @ (PredictionError::SealUnknown { .. }
             | PredictionError::SealNotOpened { .. }
             | PredictionError::SealLate { .. }) => seal_problem(&error, &said),
-            PredictionError::NonceUsed { highest, .. } => Self::nonce_used(
-                said,
-                "Nothing was changed. Sign with a nonce above `highest`; the same prediction with \
-                 the same nonce gives its receipt.",
-            )
-            .with("highest", highest),
             PredictionError::KeyReused => Self::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "idempotency-key-reused",
