@@ -80,80 +80,54 @@ async fn a_key_ends_and_works_from_its_addresses_alone() {
     .await;
 }
 
+/// Rotates as the account's owner; `byte` makes the new key.
+async fn rotate(
+    tx: &mut Conn,
+    (account, id): (&Account, &str),
+    now_us: i64,
+    old_ends_us: Option<i64>,
+    byte: u8,
+) -> Result<(MadeKey, KeyEntry), AccountError> {
+    rotate_key(tx, now_us, account, &[], id, old_ends_us, [byte; 20]).await
+}
+
 #[tokio::test]
 async fn two_keys_of_a_rotation_live_and_no_third() {
     each_database(|db| async move {
         let mut tx = db.begin().await.expect("begin");
-        let ada = create(&mut tx, NOW_US, "ada", "", false)
-            .await
-            .expect("new");
+        let ada = create(&mut tx, NOW_US, "ada", "", false).await;
+        let ada = ada.expect("new");
         let asked = rights(&["predict"], NOW_US + 9 * DAY_US, &["::1"]);
         let first = make_key(&mut tx, NOW_US, &ada.id, asked.clone(), [1; 20]).await;
         let first = first.expect("a key");
-        let home = address("::1");
+        let (home, old) = (address("::1"), (&ada, first.entry.id.as_str()));
         for end_us in [NOW_US - 1, NOW_US + 7 * DAY_US + 1] {
-            let refused = rotate_key(
-                &mut tx,
-                NOW_US,
-                &ada,
-                &[],
-                &first.entry.id,
-                Some(end_us),
-                [2; 20],
-            )
-            .await;
+            let refused = rotate(&mut tx, old, NOW_US, Some(end_us), 2).await;
             assert!(matches!(refused, Err(AccountError::Rights(_))));
         }
-        let (second, old) = rotate_key(&mut tx, NOW_US, &ada, &[], &first.entry.id, None, [2; 20])
-            .await
-            .expect("rotated");
+        let (second, retired) = rotate(&mut tx, old, NOW_US, None, 2).await.expect("made");
         assert_eq!(second.entry.rights, asked);
-        assert_eq!(old.ends_us(), NOW_US + DAY_US);
+        assert_eq!(retired.ends_us(), NOW_US + DAY_US);
+        let last_us = NOW_US + DAY_US - 1;
         for text in [&first.text, &second.text] {
-            assert!(
-                by_key(&mut tx, NOW_US + DAY_US - 1, text, home)
-                    .await
-                    .is_ok()
-            );
+            assert!(by_key(&mut tx, last_us, text, home).await.is_ok());
         }
-        for id in [&first.entry.id, &second.entry.id] {
-            let third = rotate_key(&mut tx, NOW_US, &ada, &[], id, None, [3; 20]).await;
-            assert!(
-                matches!(third, Err(AccountError::RotationRunning(_))),
-                "{id}"
-            );
+        let new = (&ada, second.entry.id.as_str());
+        for one in [old, new] {
+            let third = rotate(&mut tx, one, NOW_US, None, 3).await;
+            assert!(matches!(third, Err(AccountError::RotationRunning(_))));
         }
         let later_us = NOW_US + DAY_US;
         let ended = by_key(&mut tx, later_us, &first.text, home).await;
         assert!(matches!(ended, Err(AccountError::KeyExpired { .. })));
-        let again = rotate_key(&mut tx, later_us, &ada, &[], &first.entry.id, None, [3; 20]).await;
+        let again = rotate(&mut tx, old, later_us, None, 3).await;
         assert!(matches!(again, Err(AccountError::KeyEnded(_))));
-        let (third, _) = rotate_key(
-            &mut tx,
-            later_us,
-            &ada,
-            &[],
-            &second.entry.id,
-            None,
-            [3; 20],
-        )
-        .await
-        .expect("the first has ended");
+        let third = rotate(&mut tx, new, later_us, None, 3).await;
+        let (third, _) = third.expect("the first has ended");
         // A successor that was lost is revoked, and another one made.
-        revoke_own_key(&mut tx, later_us, &ada.id, &third.entry.id)
-            .await
-            .expect("revoked");
-        let anew = rotate_key(
-            &mut tx,
-            later_us,
-            &ada,
-            &[],
-            &second.entry.id,
-            None,
-            [4; 20],
-        )
-        .await;
-        assert!(anew.is_ok());
+        let lost = revoke_own_key(&mut tx, later_us, &ada.id, &third.entry.id).await;
+        lost.expect("revoked");
+        assert!(rotate(&mut tx, new, later_us, None, 4).await.is_ok());
     })
     .await;
 }

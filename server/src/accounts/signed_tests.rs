@@ -181,117 +181,89 @@ async fn world(conn: &mut Conn, kind: Kind) {
         .expect("an account");
 }
 
-/// A signed request that is carried out at another place, time, by somebody else, for another
-/// account, as another kind or with another field is refused; as it is it works, and once.
+const KINDS: [Kind; 4] = [Kind::Open, Kind::Link, Kind::Key, Kind::Session];
+
+/// Another field than was signed, and the kinds that have it.
+const CHANGES: [(&str, &[Kind], fn(&mut Ask)); 10] = [
+    ("name", &[Kind::Open, Kind::Key], |ask| ask.name.push('x')),
+    ("account", &[Kind::Link], |ask| ask.account = "cleo".into()),
+    ("account", &[Kind::Session], |ask| {
+        ask.account = "bob".into();
+    }),
+    ("user", &[Kind::Open, Kind::Link, Kind::Key], |ask| {
+        ask.wallet = wallet(0x22).address();
+    }),
+    ("scopes", &[Kind::Key], |ask| {
+        ask.scopes = vec!["admin".into()];
+    }),
+    ("more scopes", &[Kind::Key], |ask| {
+        ask.scopes.push("admin".into());
+    }),
+    ("end", &[Kind::Key, Kind::Session], |ask| ask.expires_s += 1),
+    ("session", &[Kind::Session], |ask| {
+        ask.session = Address::repeat_byte(0x78);
+    }),
+    ("time", &KINDS, |ask| ask.issued_us += 1),
+    ("nonce", &KINDS, |ask| ask.nonce = B256::repeat_byte(0xee)),
+];
+
+/// A signed request that is carried out at another place, by somebody else, for another account, as
+/// another kind or with another field.
+fn forgeries(kind: Kind, good: &Ask) -> Vec<(String, Ask, SigningPlace)> {
+    let mut forged = Vec::new();
+    let mut place = PLACE;
+    place.chain_id = 1;
+    forged.push(("chain".to_owned(), good.clone(), place));
+    place = PLACE;
+    place.registry = Address::repeat_byte(6);
+    forged.push(("contract".to_owned(), good.clone(), place));
+    for (what, _, change) in CHANGES.iter().filter(|(_, of, _)| of.contains(&kind)) {
+        let mut changed = good.clone();
+        change(&mut changed);
+        forged.push(((*what).to_owned(), changed, PLACE));
+    }
+    for other in KINDS.into_iter().filter(|other| *other != kind) {
+        let mut foreign = good.clone();
+        foreign.signature = signature(&wallet(0x11), hash(other, good, PLACE));
+        forged.push((format!("{other:?}"), foreign, PLACE));
+    }
+    let stranger = sign(&wallet(0x33), kind, good.clone(), PLACE);
+    forged.push(("stranger".to_owned(), stranger, PLACE));
+    forged
+}
+
+/// Forged or at another time it is refused; as it is it works, and once.
 #[tokio::test]
 async fn no_signed_request_is_replayed() {
-    let other_chain = SigningPlace {
-        chain_id: 1,
-        ..PLACE
-    };
-    let other_registry = SigningPlace {
-        registry: Address::repeat_byte(6),
-        ..PLACE
-    };
-    type Change = fn(&mut Ask);
-    let changes: [(&str, &[Kind], Change); 10] = [
-        ("name", &[Kind::Open, Kind::Key], |ask| {
-            ask.name = "eve".to_owned()
-        }),
-        ("account", &[Kind::Link], |ask| {
-            ask.account = "cleo".to_owned()
-        }),
-        ("account", &[Kind::Session], |ask| {
-            ask.account = "bob".to_owned()
-        }),
-        ("user", &[Kind::Open, Kind::Link, Kind::Key], |ask| {
-            ask.wallet = wallet(0x22).address()
-        }),
-        ("scopes", &[Kind::Key], |ask| {
-            ask.scopes = vec!["admin".to_owned()]
-        }),
-        ("more scopes", &[Kind::Key], |ask| {
-            ask.scopes.push("admin".to_owned())
-        }),
-        ("end", &[Kind::Key, Kind::Session], |ask| ask.expires_s += 1),
-        ("session", &[Kind::Session], |ask| {
-            ask.session = Address::repeat_byte(0x78)
-        }),
-        (
-            "time",
-            &[Kind::Open, Kind::Link, Kind::Key, Kind::Session],
-            |ask| ask.issued_us += 1,
-        ),
-        (
-            "nonce",
-            &[Kind::Open, Kind::Link, Kind::Key, Kind::Session],
-            |ask| {
-                ask.nonce = B256::repeat_byte(0xee);
-            },
-        ),
-    ];
-    let kinds = [Kind::Open, Kind::Link, Kind::Key, Kind::Session];
-    for kind in kinds {
+    for kind in KINDS {
         let (db, _folder) = sqlite().await;
         let mut tx = db.begin().await.expect("begin");
         world(&mut tx, kind).await;
         let signer = wallet(0x11);
         let good = sign(&signer, kind, ask(&signer, "ada", 1), PLACE);
-        for place in [other_chain, other_registry] {
-            let refused = carry_out(&mut tx, kind, &good, NOW_US, place).await;
-            assert!(
-                matches!(refused, Err(AccountError::Signature(_))),
-                "{kind:?} {place:?}"
-            );
+        let forged = forgeries(kind, &good);
+        assert!(forged.len() >= 9, "{kind:?}");
+        for (what, forged, place) in forged {
+            let said = carry_out(&mut tx, kind, &forged, NOW_US, place).await;
+            let is_refused = matches!(said, Err(AccountError::Signature(_)));
+            assert!(is_refused, "{kind:?} {what}: {said:?}");
         }
-        for at_us in [
-            good.issued_us + 300 * SECOND_US + 1,
-            good.issued_us - 30 * SECOND_US - 1,
-        ] {
-            let refused = carry_out(&mut tx, kind, &good, at_us, PLACE).await;
-            assert!(
-                matches!(refused, Err(AccountError::SignatureExpired(_))),
-                "{kind:?} {at_us}"
-            );
+        let last_us = good.issued_us + 300 * SECOND_US;
+        for at_us in [last_us + 1, good.issued_us - 30 * SECOND_US - 1] {
+            let said = carry_out(&mut tx, kind, &good, at_us, PLACE).await;
+            let is_refused = matches!(said, Err(AccountError::SignatureExpired(_)));
+            assert!(is_refused, "{kind:?} {at_us}: {said:?}");
         }
-        for (what, _, change) in changes.iter().filter(|(_, of, _)| of.contains(&kind)) {
-            let mut changed = good.clone();
-            change(&mut changed);
-            let refused = carry_out(&mut tx, kind, &changed, NOW_US, PLACE).await;
-            assert!(
-                matches!(refused, Err(AccountError::Signature(_))),
-                "{kind:?} {what}: {refused:?}"
-            );
-        }
-        for other in kinds.into_iter().filter(|other| *other != kind) {
-            let mut foreign = good.clone();
-            foreign.signature = signature(&signer, hash(other, &good, PLACE));
-            let refused = carry_out(&mut tx, kind, &foreign, NOW_US, PLACE).await;
-            assert!(
-                matches!(refused, Err(AccountError::Signature(_))),
-                "{other:?} as {kind:?}"
-            );
-        }
-        let stranger = sign(&wallet(0x33), kind, ask(&signer, "ada", 1), PLACE);
-        let refused = carry_out(&mut tx, kind, &stranger, NOW_US, PLACE).await;
-        assert!(
-            matches!(refused, Err(AccountError::Signature(_))),
-            "{kind:?}"
-        );
-        carry_out(&mut tx, kind, &good, NOW_US, PLACE)
-            .await
-            .expect("as it is it works");
-        for at_us in [NOW_US, good.issued_us + 300 * SECOND_US] {
-            let again = carry_out(&mut tx, kind, &good, at_us, PLACE).await;
-            assert!(
-                matches!(again, Err(AccountError::NonceUsed(_))),
-                "{kind:?} {again:?}"
-            );
+        let done = carry_out(&mut tx, kind, &good, NOW_US, PLACE).await;
+        done.expect("as it is it works");
+        for at_us in [NOW_US, last_us] {
+            let said = carry_out(&mut tx, kind, &good, at_us, PLACE).await;
+            let is_refused = matches!(said, Err(AccountError::NonceUsed(_)));
+            assert!(is_refused, "{kind:?}: {said:?}");
         }
         let anew = sign(&signer, kind, ask(&signer, "ada", 2), PLACE);
-        carry_out(&mut tx, kind, &anew, NOW_US, PLACE)
-            .await
-            .expect("another nonce");
+        let done = carry_out(&mut tx, kind, &anew, NOW_US, PLACE).await;
+        done.expect("another nonce");
     }
 }
 
@@ -387,83 +359,78 @@ async fn a_wallet_belongs_to_one_account_for_good() {
     .await;
 }
 
+/// Delegates from ada's wallet to the address of this byte.
+async fn delegated(tx: &mut Conn, byte: u8, expires_s: u64) -> Result<(), AccountError> {
+    let signer = wallet(0x11);
+    let mut asked = ask(&signer, "ada", byte);
+    asked.session = Address::repeat_byte(byte);
+    asked.expires_s = expires_s;
+    let asked = sign(&signer, Kind::Session, asked, PLACE);
+    carry_out(tx, Kind::Session, &asked, NOW_US, PLACE).await
+}
+
+async fn named(tx: &mut Conn, name: &str) -> Account {
+    let found = by_name(tx, name).await.expect("reads");
+    found.expect("there")
+}
+
 #[tokio::test]
 async fn session_keys_sign_until_they_end() {
     each_database(|db| async move {
         let mut tx = db.begin().await.expect("begin");
         world(&mut tx, Kind::Session).await;
-        let signer = wallet(0x11);
-        let ada = by_name(&mut tx, "ada")
-            .await
-            .expect("reads")
-            .expect("there");
-        let bob = by_name(&mut tx, "bob")
-            .await
-            .expect("reads")
-            .expect("there");
-        let session = Address::repeat_byte(0x77);
-        let delegated = async |tx: &mut Conn, byte: u8, expires_s| {
-            let mut asked = ask(&signer, "ada", byte);
-            asked.session = Address::repeat_byte(byte);
-            asked.expires_s = expires_s;
-            let asked = sign(&signer, Kind::Session, asked, PLACE);
-            carry_out(tx, Kind::Session, &asked, NOW_US, PLACE).await
-        };
+        let (ada, bob) = (named(&mut tx, "ada").await, named(&mut tx, "bob").await);
+        let (own, session) = (wallet(0x11).address(), Address::repeat_byte(0x77));
         let end_us = NOW_US + 3_600 * SECOND_US;
         delegated(&mut tx, 0x77, END_S).await.expect("delegated");
         for (account, signer, at_us, may) in [
-            (&ada, signer.address(), NOW_US, true),
+            (&ada, own, NOW_US, true),
             (&ada, session, end_us - 1, true),
             (&ada, session, end_us, false),
             (&bob, session, NOW_US, false),
             (&ada, Address::repeat_byte(0x78), NOW_US, false),
             (&ada, wallet(0x22).address(), NOW_US, false),
         ] {
-            let said = may_sign(&mut tx, at_us, account, signer)
-                .await
-                .expect("reads");
-            assert_eq!(said, may, "{} {signer}", account.id);
+            let said = may_sign(&mut tx, at_us, account, signer).await;
+            assert_eq!(said.expect("reads"), may, "{} {signer}", account.id);
         }
-        for expires_s in [0, END_S - 3_600, END_S + 90 * 86_400, u64::MAX] {
-            let refused = delegated(&mut tx, 0x79, expires_s).await;
-            assert!(
-                matches!(refused, Err(AccountError::Rights(_))),
-                "{expires_s}"
-            );
-        }
-        for byte in 1..10 {
-            delegated(&mut tx, byte, END_S).await.expect("delegated");
-        }
-        let full = delegated(&mut tx, 10, END_S).await;
-        assert!(matches!(full, Err(AccountError::TooManySessions(_))));
         let text = session.to_string();
-        revoke_session(&mut tx, NOW_US, &ada.id, &text)
-            .await
-            .expect("ended");
-        assert!(
-            !may_sign(&mut tx, NOW_US, &ada, session)
-                .await
-                .expect("reads")
-        );
+        let ended = revoke_session(&mut tx, NOW_US, &ada.id, &text).await;
+        ended.expect("ended");
+        let said = may_sign(&mut tx, NOW_US, &ada, session).await;
+        assert!(!said.expect("reads"));
         for unknown in [text.as_str(), "0x12", ""] {
             let refused = revoke_session(&mut tx, NOW_US, &ada.id, unknown).await;
             assert!(matches!(refused, Err(AccountError::UnknownSession(_))));
         }
-        delegated(&mut tx, 11, END_S).await.expect("there is room");
-        assert_eq!(
-            sessions(&mut tx, NOW_US, &ada.id)
-                .await
-                .expect("reads")
-                .len(),
-            10
-        );
-        let none = create(&mut tx, 1, "dora", "", false).await.expect("new");
-        let asked = sign(
-            &signer,
-            Kind::Session,
-            ask(&signer, none.id.as_str(), 0x50),
-            PLACE,
-        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn ten_session_keys_live_for_ninety_days_at_most() {
+    each_database(|db| async move {
+        let mut tx = db.begin().await.expect("begin");
+        world(&mut tx, Kind::Session).await;
+        let ada = named(&mut tx, "ada").await;
+        for expires_s in [0, END_S - 3_600, END_S + 90 * 86_400, u64::MAX] {
+            let said = delegated(&mut tx, 0x79, expires_s).await;
+            let is_refused = matches!(said, Err(AccountError::Rights(_)));
+            assert!(is_refused, "{expires_s}: {said:?}");
+        }
+        for byte in 1..=10 {
+            delegated(&mut tx, byte, END_S).await.expect("delegated");
+        }
+        let full = delegated(&mut tx, 11, END_S).await;
+        assert!(matches!(full, Err(AccountError::TooManySessions(_))));
+        let first = Address::repeat_byte(1).to_string();
+        let ended = revoke_session(&mut tx, NOW_US, &ada.id, &first).await;
+        ended.expect("ended");
+        delegated(&mut tx, 12, END_S).await.expect("there is room");
+        let live = sessions(&mut tx, NOW_US, &ada.id).await.expect("reads");
+        assert_eq!(live.len(), 10);
+        let cleo = ask(&wallet(0x11), "cleo", 0x50);
+        let asked = sign(&wallet(0x11), Kind::Session, cleo, PLACE);
         let refused = carry_out(&mut tx, Kind::Session, &asked, NOW_US, PLACE).await;
         assert!(matches!(refused, Err(AccountError::WalletMissing(_))));
     })

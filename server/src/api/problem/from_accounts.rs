@@ -168,6 +168,15 @@ impl Problem {
     }
 }
 
+impl Problem {
+    /// The same, of a signed prediction.
+    pub(in crate::api) fn prediction_nonce_used(said: String) -> Self {
+        let remedy = "Nothing was changed. Sign with a nonce above `highest`; the same prediction \
+                      with the same nonce gives its receipt.";
+        Self::nonce_used(said, remedy)
+    }
+}
+
 /// The state forbids it.
 fn conflict(error: &AccountError) -> Problem {
     let (code, title, remedy) = match error {

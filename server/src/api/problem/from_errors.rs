@@ -166,12 +166,9 @@ impl From<PredictionError> for Problem {
             )
             .with("opens_at", rfc3339(opens_us))
             .with("opens_us", opens_us),
-            PredictionError::NonceUsed { highest, .. } => Self::nonce_used(
-                said,
-                "Nothing was changed. Sign with a nonce above `highest`; the same prediction with \
-                 the same nonce gives its receipt.",
-            )
-            .with("highest", highest),
+            PredictionError::NonceUsed { highest, .. } => {
+                Self::prediction_nonce_used(said).with("highest", highest)
+            }
             PredictionError::Late {
                 round,
                 missed_us,

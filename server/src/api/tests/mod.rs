@@ -14,6 +14,7 @@ mod many_predictions;
 mod model_verbs;
 mod models;
 mod opened_accounts;
+mod own_keys;
 mod predictions;
 mod problems;
 mod published;
