@@ -148,12 +148,12 @@ def bot_command(live: LiveServer, folder: Path, *more: str) -> List[str]:
 
 @pytest.fixture(scope="session")
 def beside(live: LiveServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beside]:
-    """The bot until it knows two results, and the notebook's cells from the first to the last."""
+    """The bot until it knows three results, and the notebook's cells from the first to the last."""
     folder = tmp_path_factory.mktemp("beside")
     cells = json.loads((PACKAGE / "examples" / "first_submission.ipynb").read_text("utf-8"))["cells"]
     assert not any(cell.get("outputs") for cell in cells), "a notebook is kept without its outputs"
     code = "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
-    command = bot_command(live, folder / "bot", "--results", "2", "--account", "bot of the tests")
+    command = bot_command(live, folder / "bot", "--results", "3", "--account", "bot of the tests")
     running = Beside(
         Program(command, folder / "bot.log", folder),
         folder / "bot",

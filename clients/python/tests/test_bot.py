@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Dict, List, Tuple
@@ -13,9 +15,11 @@ import numpy
 import polars
 import pytest
 
-from foretoken import Client, Dataset, ForetokenError, Outcome, ProblemError, Retry
+from foretoken import Client, Dataset, ForetokenError, Outcome, ProblemError, Retry, Unreachable
+from foretoken.bot import __main__ as command
 from foretoken.bot import learner
 from foretoken.bot.folder import Folder
+from foretoken.bot.nightly import Trainer
 from foretoken.bot.options import options
 from foretoken.bot.player import Player, persistence
 
@@ -100,7 +104,7 @@ class Server:
         if path == "/time":
             return httpx.Response(200, json={"now_us": self.now_us, "speed": 1.0})
         if path == "/rounds/next":
-            rounds = [self.round(name, deadline_s) for name, deadline_s in self.deadlines_s.items()]
+            rounds = [self.round(name) for name in self.deadlines_s]
             return httpx.Response(200, json={"rounds": rounds})
         if path.endswith("/outcomes"):
             rows = [{"round": row.round, "outcome": row.outcome} for row in outcomes("uu")]
@@ -118,11 +122,14 @@ class Server:
         self.posted.append((round_id, p))
         return httpx.Response(200, json=self.receipt(round_id, p))
 
-    @staticmethod
-    def round(name: str, deadline_s: int) -> Dict[str, object]:
-        moments = {name: deadline_s * 1_000_000 for name in ("deadline_us", "start_us", "end_us")}
-        moments.update(opens_us=(deadline_s - 100) * 1_000_000, features_us=(deadline_s - 50) * 1_000_000)
-        return {"id": name, "tournament": "t", "state": "open", "outcome": None, **moments}
+    def round(self, name: str) -> Dict[str, object]:
+        deadline_us = self.deadlines_s[name] * 1_000_000
+        opens_us = deadline_us - 100_000_000
+        return {
+            "id": name, "tournament": "t", "state": "open" if opens_us <= self.now_us else "scheduled",
+            "outcome": None, "opens_us": opens_us, "features_us": deadline_us - 50_000_000,
+            "deadline_us": deadline_us, "start_us": deadline_us, "end_us": deadline_us,
+        }  # fmt: skip
 
     @staticmethod
     def receipt(round_id: str, p: float) -> Dict[str, object]:
@@ -210,6 +217,58 @@ def test_a_refused_key_ends_it(folder: Folder) -> None:
     with Client("http://server", "ftk_1", http_transport=httpx.MockTransport(refuse)) as client:
         with pytest.raises(ProblemError, match="key-revoked"):
             Player(client, folder, "t", "m", None, None).look()
+
+
+def test_a_server_that_restarts_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Restarting:
+        rounds, results, looks = 0, 0, 0
+
+        def look(self) -> float:
+            self.looks += 1
+            if self.looks == 1:
+                raise Unreachable("gone")
+            if self.looks == 2:
+                raise ProblemError(503, "stopping", "", "", "", retry_after_s=2.0)
+            self.rounds = 1
+            return 0.0
+
+    waited: List[float] = []
+    stop = command.Stop()
+    monkeypatch.setattr(stop, "wait", lambda seconds: waited.append(seconds))
+    player: Any = Restarting()
+    command.rounds(player, stop, options(["--rounds", "1"]))
+    assert player.looks == 3
+    assert 0.5 <= waited[0] <= 1.0 and waited[1] == 2.0
+
+
+def test_a_forgotten_key_is_put_aside_and_a_revoked_one_is_not(folder: Folder) -> None:
+    code = "key-unknown"
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/accounts"):
+            body = {"account": {"id": "new"}, "key": "ftk_new", "key_id": "new", "scopes": ["read"]}
+            return httpx.Response(201, json=body)
+        return httpx.Response(401, json={"code": code, "detail": "No."})
+
+    folder.keep_key("ftk_old")
+    args = options(["--key", ""])
+    with Client("http://s", http_transport=httpx.MockTransport(answer)) as client:
+        assert command.sign_in(client, folder, args) == "ftk_new"
+        assert (folder.key(), (folder.path / "key.old").read_text()) == ("ftk_new", "ftk_old\n")
+        code = "key-revoked"
+        with pytest.raises(ProblemError, match="key-revoked"):
+            command.sign_in(client, folder, args)
+    assert folder.key() == "ftk_new"
+
+
+def test_without_numpy_it_plays_by_the_history(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(sys.modules, "foretoken.bot.learner", None)
+    monkeypatch.delattr("foretoken.bot.learner")
+    trainer = Trainer(lambda: pytest.fail("connected"), folder, "btc", threading.Event())
+    assert not trainer.start()
+    assert "pip install 'foretoken[bot]'" in caplog.text
 
 
 def test_wrong_words_are_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:

@@ -111,12 +111,22 @@ def test_what_does_not_pass_is_told_at_once(status: int) -> None:
 
 
 def test_a_post_without_a_key_is_repeated_only_when_nothing_was_done() -> None:
-    for answer in (refused(503), httpx.ReadTimeout("slow"), httpx.RemoteProtocolError("cut")):
+    unknown: List[Answer] = [
+        refused(503),
+        httpx.ReadTimeout("slow"),
+        httpx.RemoteProtocolError("cut"),
+    ]
+    for answer in unknown:
         line = Line(answer, httpx.Response(201, json=MADE))
         with pytest.raises(ForetokenError):
             register(line.blocking())
         assert len(line.asked) == 1
-    for answer in (refused(429), httpx.ConnectError("refused"), httpx.ConnectTimeout("slow")):
+    undone: List[Answer] = [
+        refused(429),
+        httpx.ConnectError("refused"),
+        httpx.ConnectTimeout("slow"),
+    ]
+    for answer in undone:
         line = Line(answer, httpx.Response(201, json=MADE))
         assert register(line.blocking()).id == "m1"
         assert len(line.asked) == 2

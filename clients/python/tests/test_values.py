@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pandas
+import pandas  # type: ignore[import-untyped]
 import polars
 import pytest
 
@@ -40,7 +40,9 @@ def test_a_table_becomes_a_frame(kind: str) -> None:
 
 
 def test_a_seal_is_the_contracts() -> None:
-    """The vector of `contracts/bindings/tests`: the same five values, the same hash."""
+    """The vector of docs/API.md, which the server's own tests have too."""
+    packed = seals.seal(b"\1" * 32, 7, seals.units("10.5"), seals.ppm(0.53), b"\x5a" * 32)
+    assert packed.hex() == "26f01648baafce49d601c800b94aefb53203627bf8d75a7fc3716b6645cd3f2e"
     name = seals.chain_round_id(31337, "0x2f5eacf7aae4a12a47accbfdcbf887aea04e8112", "btc-usd-5m", 1_709_254_500_000_000)
     assert name.hex() == "82b6cac8cac301c7c0d18591baff41406a8d40cb3e5e0499c11e4e6734fc2f28"
     hidden = seals.sealed("r", "m", 0.53, "10.5", name, 7, 5)

@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import Any, Mapping, Optional
 
 
+#: What was missed: the deadline, or the last moment to open a seal.
+LATE = frozenset({"late", "seal-late"})
+
+
 class ForetokenError(Exception):
     """The base of every exception of this package."""
 
@@ -60,13 +64,13 @@ class ProblemError(ForetokenError):
         known = {"type", "title", "status", "detail", "code", "remedy"}
         members = {name: value for name, value in body.items() if name not in known}
         code = str(body.get("code", "unknown"))
-        kind = LateError if code == "late" else RateLimited if status == 429 else cls
+        kind = LateError if code in LATE else RateLimited if status == 429 else cls
         title, detail, remedy = (str(body.get(name, "")) for name in ("title", "detail", "remedy"))
         return kind(status, code, title, detail, remedy, members, retry_after_s)
 
 
 class LateError(ProblemError):
-    """The deadline passed before the server had read the prediction."""
+    """The deadline, or the last moment to open a seal, passed before the server had read it."""
 
     @property
     def missed_ms(self) -> Optional[int]:

@@ -8,13 +8,13 @@ from __future__ import annotations
 import secrets
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from .api import accounts, market, models, predictions
+from .api import market, models, predictions
 from .api.describe import Amount, RoundOrId, id_of
 from .api.predictions import MOST_AT_ONCE, Prediction
 from .clock import Reading
 from .errors import ForetokenError, ProblemError, Unreachable
 from .retries import Session, ask
-from .seals import Sealed, chain_round_id, sealed
+from .seals import Sealed, sealed
 from .steps import Flow
 from .types import Model, Receipt, Round, Time, Verdict, field
 
@@ -134,18 +134,16 @@ def submit_many(
 
 
 def seal_prediction(
-    session: Session, round: Round, model: str, p: float, stake: Optional[Amount] = None
+    session: Session, round: RoundOrId, model: str, p: float, stake: Optional[Amount] = None
 ) -> Flow[Sealed]:
     """Seals a prediction without sending anything of it. Store it, then `submit_seal`, then, before
     `reveal_until_us`, `reveal`: a seal that is not revealed in time counts as no prediction."""
-    tournament = yield from ask(session, market.tournament(round.tournament))
-    domain = yield from ask(session, accounts.signing_domain())
+    shown = yield from ask(session, market.round(round))
     owned = yield from ask(session, models.model(model))
-    place = field(owned["stake"], "model_index", int) if owned.get("stake") else None
-    chain_id, registry = field(domain, "chain_id", int), field(domain, "verifying_contract", str)
-    name = chain_round_id(chain_id, registry, round.tournament, round.start_us)
-    until_us = round.start_us - tournament.lock_before_s * 1_000_000
-    return sealed(round.id, model, p, stake, name, place, until_us)
+    index = field(owned["stake"], "model_index", int) if owned.get("stake") else None
+    name = bytes.fromhex(field(shown, "chain_round", str)[2:])
+    until_us = field(shown, "reveal_until_us", int)
+    return sealed(id_of(round), model, p, stake, name, index, until_us)
 
 
 def submit_seal(

@@ -142,8 +142,8 @@ class Model:
 
 @dataclass(frozen=True)
 class Notice:
-    """Advice beside a receipt: `clamped`, `underfunded`, `unstaked`, `below-minimum`, `thin`,
-    `duplicate` or `sealed`, what it is about and what to do."""
+    """Advice beside a receipt: `code` (such as `clamped`, `underfunded`, `unstaked`, `thin`,
+    `duplicate` or `sealed`), what it is about and what to do."""
 
     code: str
     detail: str

@@ -26,6 +26,8 @@ T = TypeVar("T")
 SHORTEST_S, LONGEST_S = 0.05, 15.0
 #: The most to wait for a server that does not answer.
 PATIENCE_S = 30.0
+#: The most that a limit of requests may keep it away.
+RATE_LIMIT_S = 120.0
 
 
 class Stopped(Exception):
@@ -92,7 +94,7 @@ def rounds(player: Player, stop: Stop, args: argparse.Namespace) -> None:
                 raise
             failures += 1
             log.warning("%s", problem)
-            pause_s = patience_s(failures)
+            pause_s = max(patience_s(failures), problem.retry_after_s or 0.0)
         except ForetokenError as error:
             failures += 1
             log.warning("%s; goes on trying", error)
@@ -101,7 +103,7 @@ def rounds(player: Player, stop: Stop, args: argparse.Namespace) -> None:
             return
         if args.results is not None and player.results >= args.results:
             return
-        stop.wait(min(max(pause_s, SHORTEST_S), LONGEST_S if failures == 0 else PATIENCE_S))
+        stop.wait(min(max(pause_s, SHORTEST_S), LONGEST_S if failures == 0 else RATE_LIMIT_S))
 
 
 def sign_in(client: Client, folder: Folder, args: argparse.Namespace) -> str:
