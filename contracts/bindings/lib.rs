@@ -1,6 +1,6 @@
 //! What Rust needs to speak with the contracts: their ABI and bytecode, the hashes and trees that
-//! both sides compute, the packed `changes` of a batch, the receipts that the server signs and the
-//! trees that commit to runs of hosted models.
+//! both sides compute, the packed `changes` of a batch, the receipts that the server signs, the
+//! requests that wallets sign and the trees that commit to runs of hosted models.
 //!
 //! This crate encodes, decodes and hashes. It must never reach a network, read a file or a clock,
 //! or know a database row. Amounts are integers in units of 1e-9 token, probabilities in parts per
@@ -12,6 +12,7 @@ pub mod deploy;
 pub mod fault;
 pub mod ledger;
 pub mod receipt;
+pub mod requests;
 pub mod round;
 pub mod runs;
 pub mod tree;

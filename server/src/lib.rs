@@ -4,6 +4,7 @@
 //! `demo`, `cli`. Slices are folders with `mod.rs` (verbs) and `store.rs` (all SQL of their tables).
 
 pub mod db;
+pub mod limits;
 pub mod settings;
 pub mod wall;
 

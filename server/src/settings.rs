@@ -8,6 +8,8 @@ use anyhow::Context;
 use domain::{MarketClock, WallClock};
 use serde::{Deserialize, Serialize};
 
+use crate::limits::{LimitSettings, Networks};
+
 /// What the serving process needs to know.
 #[derive(Clone, Debug)]
 pub struct ServeSettings {
@@ -31,6 +33,10 @@ pub struct ServeSettings {
     pub heartbeat: Duration,
     /// Whether webhooks may be at private addresses and without TLS: the demo and tests.
     pub webhooks_to_private: bool,
+    /// How much each caller may ask.
+    pub limits: LimitSettings,
+    /// Proxies whose word about a request's origin is believed.
+    pub trusted_proxies: Networks,
 }
 
 /// The market clock of a data directory, `clock.json`. Absent: market time is wall time.

@@ -9,6 +9,7 @@ use contracts::abi::{
     UnknownValue,
 };
 use contracts::receipt::{self, PredictionReceipt};
+use contracts::requests::{self, CreateKey, DelegateSession, LinkWallet, OpenAccount, Prediction};
 use contracts::{deploy, round};
 
 const ADDRESS: Address = Address::repeat_byte(0x11);
@@ -106,6 +107,17 @@ fn enums_have_the_numbers_of_the_contract() {
     assert_eq!(Tree::try_from(1), Ok(Tree::Prediction));
 }
 
+/// The example of docs/API.md, which clients compute by hand.
+#[test]
+fn the_seal_of_the_guide() {
+    let (chain_round, salt) = (B256::repeat_byte(1), B256::repeat_byte(0x5a));
+    let seal = b256!("26f01648baafce49d601c800b94aefb53203627bf8d75a7fc3716b6645cd3f2e");
+    assert_eq!(
+        round::seal(chain_round, 7, 10_500_000_000, 530_000, salt),
+        seal
+    );
+}
+
 #[test]
 fn a_receipt_is_bound_to_chain_registry_and_every_field() {
     let receipt = PredictionReceipt {
@@ -117,9 +129,12 @@ fn a_receipt_is_bound_to_chain_registry_and_every_field() {
         stakeUnits: 1_500_000_000,
         sequence: 9,
         receivedAtUs: 1_709_251_185_000_000,
+        stakeCountedUnits: 1_000_000_000,
+        seal: B256::ZERO,
     };
     let kind = "PredictionReceipt(bytes32 roundId,string model,uint32 countedPpm,uint32 postedPpm,\
-                bool stakeNamed,uint64 stakeUnits,uint64 sequence,uint64 receivedAtUs)";
+                bool stakeNamed,uint64 stakeUnits,uint64 sequence,uint64 receivedAtUs,\
+                uint64 stakeCountedUnits,bytes32 seal)";
     assert_eq!(receipt.eip712_type_hash(), keccak256(kind));
     let hash = receipt::signing_hash(&receipt, 31337, ADDRESS);
     let domain = receipt::domain(31337, ADDRESS).hash_struct();
@@ -132,11 +147,81 @@ fn a_receipt_is_bound_to_chain_registry_and_every_field() {
     assert_eq!(hash, keccak256(packed));
     assert_ne!(hash, receipt::signing_hash(&receipt, 1, ADDRESS));
     assert_ne!(hash, receipt::signing_hash(&receipt, 31337, Address::ZERO));
-    let later = PredictionReceipt {
-        sequence: 10,
-        ..receipt
+    let changed = |change: fn(&mut PredictionReceipt)| {
+        let mut other = receipt.clone();
+        change(&mut other);
+        receipt::signing_hash(&other, 31337, ADDRESS)
     };
-    assert_ne!(hash, receipt::signing_hash(&later, 31337, ADDRESS));
+    assert_ne!(hash, changed(|other| other.sequence = 10));
+    assert_ne!(hash, changed(|other| other.stakeCountedUnits = 0));
+    assert_ne!(hash, changed(|other| other.seal = B256::repeat_byte(2)));
     let domain_kind = b256!("8b73c3c69bb8fe3d512ecc4cf759cc79239f7b179b0ffacaa9a75d522b39400f");
     assert_eq!(receipt::domain(31337, ADDRESS).type_hash(), domain_kind);
+}
+
+#[test]
+fn requests_are_typed_as_wallets_show_them() {
+    let types = [
+        Prediction::eip712_encode_type(),
+        OpenAccount::eip712_encode_type(),
+        LinkWallet::eip712_encode_type(),
+        CreateKey::eip712_encode_type(),
+        DelegateSession::eip712_encode_type(),
+    ];
+    assert_eq!(
+        types,
+        [
+            "Prediction(bytes32 roundId,string model,uint32 postedPpm,bool stakeNamed,\
+             uint64 stakeUnits,bytes32 seal,bytes32 salt,uint64 nonce)",
+            "OpenAccount(string name,address wallet,uint64 issuedAtUs,bytes32 nonce)",
+            "LinkWallet(string account,address wallet,uint64 issuedAtUs,bytes32 nonce)",
+            "CreateKey(address wallet,string name,string[] scopes,uint64 expiresAtS,\
+             string[] addresses,uint64 issuedAtUs,bytes32 nonce)",
+            "DelegateSession(address session,string account,uint64 expiresAtS,\
+             uint64 issuedAtUs,bytes32 nonce)",
+        ]
+    );
+}
+
+/// Spelled out, as a client without this crate computes it.
+#[test]
+fn the_hash_of_a_request_is_that_of_eip_712() {
+    let request = CreateKey {
+        wallet: ADDRESS,
+        name: "bot".to_owned(),
+        scopes: vec!["read".to_owned(), "predict".to_owned()],
+        expiresAtS: 0,
+        addresses: Vec::new(),
+        issuedAtUs: 7,
+        nonce: B256::repeat_byte(9),
+    };
+    let word = |number: u64| U256::from(number).to_be_bytes::<32>();
+    let text = |text: &str| keccak256(text.as_bytes()).0;
+    let scopes = keccak256([text("read"), text("predict")].concat()).0;
+    let fields = [
+        text(&CreateKey::eip712_encode_type()),
+        ADDRESS.into_word().0,
+        text("bot"),
+        scopes,
+        word(0),
+        keccak256([]).0,
+        word(7),
+        [9; 32],
+    ];
+    let domain = [
+        text("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
+        text("Foretoken"),
+        text("1"),
+        word(31_337),
+        ADDRESS.into_word().0,
+    ];
+    let expected = keccak256(
+        [
+            &[0x19, 0x01],
+            keccak256(domain.concat()).as_slice(),
+            keccak256(fields.concat()).as_slice(),
+        ]
+        .concat(),
+    );
+    assert_eq!(requests::signing_hash(&request, 31_337, ADDRESS), expected);
 }

@@ -8,13 +8,14 @@ use axum::http::StatusCode;
 
 use super::extract::{MaybeCaller, model_id, round_id};
 use super::problem::{NotYetResolved, Problem, UnknownRound};
-use super::receipt_body::ReceiptBody;
+use super::receipt_body::AcknowledgedBody;
 use super::round_body::is_revealed;
 use crate::app::App;
 use crate::{models, predictions, rounds};
 
 /// The receipt of a model's latest prediction: its owner's at any time, anybody's once the round is
-/// resolved.
+/// resolved. Among its notices is `sealed` while it waits to be opened, and `never-revealed` when it
+/// was not: then the model is absent.
 #[utoipa::path(
     get,
     path = "/rounds/{round}/predictions/{model}",
@@ -24,7 +25,7 @@ use crate::{models, predictions, rounds};
         ("model" = String, Path, description = "Model id")
     ),
     responses(
-        (status = 200, body = ReceiptBody),
+        (status = 200, body = AcknowledgedBody),
         UnknownRound,
         NotYetResolved
     ),
@@ -34,7 +35,7 @@ pub(super) async fn get_prediction(
     State(app): State<Arc<App>>,
     Path((round, model)): Path<(String, String)>,
     MaybeCaller(caller): MaybeCaller,
-) -> Result<Json<ReceiptBody>, Problem> {
+) -> Result<Json<AcknowledgedBody>, Problem> {
     let (round_id, model_id) = (round_id(&round)?, model_id(&model)?);
     let mut conn = app.db.read().await?;
     let round = rounds::get(&mut conn, &round_id).await?;
@@ -54,7 +55,8 @@ pub(super) async fn get_prediction(
             "Post one with PUT while the round is open.",
         )
     })?;
-    Ok(Json(receipt.into()))
+    let notices = predictions::of_stored(&receipt, &round, app.market.now_us());
+    Ok(Json(AcknowledgedBody::new(receipt, &notices)))
 }
 
 /// What is secret until the outcome.

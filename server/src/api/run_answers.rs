@@ -3,7 +3,6 @@
 //! Must never decide which of several answers counts: [`runners::record_run`] does.
 
 use domain::{Probability, RoundId};
-use futures::future::join_all;
 
 use super::post_runner_results::Parsed;
 use super::problem::Problem;
@@ -11,7 +10,7 @@ use crate::app::App;
 use crate::db::Conn;
 use crate::events::{self, Told};
 use crate::models::{self, Model, RunEnd};
-use crate::predictions::{self, Submission};
+use crate::predictions::{self, Said, Submission};
 use crate::receipts::{self, Answer, Executed};
 use crate::runners::{self, Decided, Job, RunAnswer, Status};
 
@@ -76,7 +75,7 @@ pub(super) async fn record_run(
             continue;
         };
         let (round, submission) = (run.round, submission(run, model, posted));
-        if let Err(error) = predictions::submit(&app.db, &app.writer, submission).await {
+        if let Err(error) = predictions::submit(&app.writer, submission).await {
             tracing::warn!(%round, model = %one.model, %error, "a decision came too late to count");
         }
     }
@@ -122,8 +121,8 @@ fn submission(run: &Run<'_>, model: &Model, posted: Probability) -> Submission {
         round: run.round.clone(),
         model: model.id.clone(),
         account: model.account.clone(),
-        posted,
-        ask: None,
+        said: Said::Open { posted, ask: None },
+        nonce: None,
         received_us: run.received_us,
     }
 }
@@ -132,23 +131,21 @@ fn submission(run: &Run<'_>, model: &Model, posted: Probability) -> Submission {
 /// its model; a failure of ours fails the call, and the runner sends everything again.
 async fn submit_all(app: &App, run: &Run<'_>, parsed: &mut [Parsed]) -> Result<(), Problem> {
     let round = run.round;
-    let submissions = parsed.iter().map(|one| async {
-        let model = run
-            .entries
-            .iter()
-            .find(|entry| entry.id == one.result.model);
-        let (Some(model), Some(posted)) = (model, one.p) else {
-            return None;
+    let (mut submissions, mut answered) = (Vec::new(), Vec::new());
+    for (place, one) in parsed.iter().enumerate() {
+        let mut entries = run.entries.iter();
+        let model = entries.find(|entry| entry.id == one.result.model);
+        if let (Some(model), Some(posted)) = (model, one.p) {
+            submissions.push(submission(run, model, posted));
+            answered.push(place);
+        }
+    }
+    let verdicts = predictions::submit_all(&app.writer, submissions).await?;
+    for (place, verdict) in answered.into_iter().zip(verdicts) {
+        let (Err(error), Some(one)) = (verdict, parsed.get_mut(place)) else {
+            continue;
         };
-        let submission = submission(run, model, posted);
-        predictions::submit(&app.db, &app.writer, submission)
-            .await
-            .err()
-            .map(Problem::from)
-    });
-    let refusals = join_all(submissions).await;
-    for (one, refusal) in parsed.iter_mut().zip(refusals) {
-        let Some(refusal) = refusal else { continue };
+        let refusal = Problem::from(error);
         if refusal.is_ours() {
             return Err(refusal);
         }

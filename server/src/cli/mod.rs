@@ -10,6 +10,8 @@ mod feeds;
 mod feeds_read;
 mod guardian;
 mod input;
+mod key;
+mod limit_args;
 mod resolve;
 mod role_key;
 mod score;

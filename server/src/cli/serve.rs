@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::dataset::DatasetStoreArgs;
+use super::limit_args::LimitArgs;
 use super::{DataArgs, Ended, refuse};
 use crate::api;
 use crate::app::{App, Parts, stop_on_signal};
@@ -28,7 +29,7 @@ use crate::prices::feeds::live::settings::FeedSettings;
 use crate::prices::feeds::replay::{self, Replay};
 use crate::releases::Releases;
 use crate::settings::{ServeSettings, frames_folder, market_clock};
-use crate::{rounds, settlement};
+use crate::{http, rounds, settlement};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ServeArgs {
@@ -58,6 +59,8 @@ pub(super) struct ServeArgs {
     /// Let webhooks be at private addresses and without TLS, for trying them out
     #[arg(long)]
     webhooks_to_private: bool,
+    #[command(flatten)]
+    limits: LimitArgs,
 }
 
 /// A stream of events says so often that it lives.
@@ -71,6 +74,10 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<Ended> {
             Ok(settings) => Some(settings),
             Err(why) => return Ok(refuse(&why)),
         },
+    };
+    let limits = match args.limits.settings()? {
+        Ok(settings) => settings,
+        Err(why) => return Ok(refuse(&why)),
     };
     let listener = listen(args.listen).await?;
     api::metrics::install()?;
@@ -92,6 +99,8 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<Ended> {
         replicated_ppm: args.replicated * 10_000,
         heartbeat: HEARTBEAT,
         webhooks_to_private: args.webhooks_to_private,
+        limits,
+        trusted_proxies: args.limits.trusted_proxies(),
     };
     let releases = Releases::open(&args.data.data, args.datasets.url())?;
     let secret = receipt_secret(&args.data.data)?;
@@ -197,12 +206,8 @@ async fn serve(
     });
     let (shared, token) = (Arc::clone(&app), stop.clone());
     parts.spawn(async move {
-        let router = crate::http::router(Arc::clone(&shared));
         tracing::info!(address = %shared.settings.listen, "serving");
-        axum::serve(listener, router)
-            .with_graceful_shutdown(token.cancelled_owned())
-            .await?;
-        Ok(())
+        http::serve(shared, listener, token).await
     });
     let stopped = tokio::select! {
         () = stop.cancelled() => Ok(()),

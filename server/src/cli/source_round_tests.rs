@@ -17,7 +17,8 @@ use crate::chain::testing::{deployment, head};
 use crate::db::Db;
 use crate::db::testing::{each_database, sqlite};
 use crate::events;
-use crate::predictions::{self, ReceiptSigner, Submission};
+use crate::limits::{LimitSettings, Networks};
+use crate::predictions::{self, ReceiptSigner, Said, Submission};
 use crate::prices::evidence::{Record, hash};
 use crate::prices::feeds::source::weather_fixture::{Weather, dice, source};
 use crate::prices::feeds::source::{Source, decode};
@@ -117,11 +118,14 @@ impl World {
             round: round(),
             model: model.expect("a model").id,
             account,
-            posted: Probability::from_f64(p).expect("a probability"),
-            ask: None,
+            said: Said::Open {
+                posted: Probability::from_f64(p).expect("a probability"),
+                ask: None,
+            },
+            nonce: None,
             received_us: now_us,
         };
-        predictions::submit(&self.app.db, &self.app.writer, submission)
+        predictions::submit(&self.app.writer, submission)
             .await
             .expect("taken");
     }
@@ -212,6 +216,8 @@ fn serving(db: &Db, wall: &WallClock, source: &Source, folder: &tempfile::TempDi
         replicated_ppm: 0,
         heartbeat: Duration::from_secs(15),
         webhooks_to_private: false,
+        limits: LimitSettings::off(),
+        trusted_proxies: Networks::default(),
     };
     let receipts = ReceiptSigner::from_secret(&[7; 32], 31_337, deployment().registry);
     App::new(Parts {

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::DemoArgs;
 use super::children::{self, Child};
-use super::folder::Folder;
+use super::folder::{Folder, LIMITS};
 use super::participants::{self, Participants};
 use super::progress::say;
 use crate::accounts::{self, Scope};
@@ -286,6 +286,7 @@ fn serve_command(own: &Path, args: &DemoArgs, data: &Path, rpc: &str) -> Command
     if let Some(feeds) = &args.feeds {
         command.arg("--feeds").arg(feeds);
     }
+    command.arg("--limits").arg(data.join(LIMITS));
     command
 }
 

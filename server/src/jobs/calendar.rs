@@ -6,10 +6,9 @@ use std::sync::Arc;
 use tokio_cron_scheduler::{Job, JobScheduler};
 
 use crate::app::App;
-use crate::prices;
 use crate::prices::feeds::live;
 use crate::settings::frames_folder;
-use crate::{events, webhooks};
+use crate::{events, predictions, prices, webhooks};
 
 /// Trades older than this are forgotten; resolutions keep their evidence. Market microseconds.
 const TICKS_KEPT_US: i64 = 2 * 24 * 3_600 * 1_000_000;
@@ -36,6 +35,19 @@ pub async fn start(app: &Arc<App>) -> anyhow::Result<JobScheduler> {
         })
     })?;
     scheduler.add(clean_up).await?;
+    let shared = Arc::clone(app);
+    let forget = Job::new_async("0 17 * * * *", move |_, _| {
+        let app = Arc::clone(&shared);
+        Box::pin(async move {
+            if let Err(error) = forget_old_answers(&app).await {
+                tracing::warn!(
+                    error = format!("{error:#}"),
+                    "clean-up of idempotency keys failed"
+                );
+            }
+        })
+    })?;
+    scheduler.add(forget).await?;
     scheduler.start().await?;
     Ok(scheduler)
 }
@@ -60,5 +72,13 @@ async fn forget_old_events(app: &App) -> anyhow::Result<()> {
     let messages = webhooks::forget_before(&mut tx, wall_us - EVENTS_KEPT_US).await?;
     tx.commit().await?;
     tracing::info!(forgotten, messages, "old events forgotten");
+    Ok(())
+}
+
+async fn forget_old_answers(app: &App) -> anyhow::Result<()> {
+    let mut tx = app.db.begin().await?;
+    let forgotten = predictions::forget_answers(&mut tx, app.wall.now_us()).await?;
+    tx.commit().await?;
+    tracing::info!(forgotten, "old idempotency keys forgotten");
     Ok(())
 }

@@ -14,7 +14,8 @@ use crate::predictions::{self, Counted};
 use crate::rounds::{self, Round};
 use crate::{aggregates, chain, receipts, scores, settlement, stakes};
 
-/// Locks a round whose deadline has passed, or voids it where it cannot be settled.
+/// Locks a round whose deadline has passed, or voids it where it cannot be settled. While a seal is
+/// closed it waits, until the lock's moment at the latest; a seal that is closed then counts nothing.
 pub(super) async fn lock(app: &App, round: &Round) -> anyhow::Result<()> {
     let deployment = app
         .deployment
@@ -29,6 +30,12 @@ pub(super) async fn lock(app: &App, round: &Round) -> anyhow::Result<()> {
         return Ok(());
     }
     let now_us = app.market.now_us();
+    let lock_us = round.schedule.lock_us;
+    if now_us < lock_us && predictions::is_any_sealed(&mut tx, &round.id).await? {
+        // Whoever opens the last seal makes the round due at once.
+        rounds::look_again(&mut tx, &round.id, RoundState::Open, lock_us).await?;
+        return Ok(tx.commit().await?);
+    }
     let alert = clock_alert(app);
     // The clock may come right before T.
     if alert.is_some() && now_us < round.schedule.start_us {

@@ -17,6 +17,8 @@ pub mod publish_dataset;
 mod resolve_round;
 mod run_round;
 mod score_round;
+#[cfg(test)]
+mod sealed_tests;
 mod watch_runners;
 
 use std::sync::Arc;

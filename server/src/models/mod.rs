@@ -9,6 +9,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use domain::{AccountId, ModelId, TournamentId};
@@ -77,6 +78,21 @@ pub struct Model {
     pub is_reference: bool,
     /// When it was registered, microseconds.
     pub created_us: i64,
+}
+
+/// What of a model decides whether it may predict.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The model.
+    pub id: ModelId,
+    /// Its owner.
+    pub account: AccountId,
+    /// Its tournament.
+    pub tournament: TournamentId,
+    /// Where it stands.
+    pub state: ModelState,
+    /// Why it takes no part, else empty.
+    pub reason: String,
 }
 
 /// Why a model is refused.
@@ -316,6 +332,18 @@ pub async fn get(conn: &mut Conn, id: &ModelId) -> Result<Model, ModelError> {
 /// Database errors.
 pub async fn by_ids(conn: &mut Conn, ids: &[ModelId]) -> Result<Vec<Model>, ModelError> {
     Ok(store::by_ids(conn, ids).await?)
+}
+
+/// Where models stand, by their ids, in one query for each 256; unknown ids are left out.
+///
+/// # Errors
+/// Database errors.
+pub async fn standings(
+    conn: &mut Conn,
+    ids: &[&ModelId],
+) -> Result<HashMap<ModelId, Standing>, ModelError> {
+    let found = store::standings(conn, ids).await?;
+    Ok(found.into_iter().map(|one| (one.id.clone(), one)).collect())
 }
 
 /// Models of a tournament, of an account, of both or of all, by id, at most [`LIST_LIMIT`].

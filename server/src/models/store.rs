@@ -4,8 +4,8 @@ use domain::{AccountId, ModelId, TournamentId};
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row};
 
-use super::{Artifact, Hosting, LIST_LIMIT, Model, ModelState};
-use crate::db::Conn;
+use super::{Artifact, Hosting, LIST_LIMIT, Model, ModelState, Standing};
+use crate::db::{Conn, placeholders, questions};
 
 const COLUMNS: &str = "id, account_id, tournament_id, name, hosting, state, reason, artifact, \
                        card, is_reference, created_us";
@@ -109,6 +109,40 @@ pub(super) async fn by_ids(conn: &mut Conn, ids: &[ModelId]) -> Result<Vec<Model
         }
     }
     Ok(found)
+}
+
+/// Where the models of these ids stand; unknown ids are left out.
+pub(super) async fn standings(
+    conn: &mut Conn,
+    ids: &[&ModelId],
+) -> Result<Vec<Standing>, sqlx::Error> {
+    let mut found = Vec::with_capacity(ids.len());
+    for question in questions(ids) {
+        let text = format!(
+            "SELECT id, account_id, tournament_id, state, reason FROM models WHERE id IN {}",
+            placeholders(1, question.len())
+        );
+        let mut query = sqlx::query(AssertSqlSafe(text));
+        for id in question {
+            query = query.bind(id.as_str());
+        }
+        for row in query.fetch_all(&mut *conn).await? {
+            found.push(standing(&row)?);
+        }
+    }
+    Ok(found)
+}
+
+fn standing(row: &AnyRow) -> Result<Standing, sqlx::Error> {
+    let text = |column: usize| row.try_get::<String, _>(column);
+    let state = text(3)?;
+    Ok(Standing {
+        id: text(0)?.parse().map_err(decode)?,
+        account: text(1)?.parse().map_err(decode)?,
+        tournament: text(2)?.parse().map_err(decode)?,
+        state: ModelState::parse(&state).ok_or_else(|| unknown("state", &state))?,
+        reason: text(4)?,
+    })
 }
 
 /// An empty text stands for "any".

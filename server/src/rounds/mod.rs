@@ -9,6 +9,9 @@ mod store;
 mod tests;
 mod voids;
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use domain::tournament::RoundSchedule;
 use domain::{IdError, RoundId, RoundState, Tournament, TournamentError, TournamentId};
 use sha2::{Digest, Sha256};
@@ -64,6 +67,15 @@ impl Round {
             | RoundState::Evidenced => false,
         }
     }
+}
+
+/// One round and the rules it is played by.
+#[derive(Clone, Debug)]
+pub struct Ruled {
+    /// The round.
+    pub round: Round,
+    /// Its tournament.
+    pub tournament: Arc<Tournament>,
 }
 
 /// How long one stage of a round took.
@@ -230,6 +242,40 @@ pub async fn get(conn: &mut Conn, id: &RoundId) -> Result<Round, RoundError> {
         })?;
     let row = store::round(conn, id).await?.ok_or_else(unknown)?;
     assemble(&entered.tournament, row)
+}
+
+/// Rounds by their ids, each with its rules; unknown ones are left out. One query for the rounds
+/// and one for each of their tournaments.
+///
+/// # Errors
+/// Database errors and broken rows.
+pub async fn ruled(
+    conn: &mut Conn,
+    ids: &[&RoundId],
+) -> Result<HashMap<RoundId, Ruled>, RoundError> {
+    let rows = store::by_ids(conn, ids).await?;
+    let mut tournaments: HashMap<TournamentId, Arc<Tournament>> = HashMap::new();
+    let mut found = HashMap::with_capacity(rows.len());
+    for row in rows {
+        let id: RoundId = row.id.parse()?;
+        let rules = match tournaments.get(id.tournament()) {
+            Some(known) => Arc::clone(known),
+            None => {
+                let rules = Arc::new(tournament(conn, id.tournament()).await?.tournament);
+                tournaments.insert(id.tournament().clone(), Arc::clone(&rules));
+                rules
+            }
+        };
+        let round = assemble(&rules, row)?;
+        found.insert(
+            id,
+            Ruled {
+                round,
+                tournament: rules,
+            },
+        );
+    }
+    Ok(found)
 }
 
 /// Rounds by filter, newest first.

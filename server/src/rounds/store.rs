@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 use super::voids::{CAUSES, OTHER};
 use super::{Entered, RoundFilter, Stage};
-use crate::db::Conn;
+use crate::db::{Conn, placeholders, questions};
 
 /// A stored round.
 pub(super) struct Row {
@@ -81,6 +81,25 @@ pub(super) async fn round(conn: &mut Conn, id: &RoundId) -> Result<Option<Row>, 
         .fetch_optional(conn)
         .await?;
     found.as_ref().map(row).transpose()
+}
+
+/// The rounds of these ids; unknown ids are left out.
+pub(super) async fn by_ids(conn: &mut Conn, ids: &[&RoundId]) -> Result<Vec<Row>, sqlx::Error> {
+    let mut found = Vec::with_capacity(ids.len());
+    for question in questions(ids) {
+        let text = format!(
+            "SELECT id, state, void_reason FROM rounds WHERE id IN {}",
+            placeholders(1, question.len())
+        );
+        let mut query = sqlx::query(AssertSqlSafe(text));
+        for id in question {
+            query = query.bind(id.to_string());
+        }
+        for one in query.fetch_all(&mut *conn).await? {
+            found.push(row(&one)?);
+        }
+    }
+    Ok(found)
 }
 
 pub(super) async fn list(conn: &mut Conn, filter: &RoundFilter) -> Result<Vec<Row>, sqlx::Error> {

@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::StakeError;
 use super::free::Position;
-use crate::db::Conn;
+use crate::db::{Conn, questions};
 
 /// Rows of one multi-row insert.
 const CHUNK: usize = 500;
@@ -121,13 +121,13 @@ async fn select(
     values: &[String],
 ) -> Result<Vec<StakeRow>, StakeError> {
     let mut found = Vec::new();
-    for chunk in values.chunks(CHUNK) {
+    for question in questions(values) {
         let sql = format!(
             "{STAKE} WHERE s.tournament_key = $1 AND {column} IN ({}) ORDER BY s.model_index",
-            numbered(2, chunk.len())
+            numbered(2, question.len())
         );
         let mut query = sqlx::query(AssertSqlSafe(sql)).bind(tournament_key.to_owned());
-        for value in chunk {
+        for value in question {
             query = query.bind(value.clone());
         }
         let rows = query.fetch_all(&mut *conn).await?;
@@ -350,14 +350,14 @@ pub(super) async fn reserved(
     models: &[&ModelId],
 ) -> Result<HashMap<String, u64>, StakeError> {
     let mut sums = HashMap::new();
-    for chunk in models.chunks(CHUNK) {
+    for question in questions(models) {
         let sql = format!(
             "SELECT model_id, CAST(SUM(reserved) AS BIGINT) AS held FROM reservations \
              WHERE reserved > 0 AND model_id IN ({}) GROUP BY model_id",
-            numbered(1, chunk.len())
+            numbered(1, question.len())
         );
         let mut query = sqlx::query(AssertSqlSafe(sql));
-        for model in chunk {
+        for model in question {
             query = query.bind(model.as_str().to_owned());
         }
         for row in query.fetch_all(&mut *conn).await? {

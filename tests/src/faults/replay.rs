@@ -76,6 +76,8 @@ fn receipts(world: &World) -> anyhow::Result<Matrix> {
         stakeUnits: 5_000_000_000,
         sequence: 7,
         receivedAtUs: 1_709_640_000_000_000,
+        stakeCountedUnits: 4_000_000_000,
+        seal: B256::repeat_byte(9),
     };
     let signature = signer.sign_digest(signing_hash(&signed, chain, registry))?;
     ensure!(
@@ -118,6 +120,11 @@ fn receipts(world: &World) -> anyhow::Result<Matrix> {
         ("receipt: stake", changed(|other| other.stakeUnits += 1)),
         ("receipt: sequence", changed(|other| other.sequence += 1)),
         ("receipt: time", changed(|other| other.receivedAtUs += 1)),
+        (
+            "receipt: stake counted",
+            changed(|other| other.stakeCountedUnits += 1),
+        ),
+        ("receipt: seal", changed(|other| other.seal = B256::ZERO)),
     ];
     let mut matrix = Matrix::default();
     for (what, digest) in shown {

@@ -17,7 +17,10 @@ pub(super) const CRATES: &[(&str, &[&str])] = &[
 
 /// The layers of the server: a module may use every module of the layers above its own line.
 pub(super) const LAYERS: &[(&str, &[&str])] = &[
-    ("foundation", &["settings", "wall", "db", "queue", "chain"]),
+    (
+        "foundation",
+        &["limits", "settings", "wall", "db", "queue", "chain"],
+    ),
     ("slices", SLICES),
     ("shared state", &["app"]),
     ("entries", &["guardian", "jobs", "settler", "web", "api"]),
@@ -50,6 +53,7 @@ pub(super) const SLICES: &[&str] = &[
 
 /// What a module of the server may use inside its own layer, transitively.
 pub(super) const ARROWS: &[(&str, &[&str])] = &[
+    ("settings", &["limits"]),
     ("db", &["settings", "wall"]),
     ("queue", &["db"]),
     ("chain", &["db", "wall"]),

@@ -4,29 +4,13 @@ use axum::http::StatusCode;
 use domain::timestamp::rfc3339;
 
 use super::Problem;
-use crate::accounts::AccountError;
+use super::seals::seal_problem;
 use crate::models::ModelError;
 use crate::predictions::PredictionError;
 use crate::releases::ReleaseError;
 use crate::rounds::RoundError;
 use crate::runners::RunnerError;
 use crate::webhooks::WebhookError;
-
-const KEY_REMEDY: &str = "Send the header `Authorization: Bearer ftk_…`. The operator of this \
-                          server makes a key with `foretoken admin key create`.";
-
-impl Problem {
-    /// No key came.
-    pub(in crate::api) fn key_missing() -> Self {
-        Self::new(
-            StatusCode::UNAUTHORIZED,
-            "key-missing",
-            "An API key is needed",
-            "The request has no API key.",
-            KEY_REMEDY,
-        )
-    }
-}
 
 impl Problem {
     /// No version of the datasets is called so.
@@ -74,30 +58,6 @@ internal!(
     crate::settlement::SettlementError,
     crate::stakes::StakeError,
 );
-
-impl From<AccountError> for Problem {
-    fn from(error: AccountError) -> Self {
-        let title = "The API key is not accepted";
-        let refused = |code, remedy: &str| {
-            Self::new(
-                StatusCode::UNAUTHORIZED,
-                code,
-                title,
-                error.to_string(),
-                remedy,
-            )
-        };
-        match &error {
-            AccountError::KeyForm => refused(
-                "key-malformed",
-                "Copy the whole key again: `ftk_<id>_<secret>_<checksum>`, without spaces.",
-            ),
-            AccountError::KeyUnknown => refused("key-unknown", KEY_REMEDY),
-            AccountError::KeyRevoked { .. } => refused("key-revoked", KEY_REMEDY),
-            _ => Self::internal(&error),
-        }
-    }
-}
 
 impl From<ModelError> for Problem {
     fn from(error: ModelError) -> Self {
@@ -205,7 +165,39 @@ impl From<PredictionError> for Problem {
             )
             .with("opens_at", rfc3339(opens_us))
             .with("opens_us", opens_us),
-            PredictionError::Late { round, missed_us } => late(&round.to_string(), missed_us),
+            PredictionError::NonceUsed { highest, .. } => Self::nonce_used(
+                said,
+                "Nothing was changed. Sign with a nonce above `highest`; the same prediction with \
+                 the same nonce gives its receipt.",
+            )
+            .with("highest", highest),
+            PredictionError::Late {
+                round,
+                missed_us,
+                deadline_us,
+            } => late(&round.to_string(), missed_us, deadline_us),
+            error @ (PredictionError::SealUnknown { .. }
+            | PredictionError::SealNotOpened { .. }
+            | PredictionError::SealLate { .. }) => seal_problem(&error, &said),
+            PredictionError::KeyReused => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency-key-reused",
+                "The idempotency key stands for another request",
+                "The body differs from that of the request which used this `Idempotency-Key`.",
+                "Send a new key with every new request; a key stands for its request for 24 hours.",
+            ),
+            PredictionError::KeyInProgress => conflict(
+                "idempotency-in-progress",
+                "The request is being done",
+                "A request with this `Idempotency-Key` is being done.".to_owned(),
+                "Send it again in a second: the answer of the first is stored then.",
+            ),
+            PredictionError::TooManyKeys => conflict(
+                "too-many-idempotency-keys",
+                "The account has used as many idempotency keys as it may",
+                format!("{said}."),
+                "Send the predictions without a key: the same prediction again gives the same receipt.",
+            ),
             PredictionError::Stopped(_) => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "stopping",
@@ -303,9 +295,8 @@ fn not_owner(said: String) -> Problem {
     )
 }
 
-fn late(round: &str, missed_us: i64) -> Problem {
-    // Rounded up: a prediction that is late by less than a millisecond missed by 1, not by 0.
-    let missed_ms = missed_us.saturating_add(999).div_euclid(1_000);
+fn late(round: &str, missed_us: i64, deadline_us: i64) -> Problem {
+    let missed_ms = milliseconds_up(missed_us);
     Problem::new(
         StatusCode::CONFLICT,
         "late",
@@ -315,4 +306,11 @@ fn late(round: &str, missed_us: i64) -> Problem {
          `GET /api/v1/time`.",
     )
     .with("missed_ms", missed_ms)
+    .with("deadline_at", rfc3339(deadline_us))
+    .with("deadline_us", deadline_us)
+}
+
+/// Rounded up: who is late by less than a millisecond missed by 1, not by 0.
+pub(super) fn milliseconds_up(missed_us: i64) -> i64 {
+    missed_us.saturating_add(999).div_euclid(1_000)
 }

@@ -1,17 +1,24 @@
 //! The real router over a real database; only the clock is moved by hand.
 
+mod canary;
 mod diagnostics;
+mod document;
 mod event_socket;
 mod events;
 mod fleet;
+mod limits;
+mod many_predictions;
 mod model_verbs;
 mod models;
+mod opened_accounts;
 mod predictions;
 mod problems;
 mod published;
 mod runner;
 mod runs;
+mod seals;
 mod secrecy;
+mod signed_predictions;
 mod strikes;
 mod summary;
 
@@ -26,6 +33,7 @@ use tower::ServiceExt;
 
 use crate::accounts::{self, Scope};
 use crate::app::{App, testing};
+use crate::limits::LimitSettings;
 use crate::rounds;
 use crate::settings::ServeSettings;
 
@@ -53,9 +61,13 @@ impl World {
         Self::with(|_| {}).await
     }
 
+    async fn with_limits(limits: LimitSettings) -> Self {
+        Self::with(|settings| settings.limits = limits).await
+    }
+
     /// With settings that `change` has changed.
     async fn with(change: impl FnOnce(&mut ServeSettings)) -> Self {
-        let (app, wall, folder) = testing::app_with(change).await;
+        let (app, wall, folder) = testing::app_changed(change).await;
         let mut tx = app.db.begin().await.expect("begin");
         let missing = rounds::missing(&mut tx, testing::NOW_US, None)
             .await
@@ -73,7 +85,7 @@ impl World {
         .await
         .expect("opens");
         tx.commit().await.expect("commit");
-        let router = super::router().with_state(Arc::clone(&app));
+        let router = super::router(&app).with_state(Arc::clone(&app));
         Self {
             app,
             wall,
@@ -126,6 +138,18 @@ impl World {
             }
             None => Body::empty(),
         };
+        self.request(request.body(body).expect("a request")).await
+    }
+
+    /// Posts many predictions, under an idempotency key if there is one.
+    async fn post_many(&self, key: &str, once: Option<&str>, body: &Value) -> Answer {
+        let mut request = Request::post("/api/v1/predictions")
+            .header(header::AUTHORIZATION, format!("Bearer {key}"))
+            .header(header::CONTENT_TYPE, "application/json");
+        if let Some(once) = once {
+            request = request.header("idempotency-key", once);
+        }
+        let body = Body::from(body.to_string());
         self.request(request.body(body).expect("a request")).await
     }
 

@@ -12,7 +12,7 @@ use crate::{predictions, rounds, scores};
 /// Digits that appear in an answer only when it shows the prediction.
 const SECRET: &str = "612345";
 
-fn public_paths(model: &str) -> Vec<String> {
+pub(super) fn public_paths(model: &str) -> Vec<String> {
     vec![
         format!("/rounds/{ROUND}"),
         format!("/rounds/{ROUND}/evidence"),
@@ -79,7 +79,7 @@ async fn lock_and_count(world: &World, model: &str) {
     tx.commit().await.expect("commit");
 }
 
-async fn resolve_and_score(world: &World) {
+pub(super) async fn resolve_and_score(world: &World) {
     let resolution = Resolution {
         outcome: Outcome::Direction(Direction::Up),
         reason: String::new(),
@@ -137,9 +137,10 @@ async fn predictions_are_secret_until_the_round_is_resolved() {
     assert_eq!(detail.json["p0"], "60000.50");
     assert_eq!(detail.json["outcome"], "up");
     assert_eq!(detail.json["totals"]["models"], 1);
+    let shown = world.get(&own).await;
     assert_eq!(
-        world.get(&own).await.json,
-        put.json,
+        (&shown.json["signature"], &shown.json["posted_ppm"]),
+        (&put.json["signature"], &put.json["posted_ppm"]),
         "now everybody sees the receipt"
     );
     world

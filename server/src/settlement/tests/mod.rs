@@ -3,6 +3,7 @@
 mod batches;
 mod endings;
 mod ledger;
+mod unstaked;
 
 use alloy::primitives::B256;
 use domain::timestamp::SECOND_US;
