@@ -216,7 +216,7 @@ pub mod testing {
     ///
     /// # Panics
     /// When a part cannot be made.
-    pub async fn app_with(
+    pub async fn app_changed(
         change: impl FnOnce(&mut ServeSettings),
     ) -> (Arc<App>, WallClock, tempfile::TempDir) {
         let (db, folder) = sqlite().await;
@@ -273,7 +273,7 @@ pub mod testing {
         let receipts = ReceiptSigner::from_secret(&[7; 32], 31_337, registry.unwrap_or_default());
         let receipts = receipts.expect("a key");
         let entropy = StdRng::from_seed([9; 32]);
-        let releases = Releases::open(folder, None).expect("a folder");
+        let releases = Releases::open(&settings.data_dir, None).expect("a folder");
         App::new(Parts {
             db,
             market: MarketClock::live(wall),

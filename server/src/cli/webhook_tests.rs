@@ -118,7 +118,7 @@ impl World {
         let change = |settings: &mut crate::settings::ServeSettings| {
             settings.webhooks_to_private = to_private;
         };
-        let (app, wall, folder) = testing::app_with(change).await;
+        let (app, wall, folder) = testing::app_changed(change).await;
         let reading = Arc::clone(&app);
         tokio::spawn(async move { reading.events.run(&reading.db, reading.stop.clone()).await });
         app.events.newest().await;
