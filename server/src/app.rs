@@ -209,7 +209,7 @@ pub mod testing {
     /// # Panics
     /// When a part cannot be made.
     pub async fn app() -> (Arc<App>, WallClock, tempfile::TempDir) {
-        app_with(|_| {}).await
+        app_changed(|_| {}).await
     }
 
     /// As [`app()`], with settings that `change` has changed.

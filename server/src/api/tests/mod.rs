@@ -80,7 +80,7 @@ impl World {
 
     /// With settings that `change` has changed.
     async fn with(change: impl FnOnce(&mut ServeSettings)) -> Self {
-        let (mut app, wall, folder) = testing::app_with(change).await;
+        let (mut app, wall, folder) = testing::app_changed(change).await;
         let runner = app.settings.runner.clone();
         let only = Arc::get_mut(&mut app).expect("nobody else has it");
         only.checks = Checker::new(runner, Duration::from_millis(50));
