@@ -207,7 +207,7 @@ pub mod testing {
                 .expect("the demo's tournaments are valid");
         }
         tx.commit().await.expect("a commit");
-        let app = over(db, wall.clone(), folder.path(), None);
+        let app = put_together(db, wall.clone(), folder.path(), None, limits);
         (app, wall, folder)
     }
 
@@ -221,6 +221,16 @@ pub mod testing {
         wall: WallClock,
         folder: &Path,
         deployment: Option<Deployment>,
+    ) -> Arc<App> {
+        put_together(db, wall, folder, deployment, LimitSettings::off())
+    }
+
+    fn put_together(
+        db: Db,
+        wall: WallClock,
+        folder: &Path,
+        deployment: Option<Deployment>,
+        limits: LimitSettings,
     ) -> Arc<App> {
         let settings = ServeSettings {
             data_dir: folder.to_path_buf(),
