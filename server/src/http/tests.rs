@@ -85,7 +85,8 @@ async fn odd_requests_get_clean_answers() {
             "",
         ),
         (
-            "POST /api/v1/models HTTP/1.1\r\nhost: x\r\ncontent-length: 100000000\r\n\r\n".to_owned(),
+            "POST /api/v1/models HTTP/1.1\r\nhost: x\r\ncontent-length: 100000000\r\n\r\n"
+                .to_owned(),
             "413",
             "body-too-large",
         ),
