@@ -147,7 +147,7 @@ fn key(operation: &Value) -> &'static str {
     match (keyed, ways.len()) {
         (0, _) => "no key",
         (keyed, all) if keyed == all => "needs a key",
-        _ => "a key shows more",
+        _ => "with a key or without",
     }
 }
 
@@ -188,7 +188,11 @@ fn curl(path: &str, method: &str, operation: &Value, body: Option<&Body>) -> Str
     if method != "get" {
         line.push_str(&format!(" -X {}", method.to_ascii_uppercase()));
     }
-    if key(operation) == "needs a key" {
+    let is_keyed = match method {
+        "get" => key(operation) == "needs a key",
+        _ => key(operation) != "no key",
+    };
+    if is_keyed {
         line.push_str(" -H \"Authorization: Bearer $KEY\"");
     }
     match body {
