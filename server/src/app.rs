@@ -12,12 +12,19 @@ use tokio_util::sync::CancellationToken;
 
 use crate::accounts::{Gate, LastUses};
 use crate::chain::Deployment;
+use crate::checks::Checker;
 use crate::db::Db;
+use crate::events::Broadcast;
 use crate::limits::Limits;
+use crate::own_events::OwnEvents;
 use crate::predictions::{ReceiptSigner, Writer};
 use crate::prices::feeds::live::board::Board;
 use crate::releases::Releases;
 use crate::settings::ServeSettings;
+use crate::webhooks::Sender;
+
+/// How long a caller waits for a place to check a model before it is told to come back.
+const CHECK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The serving process's parts, made once and shared.
 #[derive(Debug)]
@@ -50,6 +57,14 @@ pub struct App {
     pub deployment: Option<Deployment>,
     /// What the live feeds are doing; absent where prices are a replay.
     pub feeds: Option<Arc<Board>>,
+    /// Checks ONNX files for anybody.
+    pub checks: Checker,
+    /// The newest events, for everybody who listens.
+    pub events: Broadcast,
+    /// What they mean for each account's own models.
+    pub own_events: OwnEvents,
+    /// Sends messages to webhooks.
+    pub webhooks: Sender,
     /// Cancelled when the process is ending.
     pub stop: CancellationToken,
     entropy: Mutex<StdRng>,
@@ -94,6 +109,8 @@ impl App {
             limits: Limits::new(parts.settings.limits, parts.market.wall()),
             wall: parts.market.wall().clone(),
             market: parts.market,
+            checks: Checker::new(parts.settings.runner.clone(), CHECK_PATIENCE),
+            webhooks: Sender::new(parts.settings.webhooks_to_private),
             settings: parts.settings,
             releases: parts.releases,
             writer,
@@ -104,6 +121,8 @@ impl App {
             timetable_wake,
             deployment: parts.deployment,
             feeds: parts.feeds,
+            events: Broadcast::default(),
+            own_events: OwnEvents::default(),
             stop: CancellationToken::new(),
             entropy: Mutex::new(parts.entropy),
             trials: Mutex::new(HashSet::new()),
@@ -190,14 +209,16 @@ pub mod testing {
     /// # Panics
     /// When a part cannot be made.
     pub async fn app() -> (Arc<App>, WallClock, tempfile::TempDir) {
-        app_with(LimitSettings::off()).await
+        app_changed(|_| {}).await
     }
 
-    /// As [`app`], with limits on what callers may ask.
+    /// As [`app()`], with settings that `change` has changed.
     ///
     /// # Panics
     /// When a part cannot be made.
-    pub async fn app_with(limits: LimitSettings) -> (Arc<App>, WallClock, tempfile::TempDir) {
+    pub async fn app_changed(
+        change: impl FnOnce(&mut ServeSettings),
+    ) -> (Arc<App>, WallClock, tempfile::TempDir) {
         let (db, folder) = sqlite().await;
         let wall = WallClock::manual(NOW_US);
         let mut tx = db.begin().await.expect("a transaction");
@@ -207,7 +228,7 @@ pub mod testing {
                 .expect("the demo's tournaments are valid");
         }
         tx.commit().await.expect("a commit");
-        let app = put_together(db, wall.clone(), folder.path(), None, limits);
+        let app = made(db, wall.clone(), folder.path(), None, change);
         (app, wall, folder)
     }
 
@@ -222,17 +243,17 @@ pub mod testing {
         folder: &Path,
         deployment: Option<Deployment>,
     ) -> Arc<App> {
-        put_together(db, wall, folder, deployment, LimitSettings::off())
+        made(db, wall, folder, deployment, |_| {})
     }
 
-    fn put_together(
+    fn made(
         db: Db,
         wall: WallClock,
         folder: &Path,
         deployment: Option<Deployment>,
-        limits: LimitSettings,
+        change: impl FnOnce(&mut ServeSettings),
     ) -> Arc<App> {
-        let settings = ServeSettings {
+        let mut settings = ServeSettings {
             data_dir: folder.to_path_buf(),
             record_dir: folder.join("record"),
             listen: ([127, 0, 0, 1], 0).into(),
@@ -241,14 +262,18 @@ pub mod testing {
             replay_end_us: None,
             chain_poll: Duration::from_millis(50),
             replicated_ppm: 50_000,
-            limits,
+            runner: None,
+            limits: LimitSettings::off(),
             trusted_proxies: Networks::default(),
+            heartbeat: Duration::from_millis(200),
+            webhooks_to_private: false,
         };
+        change(&mut settings);
         let registry = deployment.as_ref().map(|deployment| deployment.registry);
         let receipts = ReceiptSigner::from_secret(&[7; 32], 31_337, registry.unwrap_or_default());
         let receipts = receipts.expect("a key");
         let entropy = StdRng::from_seed([9; 32]);
-        let releases = Releases::open(folder, None).expect("a folder");
+        let releases = Releases::open(&settings.data_dir, None).expect("a folder");
         App::new(Parts {
             db,
             market: MarketClock::live(wall),

@@ -158,6 +158,13 @@ pub async fn set_fact(conn: &mut Conn, name: &str, value: &str) -> Result<(), sq
     Ok(())
 }
 
+/// `(VALUES ($1, $2), ($3, $4)) AS wanted`: pairs to look up, columns `column1` and `column2`. To be
+/// joined with `CROSS JOIN`, which makes SQLite look up each pair; `(a, b) IN (VALUES …)` scans.
+#[must_use]
+pub fn wanted_pairs(pairs: usize) -> String {
+    format!("(VALUES {}) AS wanted", placeholders(pairs, 2))
+}
+
 /// `($1, $2), ($3, $4)`: placeholders of a multi-row insert, numbered as PostgreSQL wants them.
 #[must_use]
 pub fn placeholders(rows: usize, columns: usize) -> String {

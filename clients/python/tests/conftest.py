@@ -7,25 +7,27 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator, List, Optional
+from typing import Iterator, List, Sequence
 
 import httpx
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[3]
+PACKAGE = REPOSITORY / "clients" / "python"
 START_LIMIT_S = 120.0
 STOP_LIMIT_S = 20.0
-SPEED = 30
+SPEED = 60
 #: More than the tests can live to see: they end the demo themselves.
-ROUNDS = 200
+ROUNDS = 400
 
 
 @dataclass(frozen=True)
 class LiveServer:
-    """Where it listens and a key that may read, predict and upload."""
+    """Where it listens, its speed, and the key of an account of its own."""
 
     url: str
     key: str
@@ -72,15 +74,6 @@ def tail(log: Path) -> str:
     return log.read_text(errors="replace")[-4_000:]
 
 
-def new_key(server: Path, data: Path, account: str, scopes: Optional[str] = None) -> str:
-    command: List[str] = [str(server), "admin", "key", "create", "--account", account]
-    command += ["--data", str(data)] + (["--scopes", scopes] if scopes else [])
-    made = subprocess.run(command, capture_output=True, check=False, text=True)
-    if made.returncode != 0:
-        pytest.fail(f"no API key could be made: {made.stderr}")
-    return made.stdout.split()[-1]
-
-
 @pytest.fixture(scope="session")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     """The demo while the tests run; ended and removed after them."""
@@ -98,7 +91,9 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
         )
     try:
         wait_until_it_answers(url, process, log)
-        yield LiveServer(url, new_key(server, data, "sdk-tests"), SPEED)
+        opened = httpx.post(f"{url}/api/v1/accounts", json={"name": "sdk tests"}, timeout=10.0)
+        assert opened.status_code == 201, opened.text
+        yield LiveServer(url, opened.json()["key"], SPEED)
     finally:
         process.terminate()
         try:
@@ -107,3 +102,65 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
             process.kill()
             process.wait()
         shutil.rmtree(data, ignore_errors=True)
+
+
+class Program:
+    """A program that runs beside the tests; what it says goes to a file."""
+
+    def __init__(self, command: Sequence[str], log: Path, folder: Path, **environment: str) -> None:
+        self.log = log
+        variables = {**os.environ, "PYTHONPATH": str(PACKAGE / "src"), **environment}
+        with log.open("ab") as output:
+            self.process = subprocess.Popen(
+                command, stdout=output, stderr=output, cwd=folder, env=variables
+            )
+
+    def end(self, limit_s: float) -> str:
+        """What it said, once it has ended by itself, and well."""
+        try:
+            code = self.process.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            pytest.fail(f"it did not end within {limit_s} s:\n{tail(self.log)}")
+        assert code == 0, tail(self.log)
+        return self.log.read_text(errors="replace")
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What runs while the other tests do, because a round takes its time."""
+
+    bot: Program
+    bot_folder: Path
+    notebook: Program
+
+
+def bot_command(live: LiveServer, folder: Path, *more: str) -> List[str]:
+    options = ["--server", live.url, "--folder", str(folder), *more]
+    return [sys.executable, "-m", "foretoken.bot", *options]
+
+
+@pytest.fixture(scope="session")
+def beside(live: LiveServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beside]:
+    """The bot until it knows three results, and the notebook's cells from the first to the last."""
+    folder = tmp_path_factory.mktemp("beside")
+    cells = json.loads((PACKAGE / "examples" / "first_submission.ipynb").read_text("utf-8"))["cells"]
+    assert not any(cell.get("outputs") for cell in cells), "a notebook is kept without its outputs"
+    code = "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    command = bot_command(live, folder / "bot", "--results", "3", "--account", "bot of the tests")
+    running = Beside(
+        Program(command, folder / "bot.log", folder),
+        folder / "bot",
+        Program([sys.executable, "-c", code], folder / "cells.log", folder, FORETOKEN_SERVER=live.url),
+    )
+    try:
+        yield running
+    finally:
+        running.bot.close()
+        running.notebook.close()

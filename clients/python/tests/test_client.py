@@ -260,3 +260,4 @@ def test_the_pause_is_jittered_bounded_and_heeds_the_server() -> None:
     assert retry.pause_s(3, 1.0, 0.0) == pytest.approx(0.8)
     assert retry.pause_s(20, 1.0, 0.0) == 2.0
     assert retry.pause_s(0, 0.0, 3.0) == 3.0
+    assert retry.pause_s(0, 1.0, 3.0) == pytest.approx(3.1)

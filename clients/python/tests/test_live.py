@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-import os
+import asyncio
 import signal
-import subprocess
-import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Callable, Iterator, List, Optional, Tuple, TypeVar
 
 import httpx
 import pytest
 
-from conftest import LiveServer
-from foretoken import Client, Dataset, LateError, Model, ProblemError, Retry, Round, Unreachable
+from conftest import REPOSITORY, Beside, LiveServer, Program, binary, bot_command
+from foretoken import (
+    AsyncClient,
+    Client,
+    Dataset,
+    Event,
+    LateError,
+    Model,
+    Prediction,
+    ProblemError,
+    Retry,
+    Round,
+    Sealed,
+    Unreachable,
+)
 
-PACKAGE = Path(__file__).resolve().parents[1]
 TOURNAMENT = "btc-usd-5m"
 LIMIT_S = 60.0
 #: A test that posts several times wants this much left, in wall seconds.
@@ -48,15 +59,17 @@ def model(api: Client) -> Model:
 def roomy_round(api: Client) -> Round:
     def look() -> Optional[Round]:
         rounds = api.open_rounds(TOURNAMENT)
-        return next((r for r in rounds if api.clock.wall_until(r.deadline_us) > ROOM_S), None)
+        return next((r for r in rounds if api.wall_until(r.deadline_us) > ROOM_S), None)
 
     return wait_for("an open round", look)
 
 
-def test_the_clock_runs_at_the_speed_of_the_replay(live: LiveServer, api: Client) -> None:
-    api.clock.sync()
+def test_the_clock_runs_at_the_speed_of_the_replay(
+    live: LiveServer, api: Client, beside: Beside
+) -> None:
+    api.sync_clock()
     assert api.clock.speed == live.speed
-    predicted, (read, _) = api.clock.now_us(), api.time()
+    predicted, (read, _) = api.now_us(), api.time()
     assert abs(read - predicted) < 0.5 * live.speed * 1e6
 
 
@@ -115,7 +128,7 @@ def test_without_a_right_key_nothing_is_posted(live: LiveServer, model: Model, k
 
 def test_a_late_prediction_is_told_by_how_much(api: Client, model: Model) -> None:
     round = roomy_round(api)
-    wait_for("the deadline", lambda: api.clock.wall_until(round.deadline_us) < -0.1)
+    wait_for("the deadline", lambda: api.wall_until(round.deadline_us) < -0.1)
     with pytest.raises(LateError) as caught:
         api.submit(round, model.id, 0.5)
     assert caught.value.missed_ms is not None and caught.value.missed_ms > 0
@@ -127,37 +140,159 @@ def test_a_round_ends_with_an_outcome(api: Client) -> None:
     assert api.round(newest.round)["outcome"] == newest.outcome
 
 
-def bot(live: LiveServer, *more: str) -> subprocess.Popen[str]:
-    script = PACKAGE / "examples" / "persistence_bot.py"
-    options = ["--server", live.url, "--tournament", TOURNAMENT, *more]
-    environment = {**os.environ, "PYTHONPATH": str(PACKAGE / "src"), "FORETOKEN_KEY": live.key}
-    return subprocess.Popen(
-        [sys.executable, str(script), *options],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+def test_sealed_predictions_are_revealed(api: Client, model: Model) -> None:
+    round = roomy_round(api)
+    hidden = api.seal_prediction(round, model.id, 0.6, "2.5")
+    sealed = api.submit_seal(hidden)
+    assert (sealed.seal, sealed.p_ppm, sealed.posted_ppm) == (hidden.seal, None, None)
+    with pytest.raises(ProblemError) as caught:
+        api.reveal(replace(hidden, p_ppm=610_000))
+    assert caught.value.code == "seal-not-opened"
+    opened = api.reveal(Sealed.from_json(hidden.to_json()))
+    assert (opened.posted_ppm, opened.stake) == (600_000, "2.5")
 
 
-def test_the_example_bot_posts_in_time(live: LiveServer, api: Client) -> None:
-    process = bot(live, "--model", "example bot", "--rounds", "1")
-    said, _ = process.communicate(timeout=LIMIT_S)
-    assert process.returncode == 0, said
-    assert "before the deadline, receipt" in said
-    assert "example bot" in [model.name for model in api.my_models()]
+def test_many_predictions_have_verdicts_of_their_own(api: Client, model: Model) -> None:
+    round = roomy_round(api)
+    items = [Prediction(round, model.id, 0.51), Prediction("btc-usd-5m-20990101T0000Z", model.id, 0.5)]
+    good, bad = api.submit_many(items, idempotency_key="sdk-1")
+    assert good.receipt is not None and good.receipt.posted_ppm == 510_000
+    assert bad.problem is not None and (bad.problem.code, bad.problem.status) == ("unknown-round", 404)
+    again, _ = api.submit_many(items, idempotency_key="sdk-1")
+    assert again.receipt is not None and again.receipt.hash == good.receipt.hash
+    with pytest.raises(ProblemError) as caught:
+        api.submit_many(items[:1], idempotency_key="sdk-1")
+    assert caught.value.code == "idempotency-key-reused"
 
 
-def test_the_example_bot_ends_on_interrupt(live: LiveServer) -> None:
-    process = bot(live, "--model", "interrupted bot")
-    assert process.stdout is not None
-    for line in process.stdout:
-        if "at speed" in line:
-            break
-    process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=LIMIT_S)
-    assert process.returncode == 0, said
+def test_the_asynchronous_client_predicts_too(live: LiveServer, api: Client, model: Model) -> None:
+    round = roomy_round(api)
+
+    async def use() -> None:
+        async with AsyncClient(live.url, live.key) as client:
+            receipts = await asyncio.gather(*(client.submit(round, model.id, 0.55) for _ in range(4)))
+            assert len({receipt.hash for receipt in receipts}) == 1
+            life = await client.life(round, model.id)
+            assert life["state"] == "received"
+            assert [row.id for row in await client.next_rounds([TOURNAMENT])]
+
+    asyncio.run(use())
+
+
+def test_what_can_be_read(api: Client, model: Model) -> None:
+    candles = api.candles(TOURNAMENT, limit=10)
+    assert candles.to_polars().shape[0] == 10 and candles.next_before
+    older = api.candles(TOURNAMENT, limit=10, before=candles.next_before).to_pandas()
+    assert older["open_at"].max() < candles.to_pandas()["open_at"].min()
+    assert older["close"].dtype == float
+    assert api.leaderboard(TOURNAMENT).to_pandas().shape[0] > 0
+    assert api.stake(model.id)["free"] == "0"
+    assert api.account()["account"]["name"] == "sdk tests"
+    rounds = api.next_rounds([TOURNAMENT], limit=3)
+    assert len(rounds) == 3 and rounds[0].state == "open" and rounds[0].features_us is not None
+    posted = api.submit(roomy_round(api), model.id, 0.5)
+    newest = api.predictions(model.id, limit=1)
+    assert newest[0]["round"] == posted.round and newest[0]["receipt"]["hash"] == posted.hash
+
+
+def test_keys_are_made_rotated_and_revoked(live: LiveServer, api: Client) -> None:
+    made = api.create_key("for reading", ["read"])
+    assert made.key not in repr(made)
+    with Client(live.url, made.key) as reader:
+        assert reader.account()["key"]["scopes"] == ["read"]
+        with pytest.raises(ProblemError) as caught:
+            reader.create_model(TOURNAMENT, "not allowed")
+        assert caught.value.code == "scope-missing"
+        turned = api.rotate_key(made.key_id)
+        reader.account()
+        api.revoke_key(made.key_id)
+        with pytest.raises(ProblemError) as caught:
+            reader.account()
+        assert caught.value.code == "key-revoked"
+        reader.use_key(turned.key)
+        reader.account()
+    assert {made.key_id, turned.key_id} <= {row["id"] for row in api.keys()["keys"]}
+
+
+def test_events_go_on_where_they_were_left(live: LiveServer, api: Client) -> None:
+    first = next(event for event in api.events([TOURNAMENT]) if event.sequence)
+    second = next(event for event in api.events([TOURNAMENT], after=first.sequence) if event.sequence)
+    assert first.sequence is not None and second.sequence is not None
+    assert second.sequence > first.sequence
+    told = [event["sequence"] for event in api.recent_events(first.sequence - 1)["events"]]
+    assert told[0] == first.sequence
+
+    async def follow() -> Event:
+        async with AsyncClient(live.url, live.key) as client:
+            async for event in client.events([TOURNAMENT], after=first.sequence):
+                if event.sequence:
+                    return event
+        raise AssertionError("the stream ended")
+
+    assert asyncio.run(follow()) == second
+
+
+def test_webhooks_are_made_and_ended(api: Client) -> None:
+    made = api.create_webhook("https://example.com/hook", [TOURNAMENT], ["round.resolved"])
+    assert made["secret"].startswith("whsec_")
+    assert api.rotate_webhook(made["id"])["secret"] != made["secret"]
+    assert api.webhook(made["id"])["url"] == "https://example.com/hook"
+    assert made["id"] in [row["id"] for row in api.webhooks()["webhooks"]]
+    assert api.deliveries(made["id"])["deliveries"] == []
+    api.delete_webhook(made["id"])
+    with pytest.raises(ProblemError) as caught:
+        api.webhook(made["id"])
+    assert caught.value.status == 404
+
+
+def test_a_model_file_is_checked_without_a_key(live: LiveServer) -> None:
+    content = (REPOSITORY / "datasets" / "models" / "logistic.onnx").read_bytes()
+    with Client(live.url) as stranger:
+        card = stranger.check_model(content)
+        assert (card.accepted, card.by) == (True, "server"), card.report
+        assert not stranger.check_model(b"no model").accepted
+
+
+def test_the_notebook_ends_with_a_scored_submission(beside: Beside) -> None:
+    said = beside.notebook.end(LIMIT_S)
+    assert "s before the deadline" in said
+    assert "scored" in said or "void" in said
+
+
+def test_the_bot_learns_predicts_and_tells_the_results(beside: Beside, live: LiveServer) -> None:
+    said = beside.bot.end(LIMIT_S)
+    assert "opened the account bot-of-the-tests" in said
+    assert "learned dataset" in said and "by features" in said, said
     assert "ends with" in said
+    folder = beside.bot_folder
+    assert ((folder / "key").stat().st_mode & 0o777) == 0o600
+    receipts = [line for file in (folder / "receipts").iterdir() for line in file.read_text().splitlines()]
+    assert len(receipts) >= 2
+
+
+def test_the_bot_goes_on_after_a_restart_and_ends_on_a_signal(
+    beside: Beside, live: LiveServer, tmp_path: Path
+) -> None:
+    beside.bot.end(LIMIT_S)
+    command = bot_command(live, beside.bot_folder)
+    again = Program(command, tmp_path / "again.log", tmp_path)
+    try:
+        wait_for("a prediction", lambda: "receipt" in again.log.read_text() or None)
+        again.process.send_signal(signal.SIGTERM)
+        said = again.end(LIMIT_S)
+    finally:
+        again.close()
+    assert "is kept from before" in said
+    assert "opened the account" not in said
+
+
+def test_the_rust_bot_posts_in_time(live: LiveServer, tmp_path: Path) -> None:
+    command = [str(binary().with_name("example-bot")), "--server", live.url, "--forecasts", "1"]
+    bot = Program(command, tmp_path / "rust.log", tmp_path, FORETOKEN_KEY=live.key)
+    try:
+        assert "ms early" in bot.end(LIMIT_S)
+    finally:
+        bot.close()
 
 
 class Line(httpx.BaseTransport):

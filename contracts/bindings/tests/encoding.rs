@@ -5,9 +5,10 @@ use alloy_sol_types::{
     SolCall, SolError, SolEvent, SolEventInterface, SolInterface, SolStruct, SolValue,
 };
 use contracts::abi::{
-    Fault, FaultProof, ForeToken, Kind, Outcome, Reveal, RoundRegistry, Settings, StakeVault, Tree,
-    UnknownValue,
+    AggregateVerifier, Fault, FaultProof, ForeToken, Kind, Outcome, Reveal, RoundRegistry,
+    Settings, StakeVault, SubscriptionSettings, Subscriptions, Tree, UnknownValue,
 };
+use contracts::aggregate::{self, Aggregate};
 use contracts::receipt::{self, PredictionReceipt};
 use contracts::requests::{self, CreateKey, DelegateSession, LinkWallet, OpenAccount, Prediction};
 use contracts::{deploy, round};
@@ -43,6 +44,56 @@ fn creation_data_is_the_bytecode_and_the_arguments() {
     assert_eq!(deploy::fault_proof(), FaultProof::BYTECODE);
     let data = deploy::round_registry(ADDRESS, ADDRESS);
     assert_eq!(data.len(), RoundRegistry::BYTECODE.len() + 2 * 32);
+    let data = deploy::subscriptions(SubscriptionSettings {
+        token: ADDRESS,
+        registry: ADDRESS,
+        notice: 86_400,
+        feePpm: 50_000,
+        feeReceiver: ADDRESS,
+        owner: ADDRESS,
+        guardian: ADDRESS,
+    });
+    assert_eq!(data.len(), Subscriptions::BYTECODE.len() + 7 * 32);
+    let data = deploy::aggregate_verifier(ADDRESS, 300, 172_800, vec![ADDRESS], U256::ONE);
+    assert_eq!(data.len(), AggregateVerifier::BYTECODE.len() + 7 * 32);
+}
+
+#[test]
+fn a_forecast_is_bound_to_chain_verifier_and_every_field() {
+    let forecast = Aggregate {
+        feed: B256::repeat_byte(1),
+        startsAt: 1_709_251_500,
+        probabilityPpm: 531_000,
+        lowPpm: 498_000,
+        highPpm: 562_000,
+        models: 240,
+        stakeUnits: 600_000_000_000,
+        effectiveModelsMilli: 57_250,
+        disagreementPpm: 31_000,
+        calibrated: true,
+        generatedAtUs: 1_709_251_490_000_000,
+    };
+    let kind = "Aggregate(bytes32 feed,uint64 startsAt,uint32 probabilityPpm,uint32 lowPpm,\
+                uint32 highPpm,uint32 models,uint64 stakeUnits,uint32 effectiveModelsMilli,\
+                uint32 disagreementPpm,bool calibrated,uint64 generatedAtUs)";
+    assert_eq!(forecast.eip712_type_hash(), keccak256(kind));
+    let hash = aggregate::signing_hash(&forecast, 31337, ADDRESS);
+    assert_ne!(hash, aggregate::signing_hash(&forecast, 1, ADDRESS));
+    let elsewhere = aggregate::signing_hash(&forecast, 31337, Address::ZERO);
+    assert_ne!(hash, elsewhere);
+    let other = Aggregate {
+        calibrated: false,
+        ..forecast
+    };
+    assert_ne!(hash, aggregate::signing_hash(&other, 31337, ADDRESS));
+}
+
+#[test]
+fn signatures_are_ordered_by_signer_and_each_signer_is_there_once() {
+    let low = Address::repeat_byte(2);
+    let signed = vec![(ADDRESS, [1; 65]), (low, [2; 65]), (ADDRESS, [3; 65])];
+    let ordered = aggregate::ordered(signed);
+    assert_eq!(ordered, [Bytes::from([2; 65]), Bytes::from([1; 65])]);
 }
 
 #[test]

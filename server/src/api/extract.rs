@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 
 use super::BODY_LIMIT;
 use super::client_address::ClientAddress;
+use super::etag::KeyLookedAt;
 use super::limit::bearer;
 use super::problem::Problem;
 use crate::accounts::{self, Account, AccountError, KeyEntry, Scope};
@@ -91,6 +92,9 @@ impl FromRequestParts<Arc<App>> for Caller {
 impl FromRequestParts<Arc<App>> for MaybeCaller {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        if let Some(key) = parts.extensions.get::<KeyLookedAt>() {
+            key.note();
+        }
         if !parts.headers.contains_key(header::AUTHORIZATION) {
             return Ok(Self(None));
         }

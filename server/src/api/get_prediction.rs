@@ -5,9 +5,10 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use domain::{ModelId, RoundId};
 
 use super::extract::{MaybeCaller, model_id, round_id};
-use super::problem::{NotYetResolved, Problem, UnknownRound};
+use super::problem::{NotYetResolved, Problem, UnknownPrediction};
 use super::receipt_body::AcknowledgedBody;
 use super::round_body::is_revealed;
 use crate::app::App;
@@ -26,7 +27,7 @@ use crate::{models, predictions, rounds};
     ),
     responses(
         (status = 200, body = AcknowledgedBody),
-        UnknownRound,
+        UnknownPrediction,
         NotYetResolved
     ),
     security((), ("key" = []))
@@ -46,17 +47,20 @@ pub(super) async fn get_prediction(
         return Err(not_yet_resolved(&round_id.to_string(), "A prediction"));
     }
     let receipt = predictions::received(&mut conn, &round_id, &model_id).await?;
-    let receipt = receipt.ok_or_else(|| {
-        Problem::new(
-            StatusCode::NOT_FOUND,
-            "no-prediction",
-            "The model has no prediction in this round",
-            format!("Model {model_id} has no prediction in round {round_id}."),
-            "Post one with PUT while the round is open.",
-        )
-    })?;
+    let receipt = receipt.ok_or_else(|| no_prediction(&round_id, &model_id))?;
     let notices = predictions::of_stored(&receipt, &round, app.market.now_us());
     Ok(Json(AcknowledgedBody::new(receipt, &notices)))
+}
+
+/// Nothing has come for the round.
+pub(super) fn no_prediction(round: &RoundId, model: &ModelId) -> Problem {
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "no-prediction",
+        "The model has no prediction in this round",
+        format!("Model {model} has no prediction in round {round}."),
+        "Post one with PUT while the round is open.",
+    )
 }
 
 /// What is secret until the outcome.

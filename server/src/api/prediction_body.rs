@@ -115,7 +115,7 @@ fn probability(p: f64) -> Result<Probability, Problem> {
     })
 }
 
-fn stake(text: &str) -> Result<TokenAmount, Problem> {
+pub(super) fn stake(text: &str) -> Result<TokenAmount, Problem> {
     TokenAmount::from_tokens(text).map_err(|error| {
         Problem::new(
             StatusCode::UNPROCESSABLE_ENTITY,

@@ -8,6 +8,7 @@ use super::post_runner_results::Parsed;
 use super::problem::Problem;
 use crate::app::App;
 use crate::db::Conn;
+use crate::events::{self, Told};
 use crate::models::{self, Model, RunEnd};
 use crate::predictions::{self, Said, Submission};
 use crate::receipts::{self, Answer, Executed};
@@ -60,9 +61,11 @@ pub(super) async fn record_run(
         !first.contains(&one.result.model) && decided.iter().any(is_own)
     };
     let changed: Vec<&Parsed> = parsed.iter().filter(is_changed).collect();
-    note_runs(&mut tx, job, counted.iter().chain(&changed)).await?;
+    let paused = note_runs(&mut tx, run, counted.iter().chain(&changed)).await?;
     write_receipts(&mut tx, app, run, &counted, &changed).await?;
+    events::append(&mut tx, run.received_us, &paused).await?;
     tx.commit().await?;
+    app.events.wake();
     // Others may be wanted for a comparison.
     app.runner_wake.notify_waiters();
     for one in decided {
@@ -153,14 +156,17 @@ async fn submit_all(app: &App, run: &Run<'_>, parsed: &mut [Parsed]) -> Result<(
     Ok(())
 }
 
-/// What failed by the model's own doing is a strike; a failure of ours is nothing.
+/// What failed by the model's own doing is a strike; a failure of ours is nothing. Gives what to
+/// tell the owners of models that are paused by it.
 async fn note_runs<'a>(
     conn: &mut Conn,
-    job: &Job,
+    run: &Run<'_>,
     answers: impl Iterator<Item = &'a &'a Parsed> + Send,
-) -> Result<(), Problem> {
+) -> Result<Vec<Told>, Problem> {
+    let mut told = Vec::new();
     for result in answers.map(|one| &one.result) {
-        let tried = job.models.iter().find(|entry| entry.model == result.model);
+        let mut models = run.job.models.iter();
+        let tried = models.find(|entry| entry.model == result.model);
         let Some(tried) = tried.filter(|_| result.status != Status::PlatformError) else {
             continue;
         };
@@ -170,7 +176,12 @@ async fn note_runs<'a>(
         } else {
             RunEnd::Failed(how.trim_end_matches([':', ' ']))
         };
-        models::note_run(conn, &result.model, &tried.artifact, end).await?;
+        let paused = models::note_run(conn, &result.model, &tried.artifact, end).await?;
+        let model = run.entries.iter().find(|entry| entry.id == result.model);
+        if let Some((reason, model)) = paused.zip(model) {
+            let (account, tournament) = (&model.account, &model.tournament);
+            told.push(Told::paused(account, tournament, &model.id, &reason));
+        }
     }
-    Ok(())
+    Ok(told)
 }

@@ -22,6 +22,8 @@ mod settler;
 mod source_round_tests;
 mod verify;
 mod verify_run;
+#[cfg(test)]
+mod webhook_tests;
 
 use std::io::Write;
 use std::path::PathBuf;

@@ -16,6 +16,7 @@ use crate::app::{App, Parts};
 use crate::chain::testing::{deployment, head};
 use crate::db::Db;
 use crate::db::testing::{each_database, sqlite};
+use crate::events;
 use crate::limits::{LimitSettings, Networks};
 use crate::predictions::{self, ReceiptSigner, Said, Submission};
 use crate::prices::evidence::{Record, hash};
@@ -135,6 +136,40 @@ impl World {
         (found.state, found.void_reason)
     }
 
+    async fn events(&self) -> Vec<events::Event> {
+        let mut conn = self.app.db.read().await.expect("a connection");
+        let all = events::after(&mut conn, 0, 1_000).await.expect("readable");
+        all.into_iter()
+            .filter(|event| event.round.as_ref() == Some(&round()))
+            .collect()
+    }
+
+    /// What was told of the round.
+    async fn told(&self) -> Vec<&'static str> {
+        let events = self.events().await;
+        events.iter().map(|event| event.kind.name()).collect()
+    }
+
+    /// What the account `warm` was told of its own model.
+    async fn own(&self) -> Vec<&'static str> {
+        let warm = "warm".parse().expect("an id");
+        let mut kinds = Vec::new();
+        for event in self.events().await {
+            let own = self
+                .app
+                .own_events
+                .of(&self.app.db, &self.app.market, &event);
+            let own = own.await.expect("readable");
+            kinds.extend(
+                own.get(&warm)
+                    .into_iter()
+                    .flatten()
+                    .map(|one| one.kind.name()),
+            );
+        }
+        kinds
+    }
+
     async fn resolution(&self) -> Resolution {
         let mut conn = self.app.db.read().await.expect("a connection");
         let found = prices::resolution(&mut conn, &round()).await;
@@ -179,8 +214,11 @@ fn serving(db: &Db, wall: &WallClock, source: &Source, folder: &tempfile::TempDi
         replay_end_us: None,
         chain_poll: Duration::from_millis(50),
         replicated_ppm: 0,
+        runner: None,
         limits: LimitSettings::off(),
         trusted_proxies: Networks::default(),
+        heartbeat: Duration::from_secs(15),
+        webhooks_to_private: false,
     };
     let receipts = ReceiptSigner::from_secret(&[7; 32], 31_337, deployment().registry);
     App::new(Parts {
@@ -263,6 +301,18 @@ async fn a_round_on_a_source_ends_with_an_outcome_that_its_bytes_give_again() {
         assert_eq!(world.again().await, resolution);
         world.tick(END + 150 * SECOND_US).await;
         assert_eq!(world.state().await.0, RoundState::Scored);
+        let told = [
+            "round.open",
+            "round.locked",
+            "round.resolved",
+            "round.scored",
+        ];
+        assert_eq!(world.told().await, told);
+        assert_eq!(
+            world.own().await,
+            ["prediction.counted", "prediction.scored"],
+            "the restarted server tells it too"
+        );
         shown(&world).await;
     })
     .await;
@@ -319,6 +369,8 @@ async fn a_value_received_after_the_evidence_closed_voids_the_round() {
         world.tick(last_us + SECOND_US).await;
         let (state, reason) = world.state().await;
         assert_eq!(state, RoundState::Void);
+        let told = ["round.open", "round.locked", "round.void"];
+        assert_eq!(world.told().await, told);
         let expected = "quorum: 0 of 1 venues count (source:berlin-temperature: only 0 fresh \
                         samples at the end)";
         assert_eq!(reason, expected);

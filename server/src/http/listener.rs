@@ -36,7 +36,7 @@ const TURNED_AWAY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\n\
 ///
 /// # Errors
 /// None but that of a closed semaphore, which nobody closes.
-pub async fn serve(
+pub(super) async fn serve(
     listener: TcpListener,
     router: Router,
     limits: &Limits,

@@ -358,6 +358,14 @@ pub async fn list(
     Ok(store::list(conn, tournament, account).await?)
 }
 
+/// The models that take part in a tournament, hosted or not, by id, at most 20,000.
+///
+/// # Errors
+/// Database errors.
+pub async fn active(conn: &mut Conn, tournament: &TournamentId) -> Result<Vec<Model>, ModelError> {
+    Ok(store::active(conn, tournament).await?)
+}
+
 /// The hosted models that take part in a tournament, by id.
 ///
 /// # Errors
@@ -412,7 +420,8 @@ pub enum RunEnd<'a> {
 }
 
 /// Counts failures in a row: [`STRIKE_LIMIT`] of them pause the model, one answer clears them. A
-/// model that has another artifact by now, or is not active, is left alone.
+/// model that has another artifact by now, or is not active, is left alone. Gives why it was paused,
+/// if this end paused it.
 ///
 /// # Errors
 /// Database errors.
@@ -421,19 +430,22 @@ pub async fn note_run(
     id: &ModelId,
     artifact: &str,
     end: RunEnd<'_>,
-) -> Result<(), ModelError> {
+) -> Result<Option<String>, ModelError> {
     match end {
-        RunEnd::Answered => store::clear_strikes(conn, id, artifact).await?,
+        RunEnd::Answered => {
+            store::clear_strikes(conn, id, artifact).await?;
+            Ok(None)
+        }
         RunEnd::Failed(how) => {
             store::add_strike(conn, id, artifact).await?;
             let reason = format!(
                 "paused after {STRIKE_LIMIT} failed runs in a row, the last one: {how}; upload a \
                  corrected file under the same name"
             );
-            store::pause(conn, id, artifact, STRIKE_LIMIT, &reason).await?;
+            let is_paused = store::pause(conn, id, artifact, STRIKE_LIMIT, &reason).await?;
+            Ok(is_paused.then_some(reason))
         }
     }
-    Ok(())
 }
 
 /// Ends a model for good; its name stays taken. Retiring twice changes nothing.

@@ -182,6 +182,21 @@ pub(super) async fn in_state(
     rows.iter().map(model).collect()
 }
 
+pub(super) async fn active(
+    conn: &mut Conn,
+    tournament: &TournamentId,
+) -> Result<Vec<Model>, sqlx::Error> {
+    let text = format!(
+        "SELECT {COLUMNS} FROM models
+         WHERE tournament_id = $1 AND state = 'active' ORDER BY id LIMIT 20000"
+    );
+    let rows = sqlx::query(AssertSqlSafe(text))
+        .bind(tournament.as_str())
+        .fetch_all(conn)
+        .await?;
+    rows.iter().map(model).collect()
+}
+
 pub(super) async fn count(
     conn: &mut Conn,
     account: &AccountId,
@@ -258,8 +273,8 @@ pub(super) async fn pause(
     artifact: &str,
     limit: i64,
     reason: &str,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query(
         "UPDATE models SET state = 'paused', reason = $1
          WHERE id = $2 AND artifact = $3 AND state = 'active' AND strikes >= $4",
     )
@@ -269,7 +284,7 @@ pub(super) async fn pause(
     .bind(limit)
     .execute(conn)
     .await?;
-    Ok(())
+    Ok(done.rows_affected() == 1)
 }
 
 pub(super) async fn retire(conn: &mut Conn, id: &ModelId) -> Result<(), sqlx::Error> {

@@ -24,6 +24,8 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
+
 use domain::{AccountId, ModelId, Probability, RoundId, TokenAmount, TokenError};
 use thiserror::Error;
 
@@ -315,6 +317,45 @@ pub async fn freeze(
 /// Database errors and broken rows.
 pub async fn counted(conn: &mut Conn, round: &RoundId) -> Result<Vec<Counted>, PredictionError> {
     store::counted(conn, round).await
+}
+
+/// What rounds count of models, for exactly these pairs; those without are left out. One query for
+/// each 256 pairs.
+///
+/// # Errors
+/// Database errors and broken rows.
+pub async fn counted_of(
+    conn: &mut Conn,
+    pairs: &[(RoundId, ModelId)],
+) -> Result<HashMap<(RoundId, ModelId), Counted>, PredictionError> {
+    store::life::counted_of(conn, pairs).await
+}
+
+/// The receipts of the predictions that stand, one for each model and round: of these models,
+/// numbered below `before`, the latest first, at most `limit`. One query for each 100 models.
+///
+/// # Errors
+/// Database errors and broken rows.
+pub async fn latest_of_models(
+    conn: &mut Conn,
+    models: &[ModelId],
+    before: i64,
+    limit: i64,
+) -> Result<Vec<Receipt>, PredictionError> {
+    store::life::latest_of_models(conn, models, before, limit).await
+}
+
+/// Every receipt of a model for a round, replaced ones too, the latest first, at most `limit`.
+///
+/// # Errors
+/// Database errors and broken rows.
+pub async fn receipts(
+    conn: &mut Conn,
+    round: &RoundId,
+    model: &ModelId,
+    limit: i64,
+) -> Result<Vec<Receipt>, PredictionError> {
+    store::life::receipts(conn, round, model, limit).await
 }
 
 /// The receipt of a model's latest prediction for a round.

@@ -3,6 +3,8 @@
 mod keys;
 mod seals;
 
+pub(super) mod life;
+
 use domain::{ModelId, Probability, RoundId, TokenAmount};
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row};
@@ -233,18 +235,20 @@ pub(super) async fn counted(
     .bind(round.to_string())
     .fetch_all(conn)
     .await?;
-    let read = |row: &AnyRow| {
-        let index: i64 = row.try_get(2)?;
-        Ok(Counted {
-            model: model(row, 0)?,
-            sequence: row.try_get(1)?,
-            model_index: u32::try_from(index).ok(),
-            at_risk: TokenAmount::from_stored(row.try_get(3)?)?,
-            counted: ppm(row, 4)?,
-            posted: ppm(row, 5)?,
-        })
-    };
-    rows.iter().map(read).collect()
+    rows.iter().map(counted_row).collect()
+}
+
+/// Of columns in this order: model, sequence, index, at risk, counted, posted.
+fn counted_row(row: &AnyRow) -> Result<Counted, PredictionError> {
+    let index: i64 = row.try_get(2)?;
+    Ok(Counted {
+        model: model(row, 0)?,
+        sequence: row.try_get(1)?,
+        model_index: u32::try_from(index).ok(),
+        at_risk: TokenAmount::from_stored(row.try_get(3)?)?,
+        counted: ppm(row, 4)?,
+        posted: ppm(row, 5)?,
+    })
 }
 
 fn model(row: &AnyRow, column: usize) -> Result<ModelId, PredictionError> {

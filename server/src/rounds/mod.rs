@@ -287,6 +287,34 @@ pub async fn list(conn: &mut Conn, filter: &RoundFilter) -> Result<Vec<Round>, R
     assemble_all(conn, rows).await
 }
 
+/// Rounds by their ids; unknown ids are left out. One query for each 256.
+///
+/// # Errors
+/// Database errors and broken rows.
+pub async fn by_ids(conn: &mut Conn, ids: &[RoundId]) -> Result<Vec<Round>, RoundError> {
+    let ids: Vec<&RoundId> = ids.iter().collect();
+    let rows = store::by_ids(conn, &ids).await?;
+    assemble_all(conn, rows).await
+}
+
+/// Rounds that are open or will open, of these tournaments or of all when none is named, and whose
+/// deadline is ahead: the soonest first, at most `limit` (up to 500).
+///
+/// # Errors
+/// Database errors and broken rows.
+pub async fn upcoming(
+    conn: &mut Conn,
+    now_us: i64,
+    tournaments: &[TournamentId],
+    limit: i64,
+) -> Result<Vec<Round>, RoundError> {
+    // A deadline is before its round's start, so none that is ahead is missed.
+    let rows = store::starting_after(conn, now_us, tournaments, limit.clamp(1, 500)).await?;
+    let mut rounds = assemble_all(conn, rows).await?;
+    rounds.retain(|round| round.schedule.deadline_us > now_us);
+    Ok(rounds)
+}
+
 /// Rounds in `state`, oldest first, at most 1,000.
 ///
 /// # Errors

@@ -135,6 +135,34 @@ pub(super) async fn list(conn: &mut Conn, filter: &RoundFilter) -> Result<Vec<Ro
     rows.iter().map(row).collect()
 }
 
+/// Scheduled and open rounds that start after `now_us`, the soonest first.
+pub(super) async fn starting_after(
+    conn: &mut Conn,
+    now_us: i64,
+    tournaments: &[TournamentId],
+    limit: i64,
+) -> Result<Vec<Row>, sqlx::Error> {
+    let places: Vec<String> = (0..tournaments.len())
+        .map(|place| format!("${}", place + 3))
+        .collect();
+    let of_these = if places.is_empty() {
+        String::new()
+    } else {
+        format!("AND tournament_id IN ({})", places.join(", "))
+    };
+    let text = format!(
+        "SELECT id, state, void_reason FROM rounds \
+         WHERE state IN ('scheduled', 'open') AND start_us > $1 {of_these} \
+         ORDER BY start_us, id LIMIT $2"
+    );
+    let mut query = sqlx::query(AssertSqlSafe(text)).bind(now_us).bind(limit);
+    for tournament in tournaments {
+        query = query.bind(tournament.as_str());
+    }
+    let rows = query.fetch_all(conn).await?;
+    rows.iter().map(row).collect()
+}
+
 pub(super) async fn in_state(conn: &mut Conn, state: RoundState) -> Result<Vec<Row>, sqlx::Error> {
     let rows = sqlx::query(
         "SELECT id, state, void_reason FROM rounds WHERE state = $1 ORDER BY start_us, id LIMIT 1000",

@@ -11,6 +11,7 @@
 )]
 
 mod free;
+mod limits;
 mod project;
 mod registered;
 mod store;
@@ -41,6 +42,7 @@ use crate::{chain, models, rounds};
 use registered::{Linking, requests_seen, rows_of, wallet_of, with_seen, would};
 use store::StakeRow;
 
+pub use limits::{Limits, Reservation, limits, reservations};
 pub use project::apply;
 
 /// One model's stake.

@@ -6,8 +6,8 @@ use domain::{ModelId, RoundId, TokenAmount};
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row};
 
-use super::StakeError;
 use super::free::Position;
+use super::{Reservation, StakeError};
 use crate::db::{Conn, questions};
 
 /// Rows of one multi-row insert.
@@ -380,6 +380,36 @@ pub(super) async fn reserved_by(conn: &mut Conn, model: &ModelId) -> Result<u64,
     .await?;
     let held: i64 = row.try_get("held")?;
     u64::try_from(held).map_err(|_| StakeError::Broken(format!("{held} reserved")))
+}
+
+pub(super) async fn reservations(
+    conn: &mut Conn,
+    model: &ModelId,
+    limit: i64,
+) -> Result<Vec<Reservation>, StakeError> {
+    // Ids of one tournament's rounds sort as their starts do.
+    let rows = sqlx::query(
+        "SELECT round_id, at_risk, reserved FROM reservations \
+         WHERE model_id = $1 AND reserved > 0 ORDER BY round_id DESC LIMIT $2",
+    )
+    .bind(model.as_str())
+    .bind(limit)
+    .fetch_all(conn)
+    .await?;
+    let amount = |stored: i64| {
+        TokenAmount::from_stored(stored).map_err(|error| StakeError::Broken(error.to_string()))
+    };
+    let reservation = |row: &AnyRow| {
+        let round: String = row.try_get("round_id")?;
+        Ok(Reservation {
+            round: round
+                .parse()
+                .map_err(|_| StakeError::Broken(format!("round {round}")))?,
+            at_risk: amount(row.try_get("at_risk")?)?,
+            reserved: amount(row.try_get("reserved")?)?,
+        })
+    };
+    rows.iter().map(reservation).collect()
 }
 
 /// Writes a round's reservations; how many were new.

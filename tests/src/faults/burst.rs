@@ -57,10 +57,9 @@ struct Counts {
 /// # Errors
 /// When a server does not start, or a round is not locked.
 pub async fn run() -> anyhow::Result<(bool, Value)> {
-    let plain = burst("burst", false).await.context("without a kill")?;
-    let killed = burst("burst-killed", true)
-        .await
-        .context("killed in the burst")?;
+    let (plain, killed) = tokio::join!(burst("burst", false), burst("burst-killed", true));
+    let plain = plain.context("without a kill")?;
+    let killed = killed.context("killed in the burst")?;
     let is_met = [&plain, &killed].iter().all(|counts| {
         counts.lost + counts.unearned + counts.late_accepted == 0
             && counts.late > 0

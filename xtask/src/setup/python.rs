@@ -22,8 +22,7 @@ pub struct Environment {
 pub const SDK_TESTS: Environment = Environment {
     requirements: "clients/python/requirements-test.txt",
     purpose: "the SDK's tests",
-    // Its packages are pure Python or have a pure wheel, so no newest one is known.
-    pythons: [(3, 9), (3, u32::MAX)],
+    pythons: [(3, 9), (3, 14)],
 };
 
 /// moto's server, which plays S3 in the test of the store of datasets.
@@ -123,16 +122,14 @@ impl Environment {
         if (oldest..=newest).contains(&(major, minor)) {
             return Ok(());
         }
-        let newest = match newest {
-            (_, u32::MAX) => "or newer".to_owned(),
-            (major, minor) => format!("to {major}.{minor}"),
-        };
         bail!(
-            "{} needs Python {}.{} {newest}, and `python3` is {major}.{minor}; put a `python3` of \
+            "{} needs Python {}.{} to {}.{}, and `python3` is {major}.{minor}; put a `python3` of \
              such a version first in PATH and try again",
             self.requirements,
             oldest.0,
             oldest.1,
+            newest.0,
+            newest.1,
         )
     }
 
@@ -170,9 +167,9 @@ mod tests {
                 "{refusal}"
             );
         }
-        SDK_TESTS.admit((3, 99)).expect("no newest is known");
+        SDK_TESTS.admit((3, 14)).expect("a supported version");
         let refusal = SDK_TESTS.admit((3, 8)).expect_err("too old").to_string();
-        assert!(refusal.contains("needs Python 3.9 or newer"), "{refusal}");
+        assert!(refusal.contains("needs Python 3.9 to 3.14"), "{refusal}");
     }
 
     #[test]

@@ -1,36 +1,67 @@
-"""The client: one method per thing that a participant does."""
+"""The blocking client: one method per thing that a participant does."""
 
 from __future__ import annotations
 
-import math
-from decimal import Decimal
-from pathlib import Path
+import time as wall
 from types import TracebackType
-from typing import Any, Dict, List, Mapping, Optional, Tuple, Type, Union
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any, Callable, Iterator, Optional, Type, TypeVar
 
 import httpx
 
+from . import api, datasets, events, flows
+from .binding import named
 from .clock import ServerClock
-from .datasets import Dataset, download
-from .errors import ForetokenError, ProblemError, UnexpectedAnswer, Unreachable
-from .transport import Retry, Transport
-from .types import Model, Outcome, Receipt, Round, Tournament, field
+from .drivers import BlockingDriver
+from .retries import Call, Retry, Session, ask
+from .steps import Flow
+from .types import Event
 
-BASE = "/api/v1"
-REGISTRATIONS = 3
+if TYPE_CHECKING:
+    from typing_extensions import Concatenate, ParamSpec
 
-#: Exact amounts of tokens. A float is refused: 0.1 is not a tenth.
-Amount = Union[str, int, Decimal]
+    P = ParamSpec("P")
+
+T = TypeVar("T")
+USER_AGENT = "foretoken-python/0.2.0"
+
+
+def _call(describe: Callable[P, Call[T]]) -> Callable[Concatenate[Client, P], T]:
+    """A method that makes one request."""
+
+    def method(self: Client, /, *args: P.args, **more: P.kwargs) -> T:
+        return self._driver.run(ask(self._session, describe(*args, **more)))
+
+    return named(method, describe, 0)
+
+
+def _flow(write: Callable[Concatenate[Session, P], Flow[T]]) -> Callable[Concatenate[Client, P], T]:
+    """A method that makes several requests."""
+
+    def method(self: Client, /, *args: P.args, **more: P.kwargs) -> T:
+        return self._driver.run(write(self._session, *args, **more))
+
+    return named(method, write, 1)
+
+
+def _stream(
+    write: Callable[Concatenate[Session, P], Flow[None]],
+) -> Callable[Concatenate[Client, P], Iterator[Event]]:
+    """A method that is iterated."""
+
+    def method(self: Client, /, *args: P.args, **more: P.kwargs) -> Iterator[Event]:
+        return self._driver.each(write(self._session, *args, **more))
+
+    return named(method, write, 1)
 
 
 class Client:
     """A connection to one server; use it in a `with` block or call `close`.
 
     `clock` is the server's market clock. Every call raises `ProblemError` when the server refuses,
-    `Unreachable` when no answer comes and `UnexpectedAnswer` when the answer is not the API's.
-    Calls that change nothing twice are repeated by themselves after passing failures (`retry`).
-    Not to be shared between threads; two clients do not disturb each other.
+    `Unreachable` when no answer comes (`OutcomeUnknown` when it may have acted all the same) and
+    `UnexpectedAnswer` when the answer is not the API's. What cannot act twice is repeated after
+    passing failures (`retry`). Not to be shared between threads; two clients do not disturb each
+    other. `AsyncClient` has the same methods.
     """
 
     def __init__(
@@ -41,18 +72,18 @@ class Client:
         timeout_s: float = 10.0,
         retry: Retry = Retry(),
         http_transport: Optional[httpx.BaseTransport] = None,
+        sleep: Callable[[float], None] = wall.sleep,
+        monotonic: Callable[[], float] = wall.monotonic,
     ) -> None:
-        headers = {"accept": "application/json", "user-agent": "foretoken-python/0.1.0"}
-        if key:
-            headers["authorization"] = f"Bearer {key}"
         http = httpx.Client(
-            base_url=server.rstrip("/") + BASE,
-            headers=headers,
+            base_url=server.rstrip("/"),
+            headers={"accept": "application/json", "user-agent": USER_AGENT},
             timeout=timeout_s,
             transport=http_transport,
         )
-        self._transport = Transport(http, retry)
-        self.clock = ServerClock(self.time)
+        self._driver = BlockingDriver(http, sleep)
+        self._session = Session(retry, ServerClock(monotonic), monotonic)
+        self.use_key(key)
 
     def __enter__(self) -> Client:
         return self
@@ -67,156 +98,84 @@ class Client:
 
     def close(self) -> None:
         """Closes the connections."""
-        self._transport.close()
+        self._driver.http.close()
 
-    def time(self) -> Tuple[int, float]:
-        """The market clock: microseconds, and market seconds per wall second."""
-        body = self._get("/time")
-        return field(body, "now_us", int), field(body, "speed", float)
+    def use_key(self, key: Optional[str]) -> None:
+        """Acts with this key from now on, or with none."""
+        self._driver.http.headers.pop("authorization", None)
+        if key:
+            self._driver.http.headers["authorization"] = f"Bearer {key}"
 
-    def tournaments(self) -> List[Tournament]:
-        """Every tournament."""
-        return [Tournament.from_json(row) for row in field(self._get("/tournaments"), "tournaments", list)]
+    @property
+    def clock(self) -> ServerClock:
+        """The market clock as last read; `sync_clock`, `now_us` and `wall_until` read it."""
+        return self._session.clock
 
-    def open_rounds(self, tournament: Optional[str] = None) -> List[Round]:
-        """The rounds that take predictions now, the most urgent first."""
-        params = {"state": "open", "limit": "500"}
-        if tournament is not None:
-            params["tournament"] = tournament
-        rows = field(self._get("/rounds", params), "rounds", list)
-        rounds = [Round.from_json(row) for row in rows]
-        return sorted(rounds, key=lambda round: (round.deadline_us, round.id))
+    time = _flow(flows.time)
+    sync_clock = _flow(flows.sync_clock)
+    now_us = _flow(flows.now_us)
+    wall_until = _flow(flows.wall_until)
 
-    def round(self, round_id: str) -> Mapping[str, Any]:
-        """Everything about a round, as the API answers it; entries once it is resolved."""
-        return _object(self._get(f"/rounds/{_segment(round_id)}"))
+    tournaments = _call(api.market.tournaments)
+    tournament = _call(api.market.tournament)
+    next_rounds = _call(api.market.next_rounds)
+    open_rounds = _call(api.market.open_rounds)
+    rounds = _call(api.market.rounds)
+    round = _call(api.market.round)
+    features = _call(api.market.features)
+    outcomes = _call(api.market.outcomes)
+    candles = _call(api.market.candles)
+    aggregates = _call(api.market.aggregates)
+    aggregate = _call(api.market.aggregate)
+    leaderboard = _call(api.market.leaderboard)
 
-    def outcomes(self, tournament: str, limit: int = 100) -> List[Outcome]:
-        """How past rounds ended, newest first."""
-        path = f"/tournaments/{_segment(tournament)}/outcomes"
-        rows = field(self._get(path, {"limit": str(limit)}), "outcomes", list)
-        return [Outcome.from_json(row) for row in rows]
+    submit = _flow(flows.submit)
+    submit_many = _flow(flows.submit_many)
+    seal_prediction = _flow(flows.seal_prediction)
+    submit_seal = _flow(flows.submit_seal)
+    reveal = _flow(flows.reveal)
+    prediction = _call(api.predictions.prediction)
+    predictions = _call(api.predictions.predictions)
+    life = _call(api.predictions.life)
 
-    def my_models(self) -> List[Model]:
-        """The models of the key's account."""
-        rows = field(self._get("/models", {"mine": "true"}), "models", list)
-        return [Model.from_json(row) for row in rows]
+    my_models = _call(api.models.my_models)
+    model = _call(api.models.model)
+    ensure_model = _flow(flows.ensure_model)
+    create_model = _call(api.models.create_model)
+    upload_model = _call(api.models.upload_model)
+    check_model = _call(api.models.check_model)
+    retire_model = _call(api.models.retire_model)
+    stake = _call(api.models.stake)
+    history = _call(api.models.history)
+    summary = _call(api.models.summary)
+    diagnostics = _call(api.models.diagnostics)
+    receipts = _call(api.models.receipts)
+    run = _call(api.models.run)
 
-    def create_model(self, tournament: str, name: str) -> Model:
-        """Registers an external model: one whose predictions a bot posts."""
-        body = {"tournament": tournament, "name": name}
-        return Model.from_json({**body, **self._transport.ask("POST", "/models", body=body)})
+    download_dataset = _flow(datasets.download_dataset)
+    datasets = _call(api.market.datasets)
 
-    def ensure_model(self, tournament: str, name: str) -> Model:
-        """The account's model of this name in this tournament, registered when it is new.
+    events = _stream(events.follow)
+    recent_events = _call(api.market.recent_events)
+    create_webhook = _call(api.webhooks.create_webhook)
+    webhooks = _call(api.webhooks.webhooks)
+    webhook = _call(api.webhooks.webhook)
+    delete_webhook = _call(api.webhooks.delete_webhook)
+    deliveries = _call(api.webhooks.deliveries)
+    test_webhook = _call(api.webhooks.test_webhook)
+    enable_webhook = _call(api.webhooks.enable_webhook)
+    rotate_webhook = _call(api.webhooks.rotate_webhook)
 
-        A registration whose end is not known is looked for before it is sent again.
-        """
-        failure: Optional[ForetokenError] = None
-        for _ in range(REGISTRATIONS):
-            own = (model for model in self.my_models() if model.tournament == tournament)
-            found = next((model for model in own if model.name == name), None)
-            if found is not None:
-                return found
-            try:
-                return self.create_model(tournament, name)
-            except Unreachable as error:
-                failure = error
-            except ProblemError as problem:
-                if problem.status < 500 and problem.code != "model-name-taken":
-                    raise
-                # Perhaps taken by this account, a moment ago.
-                failure = problem
-        assert failure is not None
-        raise failure
-
-    def submit(
-        self,
-        round: Union[Round, str],
-        model: str,
-        p: float,
-        stake: Optional[Amount] = None,
-    ) -> Receipt:
-        """Posts the probability that the price rises; gives the signed receipt.
-
-        The latest prediction before the deadline counts. Repeating one is safe, so this repeats it
-        after passing failures, until the deadline when given a `Round`. `stake` is an exact amount
-        of tokens, `"10.5"`; without it the model's default limit applies.
-        """
-        if not (isinstance(p, (int, float)) and math.isfinite(p)):
-            raise ValueError(f"p is {p!r}, but must be a number from 0 to 1")
-        body: Dict[str, Any] = {"p": float(p)}
-        if stake is not None:
-            body["stake"] = _amount(stake)
-        budget_s = None
-        round_id = round
-        if isinstance(round, Round):
-            round_id = round.id
-            budget_s = max(self.clock.wall_until(round.deadline_us), 0.0)
-        path = f"/rounds/{_segment(round_id)}/predictions/{_segment(model)}"
-        return Receipt.from_json(self._transport.ask("PUT", path, body=body, budget_s=budget_s))
-
-    def prediction(self, round_id: str, model: str) -> Receipt:
-        """The receipt of a model's latest prediction; others' only once the round is resolved."""
-        path = f"/rounds/{_segment(round_id)}/predictions/{_segment(model)}"
-        return Receipt.from_json(self._get(path))
-
-    def diagnostics(self, model: str) -> Mapping[str, Any]:
-        """How a hosted model does over the validation part of the newest dataset, as the API answers.
-
-        `state` is `none`, `queued`, `running`, `done` or `failed`; `report` is there once it is done,
-        with `eras` for the key of the model's owner.
-        """
-        return _object(self._get(f"/models/{_segment(model)}/diagnostics"))
-
-    def receipts(
-        self, model: str, limit: int = 50, before: Optional[int] = None
-    ) -> Mapping[str, Any]:
-        """Receipts of a hosted model's runs, newest first, as the API answers them: all of them to
-        the model's owner, to others those of resolved rounds. `next_before` is for the next page."""
-        params = {"limit": str(limit)}
-        if before is not None:
-            params["before"] = str(before)
-        return _object(self._get(f"/models/{_segment(model)}/receipts", params))
-
-    def run(self, round_id: str, model: str) -> Mapping[str, Any]:
-        """One run of a hosted model with everything that `verify_receipt` needs."""
-        return _object(self._get(f"/rounds/{_segment(round_id)}/runs/{_segment(model)}"))
-
-    def leaderboard(self, tournament: str) -> Mapping[str, Any]:
-        """The leaderboard, as the API answers it."""
-        return _object(self._get("/leaderboard", {"tournament": tournament}))
-
-    def aggregates(self, tournament: str) -> Mapping[str, Any]:
-        """The combined forecasts of resolved rounds, as the API answers them."""
-        return _object(self._get("/aggregates", {"tournament": tournament}))
-
-    def download_dataset(
-        self, folder: Union[str, Path], version: Optional[str] = None
-    ) -> Dataset:
-        """Brings `folder` to a published version of the datasets, the newest when none is named.
-
-        Files that are there with the right hash are kept, so a later version costs what is new in
-        it. What breaks off is resumed, in this call or in the next. Every file is checked by its
-        SHA-256, and `manifest.json` is written last.
-        """
-        return download(self._transport, folder, version or "newest")
-
-    def _get(self, path: str, params: Optional[Mapping[str, str]] = None) -> Any:
-        return self._transport.ask("GET", path, params=params)
-
-
-def _object(body: Any) -> Mapping[str, Any]:
-    if not isinstance(body, Mapping):
-        raise UnexpectedAnswer(f"the answer is no object: {str(body)[:200]}")
-    return body
-
-
-def _segment(text: Any) -> str:
-    return quote(str(text), safe="")
-
-
-def _amount(stake: Amount) -> str:
-    if isinstance(stake, bool) or not isinstance(stake, (str, int, Decimal)):
-        raise TypeError(f'stake is {stake!r}, but amounts are exact: pass "10.5" or a Decimal')
-    return f"{stake:f}" if isinstance(stake, Decimal) else str(stake)
+    signing_domain = _call(api.accounts.signing_domain)
+    open_account = _call(api.accounts.open_account)
+    open_account_with_wallet = _call(api.accounts.open_account_with_wallet)
+    link_wallet = _call(api.accounts.link_wallet)
+    account = _call(api.accounts.account)
+    keys = _call(api.accounts.keys)
+    create_key = _call(api.accounts.create_key)
+    create_signed_key = _call(api.accounts.create_signed_key)
+    rotate_key = _call(api.accounts.rotate_key)
+    revoke_key = _call(api.accounts.revoke_key)
+    session_keys = _call(api.accounts.session_keys)
+    delegate_session = _call(api.accounts.delegate_session)
+    revoke_session = _call(api.accounts.revoke_session)

@@ -7,11 +7,14 @@ import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any, List, Mapping, Union
+from typing import Any, List, Mapping, Optional, Union
 from urllib.parse import quote
 
-from .errors import UnexpectedAnswer
-from .transport import Transport
+import httpx
+
+from .errors import UnexpectedAnswer, Unreachable
+from .retries import Session, repeated
+from .steps import Close, Flow, Open, Read, Request, Send, Stream, Work
 from .types import field as member
 
 CHUNK = 1 << 20
@@ -39,10 +42,17 @@ class Dataset:
         return [self.folder / path for path in wanted]
 
 
-def download(transport: Transport, folder: Union[str, Path], version: str) -> Dataset:
-    """Brings `folder` to `version`; see `Client.download_dataset`."""
+def download_dataset(
+    session: Session, folder: Union[str, Path], version: Optional[str] = None
+) -> Flow[Dataset]:
+    """Brings `folder` to a published version of the datasets, the newest when none is named.
+
+    Files that are there with the right hash are kept, so a later version costs what is new in
+    it. What breaks off is resumed, in this call or in the next. Every file is checked by its
+    SHA-256, and `manifest.json` is written last.
+    """
     folder = Path(folder)
-    content = transport.ask_bytes(f"/datasets/{quote(version, safe='')}")
+    content = yield from _manifest_bytes(session, version or "newest")
     manifest = _manifest(content)
     named = member(manifest, "version", str)
     fetched: List[str] = []
@@ -50,11 +60,13 @@ def download(transport: Transport, folder: Union[str, Path], version: str) -> Da
     for entry in member(manifest, "files", list):
         path, size, sha256 = (member(entry, key, kind) for key, kind in _ENTRY)
         target = folder / _inside(path)
-        if target.is_file() and target.stat().st_size == size and _sha256(target) == sha256:
-            kept.append(path)
-            continue
+        if target.is_file() and target.stat().st_size == size:
+            if (yield from _sha256(target)) == sha256:
+                kept.append(path)
+                continue
         target.parent.mkdir(parents=True, exist_ok=True)
-        _fetch(transport, f"/datasets/files/{quote(named, safe='')}/{quote(path)}", target, size, sha256)
+        url = f"/datasets/files/{quote(named, safe='')}/{quote(path)}"
+        yield from _fetch(session, url, target, size, sha256)
         fetched.append(path)
     # Written last: a folder with a manifest holds what it names.
     partial = folder / (MANIFEST + ".part")
@@ -66,18 +78,76 @@ def download(transport: Transport, folder: Union[str, Path], version: str) -> Da
 _ENTRY = (("path", str), ("bytes", int), ("sha256", str))
 
 
-def _fetch(transport: Transport, url: str, target: Path, size: int, sha256: str) -> None:
+def _manifest_bytes(session: Session, version: str) -> Flow[bytes]:
+    request = Request("GET", f"/datasets/{quote(version, safe='')}")
+
+    def once() -> Flow[httpx.Response]:
+        answer: httpx.Response = yield Send(request)
+        return answer
+
+    return (yield from repeated(session, request, once)).content
+
+
+def _fetch(session: Session, url: str, target: Path, size: int, sha256: str) -> Flow[None]:
     """One file, from where an earlier attempt broke off; anew when that was something else."""
     partial = target.with_name(target.name + ".part")
     if partial.is_file() and partial.stat().st_size > size:
         partial.unlink()
     for _ in range(2):
-        transport.download(url, partial, size, sha256)
-        if _sha256(partial) == sha256:
+        yield from _bring(session, url, partial, size, sha256)
+        if (yield from _sha256(partial)) == sha256:
             os.replace(partial, target)
             return
         partial.unlink()
     raise UnexpectedAnswer(f"{url} does not have the SHA-256 that the manifest names, {sha256}")
+
+
+def _bring(session: Session, url: str, partial: Path, size: int, tag: str) -> Flow[None]:
+    """Brings `partial` to `size` bytes of the file, behind the bytes that it has.
+
+    What breaks off is resumed. Whether the bytes are right is for the caller to check.
+    """
+    request = Request("GET", url, is_api=False)
+    while (have := _size(partial)) < size:
+        try:
+            yield from repeated(session, request, lambda: _receive(url, partial, size, tag))
+        except Unreachable:
+            # The budget of repetitions is for what does not move at all.
+            if _size(partial) <= have:
+                raise
+            continue
+        if _size(partial) <= have:
+            raise UnexpectedAnswer(f"GET {url} ended before its {size} bytes")
+
+
+def _receive(url: str, partial: Path, size: int, tag: str) -> Flow[httpx.Response]:
+    """One request; what came before a failure stays in `partial`."""
+    have = _size(partial)
+    headers = {"accept-encoding": "identity"}
+    if have > 0:
+        headers.update({"range": f"bytes={have}-", "if-range": f'"{tag}"'})
+    stream: Stream = yield Open(Request("GET", url, headers=headers, is_api=False))
+    answer = stream.response
+    if not answer.is_success:
+        body = b""
+        while chunk := (yield Read(stream)):
+            body += chunk
+        yield Close(stream)
+        return httpx.Response(answer.status_code, headers=answer.headers, content=body)
+    goes_on = answer.status_code == 206
+    if goes_on and not answer.headers.get("content-range", "").startswith(f"bytes {have}-"):
+        raise UnexpectedAnswer(f"GET {url} answered another range than was asked for")
+    with partial.open("ab" if goes_on else "wb") as file:
+        while chunk := (yield Read(stream)):
+            file.write(chunk)
+            if file.tell() > size:
+                raise UnexpectedAnswer(f"GET {url} has more than its {size} bytes")
+    yield Close(stream)
+    return answer
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
 
 
 def _manifest(content: bytes) -> Mapping[str, Any]:
@@ -98,9 +168,13 @@ def _inside(path: str) -> PurePosixPath:
     return PurePosixPath(*parts)
 
 
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+def _sha256(path: Path) -> Flow[str]:
+    def work() -> str:
+        digest = hashlib.sha256()
+        with path.open("rb") as file:
+            while chunk := file.read(CHUNK):
+                digest.update(chunk)
+        return digest.hexdigest()
+
+    hashed: str = yield Work(work)
+    return hashed

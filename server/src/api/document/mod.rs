@@ -9,6 +9,8 @@ mod refusals;
 use serde_json::{Map, Value, json};
 use utoipa::openapi::OpenApi;
 
+use super::etag;
+
 /// The methods of a path item.
 pub(super) const METHODS: [&str; 5] = ["get", "put", "post", "patch", "delete"];
 
@@ -48,6 +50,10 @@ fn complete(operation: &mut Value, path: &str, method: &str, schemas: &Value) {
         operation["description"] = Value::from(summary.clone());
     }
     refusals::add(operation, path, method);
+    if method == "get" && !etag::is_of_the_moment(path) {
+        operation["responses"]["304"] =
+            json!({ "description": "`If-None-Match` names what would be sent" });
+    }
     let parameters = operation.get_mut("parameters");
     let parameters = parameters.and_then(Value::as_array_mut);
     for parameter in parameters.into_iter().flatten() {

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use crate::api::etag;
 use crate::limits::Class;
 
 const PROBLEM: &str = "#/components/schemas/Problem";
@@ -40,6 +41,10 @@ pub(super) fn add(operation: &mut Value, path: &str, method: &str) {
         common.push(("403", vec!["key-address-refused"]));
     }
     let responses = &mut operation["responses"];
+    if method == "get" && !etag::is_of_the_moment(path) && responses["304"].is_null() {
+        let says = "`If-None-Match` names what would be sent";
+        responses["304"] = json!({ "description": says });
+    }
     for (status, codes) in common {
         mention(&mut responses[status], &codes);
     }

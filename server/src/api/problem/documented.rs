@@ -122,6 +122,8 @@ documented! {
     QueryProblems: [("400", "`query-invalid`")];
     /// An endpoint over one round.
     UnknownRound: [("404", "`unknown-round`")];
+    /// An endpoint over one model's prediction in one round.
+    UnknownPrediction: [("404", "`unknown-round`, `unknown-model` or `no-prediction`")];
     /// An endpoint over one model.
     UnknownModel: [("404", "`unknown-model`")];
     /// An endpoint over one tournament.
@@ -130,8 +132,42 @@ documented! {
     UnknownDataset: [("404", "`unknown-dataset`")];
     /// An endpoint over the bytes of a numeric source.
     UnknownReceipt: [("404", "`unknown-receipt`")];
+    /// An endpoint over one webhook of the caller's.
+    UnknownWebhook: [("404", "`unknown-webhook`")];
+    /// Making a webhook.
+    NewWebhookProblems: [
+        ("404", "`unknown-tournament`"),
+        ("409", "`too-many-webhooks`"),
+        ("422", "`webhook-url-refused` or `body-invalid`"),
+    ];
+    /// Opening a WebSocket from a page of another site.
+    OriginRefused: [("403", "`origin-refused` or `scope-missing`")];
+    /// A request that opens no WebSocket.
+    NotASocket: [("400", "`not-a-websocket` or `query-invalid`")];
     /// An endpoint over what is secret until the outcome.
     NotYetResolved: [("403", "`not-yet-resolved`")];
+    /// The features of a round.
+    FeatureProblems: [
+        ("404", "`unknown-round` or `no-features`"),
+        ("409", "`features-not-ready`"),
+    ];
+    /// The stake of a model.
+    StakeProblems: [
+        ("400", "`query-invalid`"),
+        ("404", "`unknown-model`"),
+        ("422", "`stake-not-an-amount`"),
+    ];
+    /// The candles of a tournament.
+    CandleProblems: [("404", "`unknown-tournament` or `no-candles`")];
+    /// Checking a file.
+    CheckProblems: [
+        ("400", "`body-broken`"),
+        ("408", "`request-timeout`"),
+        ("413", "`body-too-large`"),
+        ("415", "`content-type-wrong`"),
+        ("422", "`artifact-empty`"),
+        ("503", "`busy` or `check-unavailable`"),
+    ];
     /// Posting a prediction.
     PredictionProblems: [
         ("400", "`body-not-json`"),
@@ -139,8 +175,8 @@ documented! {
         ("404", "`unknown-round` or `unknown-model`"),
         (
             "409",
-            "`late`, `round-not-open`, `model-inactive`, `wrong-tournament`, `seal-unknown`, \
-             `seal-not-opened` or `seal-late`",
+            "`late`, `round-not-open`, `model-inactive`, `wrong-tournament`, `nonce-used`, \
+             `seal-unknown`, `seal-not-opened` or `seal-late`",
         ),
         ("413", "`body-too-large`"),
         ("415", "`content-type-wrong`"),

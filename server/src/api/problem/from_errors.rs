@@ -5,11 +5,13 @@ use domain::timestamp::rfc3339;
 
 use super::Problem;
 use super::seals::seal_problem;
+use crate::lives::LifeError;
 use crate::models::ModelError;
 use crate::predictions::PredictionError;
 use crate::releases::ReleaseError;
 use crate::rounds::RoundError;
 use crate::runners::RunnerError;
+use crate::webhooks::WebhookError;
 
 impl Problem {
     /// No version of the datasets is called so.
@@ -49,6 +51,8 @@ internal!(
     sqlx::Error,
     crate::aggregates::AggregateError,
     crate::diagnostics::DiagnosticError,
+    crate::events::EventError,
+    crate::own_events::OwnEventError,
     crate::prices::PriceError,
     crate::receipts::ReceiptsError,
     crate::scores::ScoreError,
@@ -204,6 +208,15 @@ impl From<PredictionError> for Problem {
     }
 }
 
+impl From<LifeError> for Problem {
+    fn from(error: LifeError) -> Self {
+        match error {
+            LifeError::Round(error) => error.into(),
+            error => Self::internal(&error),
+        }
+    }
+}
+
 impl From<RunnerError> for Problem {
     fn from(error: RunnerError) -> Self {
         let said = error.to_string();
@@ -245,6 +258,36 @@ impl From<RunnerError> for Problem {
                 "Answer for each model of the job once, under the `model` that the job named.",
             ),
             _ => Self::internal(&error),
+        }
+    }
+}
+
+impl From<WebhookError> for Problem {
+    fn from(error: WebhookError) -> Self {
+        let said = error.to_string();
+        match &error {
+            WebhookError::Url(_) => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "webhook-url-refused",
+                "Messages cannot be sent to this address",
+                said,
+                "Send the https address of a public server, without user name, password and `#`.",
+            ),
+            WebhookError::TooMany(_) => Self::new(
+                StatusCode::CONFLICT,
+                "too-many-webhooks",
+                "The account has as many webhooks as it may",
+                said,
+                "Remove one: `DELETE /api/v1/webhooks/{id}`.",
+            ),
+            WebhookError::Unknown(_) => Self::new(
+                StatusCode::NOT_FOUND,
+                "unknown-webhook",
+                "There is no such webhook",
+                said,
+                "`GET /api/v1/webhooks` lists your webhooks.",
+            ),
+            WebhookError::Broken(_) | WebhookError::Database(_) => Self::internal(&error),
         }
     }
 }

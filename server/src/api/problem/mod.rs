@@ -18,11 +18,12 @@ use utoipa::ToSchema;
 use crate::accounts::without_keys;
 
 pub(super) use documented::{
-    AccountProblems, BodyProblems, KeyProblems, LeaseProblems, ModelNameProblems, NewKeyProblems,
-    NotYetResolved, PostPredictionsProblems, PredictionProblems, QueryProblems, RotationProblems,
-    RunnerProblems, SessionKeyProblems, SignedAccountProblems, SignedKeyProblems, UnknownDataset,
-    UnknownKey, UnknownModel, UnknownReceipt, UnknownRound, UnknownSessionKey, UnknownTournament,
-    WalletLinkProblems,
+    AccountProblems, BodyProblems, CandleProblems, CheckProblems, FeatureProblems, KeyProblems,
+    LeaseProblems, ModelNameProblems, NewKeyProblems, NewWebhookProblems, NotASocket,
+    NotYetResolved, OriginRefused, PostPredictionsProblems, PredictionProblems, QueryProblems,
+    RotationProblems, RunnerProblems, SessionKeyProblems, SignedAccountProblems, SignedKeyProblems,
+    StakeProblems, UnknownDataset, UnknownKey, UnknownModel, UnknownPrediction, UnknownReceipt,
+    UnknownRound, UnknownSessionKey, UnknownTournament, UnknownWebhook, WalletLinkProblems,
 };
 
 /// A refusal on its way out. Boxed, so that a `Result` stays small.
