@@ -183,8 +183,10 @@ async fn world(conn: &mut Conn, kind: Kind) {
 
 const KINDS: [Kind; 4] = [Kind::Open, Kind::Link, Kind::Key, Kind::Session];
 
-/// Another field than was signed, and the kinds that have it.
-const CHANGES: [(&str, &[Kind], fn(&mut Ask)); 10] = [
+/// The field, the kinds that have it, and another value of it than was signed.
+type Change = (&'static str, &'static [Kind], fn(&mut Ask));
+
+const CHANGES: [Change; 10] = [
     ("name", &[Kind::Open, Kind::Key], |ask| ask.name.push('x')),
     ("account", &[Kind::Link], |ask| ask.account = "cleo".into()),
     ("account", &[Kind::Session], |ask| {

@@ -58,7 +58,7 @@ impl World {
     }
 
     /// As a request of this key that came from this address.
-    pub(super) async fn from_address(&self, key: &str, address: [u8; 4]) -> Answer {
+    pub(super) async fn asks_from(&self, key: &str, address: [u8; 4]) -> Answer {
         let peer = std::net::SocketAddr::from((address, 1));
         let request = Request::get("/api/v1/account")
             .header(header::AUTHORIZATION, format!("Bearer {key}"))

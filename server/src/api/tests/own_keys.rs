@@ -53,10 +53,10 @@ async fn keys_are_made_listed_and_revoked() {
     }
     let key = made.json["key"].as_str().expect("a key");
     assert_eq!(
-        world.from_address(key, [10, 1, 2, 3]).await.status,
+        world.asks_from(key, [10, 1, 2, 3]).await.status,
         StatusCode::OK
     );
-    let refused = world.from_address(key, [11, 1, 2, 3]).await;
+    let refused = world.asks_from(key, [11, 1, 2, 3]).await;
     refused.is_problem(403, "key-address-refused");
     assert!(
         refused.json["detail"]
@@ -128,7 +128,7 @@ async fn a_key_is_rotated_and_its_own_end_holds() {
         .is_problem(422, "body-invalid");
     world.wall.set(end_us);
     world
-        .from_address(key, [10, 1, 2, 3])
+        .asks_from(key, [10, 1, 2, 3])
         .await
         .is_problem(401, "key-expired");
     world

@@ -151,10 +151,10 @@ async fn a_signed_prediction_holds_as_it_is_alone() {
         ("chain", |ask| ask.chain_id = 1),
         ("contract", |ask| ask.registry = Address::repeat_byte(1)),
         ("round", |ask| {
-            ask.round = "btc-usd-5m-20240305T1205Z".to_owned()
+            ask.round = "btc-usd-5m-20240305T1205Z".to_owned();
         }),
         ("tournament", |ask| {
-            ask.round = "eth-usd-5m-20240305T1200Z".to_owned()
+            ask.round = "eth-usd-5m-20240305T1200Z".to_owned();
         }),
         ("p", |ask| ask.posted_ppm = 530_001),
         ("stake", |ask| ask.stake = Some(0)),
