@@ -320,7 +320,8 @@ contract Subscriptions is ISubscriptions, Ownable2Step, ReentrancyGuardTransient
         return terms.firstStart + index * terms.cadence;
     }
 
-    /// @dev The subscription with rounds added, and the index from which these count.
+    /// @dev The subscription with rounds added, and the index from which these count. One that never was
+    /// is one of no rounds from round 0 on.
     function _extended(bytes32 feed, Feed storage terms, Subscription memory held, uint256 added)
         private
         view
@@ -329,9 +330,7 @@ contract Subscriptions is ISubscriptions, Ownable2Step, ReentrancyGuardTransient
         from = _nextOpen(terms, block.timestamp);
         uint256 end = held.rounds == 0 ? 0 : _endOf(feed, held);
         (uint256 first, uint256 rounds) = (from, added);
-        if (held.rounds != 0 && end >= from) {
-            (first, from, rounds) = (held.first, end, held.rounds + added);
-        }
+        if (end >= from) (first, from, rounds) = (held.first, end, held.rounds + added);
         if (first + rounds > MAX_ROUNDS) revert TooLong(feed, first + rounds, MAX_ROUNDS);
         next = Subscription({first: uint32(first), rounds: uint32(rounds)});
     }

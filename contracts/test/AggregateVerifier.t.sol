@@ -82,6 +82,17 @@ contract AggregateVerifierTest is AggregateHarness {
         verifier.consume(FEED, aggregate, signatures);
     }
 
+    function test_a_forecast_is_good_to_the_last_moment() public {
+        IAggregateVerifier.Aggregate memory aggregate = fresh();
+        aggregate.generatedAtUs = uint64(clock) * 1e6;
+        bytes[] memory signatures = signed(aggregate);
+        travel(clock + AGE);
+        verifier.verify(FEED, aggregate, signatures);
+        travel(clock + 1);
+        vm.expectPartialRevert(IAggregateVerifier.TooOld.selector);
+        verifier.verify(FEED, aggregate, signatures);
+    }
+
     function test_a_forecast_of_the_future_is_refused() public {
         IAggregateVerifier.Aggregate memory aggregate = fresh();
         aggregate.generatedAtUs = uint64(clock + 60) * 1e6;

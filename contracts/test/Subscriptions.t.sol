@@ -34,6 +34,8 @@ contract SubscriptionsTest is SubscriptionsHarness {
         same(subscriptions.nextOpenRound(TOURNAMENT, lead - 1), start(4), "open");
         same(subscriptions.nextOpenRound(TOURNAMENT, lead), start(5), "closed");
         same(subscriptions.nextOpenRound(TOURNAMENT, 0), start(0), "long before");
+        same(subscriptions.nextOpenRound(TOURNAMENT, start(0) - LEAD - 1), start(0), "the first");
+        same(subscriptions.nextOpenRound(TOURNAMENT, start(0) - LEAD), start(1), "the second");
         travel(lead - 1);
         buy(1);
         expectCovered(ALICE, 4, 4 + PERIOD);
@@ -131,17 +133,17 @@ contract SubscriptionsTest is SubscriptionsHarness {
 
     function test_the_longest_subscription_is_as_long_as_the_feed() public {
         ISubscriptions.Terms memory values = terms();
-        (values.periodRounds, values.price) = (1, 1);
+        uint32 limit = uint32(subscriptions.MAX_ROUNDS());
+        (values.periodRounds, values.price) = (limit, 1);
         vm.prank(OWNER);
         registry.registerTournament(OTHER, 0, IRoundRegistry.Kind.Direction, 1, address(vault));
         vm.prank(OWNER);
         subscriptions.addFeed(OTHER, values);
-        uint32 limit = uint32(subscriptions.MAX_ROUNDS());
         vm.prank(ALICE);
-        subscriptions.subscribe(ALICE, order(OTHER, limit), ANY);
+        subscriptions.subscribe(ALICE, order(OTHER, 1), ANY);
         same(subscriptions.subscribedUntil(OTHER, ALICE), start(limit), "all of it");
         bytes4 long = ISubscriptions.TooLong.selector;
-        _refused(ALICE, order(OTHER, 1), ANY, abi.encodeWithSelector(long, OTHER, limit + 1, limit));
+        _refused(ALICE, order(OTHER, 1), ANY, abi.encodeWithSelector(long, OTHER, 2 * limit, limit));
     }
 
     function test_a_price_holds_after_its_notice_and_below_its_cap() public {
