@@ -8,7 +8,7 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const CONTRACTS = ["FaultProof", "ForeToken", "RoundRegistry", "StakeVault"];
+const CONTRACTS = ["AggregateVerifier", "FaultProof", "ForeToken", "RoundRegistry", "StakeVault", "Subscriptions"];
 const here = dirname(fileURLToPath(import.meta.url));
 const forge = join(here, "node_modules/@foundry-rs/forge-linux-amd64/bin/forge");
 

@@ -1,4 +1,4 @@
-//! Types of the four contracts, generated from `contracts/abi`: a `…Call` per function (encode with
+//! Types of the contracts, generated from `contracts/abi`: a `…Call` per function (encode with
 //! `SolCall::abi_encode`, decode calldata with `abi_decode`, results with `abi_decode_returns`), a
 //! struct per event and error, the enums `…Calls`, `…Events`, `…Errors` over them, and `BYTECODE`.
 
@@ -42,15 +42,41 @@ pub mod stake_vault {
     );
 }
 
+/// Who may see the forecasts of a feed.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the generated event Subscribed has nine fields"
+)]
+pub mod subscriptions {
+    alloy_sol_types::sol!(
+        #[sol(all_derives)]
+        Subscriptions,
+        "abi/Subscriptions.json"
+    );
+}
+
+/// Whether a combined forecast is signed, fresh and the next.
+pub mod aggregate_verifier {
+    alloy_sol_types::sol!(
+        #[sol(all_derives)]
+        AggregateVerifier,
+        "abi/AggregateVerifier.json"
+    );
+}
+
+pub use aggregate_verifier::AggregateVerifier;
 pub use fault_proof::FaultProof;
 pub use fore_token::ForeToken;
 pub use round_registry::RoundRegistry;
 pub use stake_vault::StakeVault;
+pub use subscriptions::Subscriptions;
 
+pub use aggregate_verifier::IAggregateVerifier::Aggregate;
 pub use round_registry::IRoundRegistry::{RoundCommitment, Tournament};
 pub use stake_vault::IFaultProof::{Entry, ModelClaim, NodeClaim, Prediction};
 pub use stake_vault::IRoundRegistry::Reveal;
 pub use stake_vault::IStakeVault::{Books, Head, Model, Proposal, Settings};
+pub use subscriptions::ISubscriptions::{Feed, Order, Settings as SubscriptionSettings, Terms};
 
 /// Wei in one unit of 1e-9 token.
 pub const WEI_PER_UNIT: u64 = 1_000_000_000;

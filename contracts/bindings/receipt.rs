@@ -7,7 +7,10 @@ use alloy_sol_types::{Eip712Domain, SolStruct, eip712_domain, sol};
 sol! {
     /// `roundId` as on the chain, `model` the server's model id, probabilities in ppm (posted, and
     /// counted after the clamp), the stake in units of 1e-9 token if one was named, `sequence`
-    /// strictly increasing per server, `receivedAtUs` microseconds UTC by the server's receive clock.
+    /// strictly increasing per server, `receivedAtUs` microseconds UTC by the server's receive
+    /// clock. `stakeCountedUnits` is what the model would have risked, had the round locked then.
+    /// `seal` is 0 of an open prediction; the receipts of a seal and of what opened it both name it.
+    /// While it is sealed, probabilities and stake are 0: the server does not know them.
     #[derive(Debug, PartialEq, Eq)]
     struct PredictionReceipt {
         bytes32 roundId;
@@ -18,6 +21,8 @@ sol! {
         uint64 stakeUnits;
         uint64 sequence;
         uint64 receivedAtUs;
+        uint64 stakeCountedUnits;
+        bytes32 seal;
     }
 }
 

@@ -27,6 +27,7 @@ interface Vm {
     function expectPartialRevert(bytes4) external;
     function expectEmit() external;
     function deal(address, uint256) external;
+    function etch(address, bytes calldata) external;
     function coinbase(address) external;
     function store(address, bytes32, bytes32) external;
     function load(address, bytes32) external view returns (bytes32);

@@ -158,6 +158,13 @@ pub async fn set_fact(conn: &mut Conn, name: &str, value: &str) -> Result<(), sq
     Ok(())
 }
 
+/// `(VALUES ($1, $2), ($3, $4)) AS wanted`: pairs to look up, columns `column1` and `column2`. To be
+/// joined with `CROSS JOIN`, which makes SQLite look up each pair; `(a, b) IN (VALUES …)` scans.
+#[must_use]
+pub fn wanted_pairs(pairs: usize) -> String {
+    format!("(VALUES {}) AS wanted", placeholders(pairs, 2))
+}
+
 /// `($1, $2), ($3, $4)`: placeholders of a multi-row insert, numbered as PostgreSQL wants them.
 #[must_use]
 pub fn placeholders(rows: usize, columns: usize) -> String {
@@ -168,4 +175,38 @@ pub fn placeholders(rows: usize, columns: usize) -> String {
         format!("({})", numbers.join(", "))
     };
     (0..rows).map(row).collect::<Vec<_>>().join(", ")
+}
+
+/// Ids or rows of one statement at most; sixteen columns each stay under SQLite's 32,766
+/// placeholders.
+const MOST_IN_STATEMENT: usize = 256;
+/// How many ids or rows a statement may have: few lengths, so that its texts stay prepared.
+const LENGTHS: [usize; 5] = [1, 4, 16, 64, MOST_IN_STATEMENT];
+
+/// Cuts rows into pieces, each one insert; their lengths are few.
+#[must_use]
+pub fn pieces<T>(rows: &[T]) -> Vec<&[T]> {
+    let mut pieces = Vec::new();
+    let mut rest = rows;
+    for length in LENGTHS.into_iter().rev() {
+        while let Some((piece, after)) = rest.split_at_checked(length) {
+            pieces.push(piece);
+            rest = after;
+        }
+    }
+    pieces
+}
+
+/// Cuts what is asked for into questions, each one query. A question repeats some of its own to
+/// have one of few lengths: for conditions that a repetition does not change.
+#[must_use]
+pub fn questions<T>(asked: &[T]) -> Vec<Vec<&T>> {
+    let length = |chunk: &[T]| {
+        let longer = LENGTHS.into_iter().find(|length| *length >= chunk.len());
+        longer.unwrap_or(chunk.len())
+    };
+    asked
+        .chunks(MOST_IN_STATEMENT)
+        .map(|chunk| chunk.iter().cycle().take(length(chunk)).collect())
+        .collect()
 }

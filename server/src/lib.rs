@@ -4,6 +4,7 @@
 //! `demo`, `cli`. Slices are folders with `mod.rs` (verbs) and `store.rs` (all SQL of their tables).
 
 pub mod db;
+pub mod limits;
 pub mod settings;
 pub mod wall;
 
@@ -11,9 +12,13 @@ pub mod chain;
 
 pub mod accounts;
 pub mod aggregates;
+pub mod checks;
 pub mod diagnostics;
+pub mod events;
 pub mod ledger;
+pub mod lives;
 pub mod models;
+pub mod own_events;
 pub mod predictions;
 pub mod prices;
 pub mod receipts;
@@ -24,6 +29,7 @@ pub mod runners;
 pub mod scores;
 pub mod settlement;
 pub mod stakes;
+pub mod webhooks;
 
 pub mod app;
 

@@ -8,6 +8,8 @@ use anyhow::Context;
 use domain::{MarketClock, WallClock};
 use serde::{Deserialize, Serialize};
 
+use crate::limits::{LimitSettings, Networks};
+
 /// What the serving process needs to know.
 #[derive(Clone, Debug)]
 pub struct ServeSettings {
@@ -27,6 +29,16 @@ pub struct ServeSettings {
     pub chain_poll: Duration,
     /// The share of a round's hosted models that run on two runners, ppm.
     pub replicated_ppm: u32,
+    /// The runner's executable that checks files for anybody, if it is there.
+    pub runner: Option<PathBuf>,
+    /// How much each caller may ask.
+    pub limits: LimitSettings,
+    /// Proxies whose word about a request's origin is believed.
+    pub trusted_proxies: Networks,
+    /// How often a stream of events says that it lives, wall time.
+    pub heartbeat: Duration,
+    /// Whether webhooks may be at private addresses and without TLS: the demo and tests.
+    pub webhooks_to_private: bool,
 }
 
 /// The market clock of a data directory, `clock.json`. Absent: market time is wall time.

@@ -141,6 +141,16 @@ impl Caller {
         self.send(request).await?.created_id()
     }
 
+    /// Asks for the report card of an ONNX file.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub async fn check(&self, onnx: Vec<u8>) -> anyhow::Result<Answer> {
+        let bytes = self.request(Method::POST, "/api/v1/check").body(onnx);
+        let request = bytes.header(header::CONTENT_TYPE, "application/octet-stream");
+        self.send(request).await
+    }
+
     /// Waits for a round of the tournament in one of the shown states; answers its id.
     ///
     /// # Errors

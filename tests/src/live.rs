@@ -144,6 +144,7 @@ impl Live {
         let mut command = process::foretoken(["serve", "--rpc", &self.rpc])?;
         command.arg("--data").arg(&self.data);
         command.args(["--listen", &format!("127.0.0.1:{}", self.port)]);
+        command.args(["--limits", "off"]);
         command
             .arg("--feeds")
             .arg(self.folder.path().join("feeds.toml"));

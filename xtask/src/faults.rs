@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use crate::{contracts, process, project, setup};
+use crate::{api_fuzz, contracts, process, project, setup};
 
 /// How many faults, and what is left out.
 #[derive(Clone, Debug, clap::Args)]
@@ -23,6 +23,9 @@ pub struct Wanted {
     /// Generated rounds with venues that misbehave (R14, R15); under 5,000 the soak is short too
     #[arg(long, default_value_t = 10_000)]
     pub price_rounds: u64,
+    /// Requests that are made from the OpenAPI document (R11), about
+    #[arg(long, default_value_t = 5_000)]
+    pub api_cases: u32,
     /// Write the rows as JSON to this file
     #[arg(long)]
     pub json: Option<PathBuf>,
@@ -41,6 +44,7 @@ pub fn quick() -> Wanted {
         batches: 20,
         reorgs: 4,
         price_rounds: 500,
+        api_cases: 1_000,
         json: None,
         only: None,
         without_contracts: true,
@@ -51,15 +55,20 @@ pub fn quick() -> Wanted {
 pub fn run(wanted: &Wanted) -> Result<bool> {
     let only = wanted.only.as_deref();
     let mut rows = Vec::new();
-    if only != Some("R8") {
+    if !matches!(only, Some("R8" | "R11")) {
         rows.extend(suite(wanted)?);
+    }
+    if only.is_none_or(|only| only == "R11") {
+        let place = rows.iter().position(|row| row["row"] == "R12");
+        let row = api_fuzz::row(wanted.api_cases)?;
+        rows.insert(place.unwrap_or(rows.len()), row);
     }
     if only.is_none_or(|only| only == "R8") {
         let place = rows.iter().position(|row| row["row"] == "R9");
         let row = contracts_row(wanted.without_contracts)?;
         rows.insert(place.unwrap_or(rows.len()), row);
     }
-    println!("\nfaults: rows R1 to R9, R14, R15, R17 and R18 of the scorecard");
+    println!("\nfaults: rows R1 to R9, R11, R12 and R14 to R18 of the scorecard");
     for row in &rows {
         println!("{}", line(row));
     }

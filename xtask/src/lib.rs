@@ -9,6 +9,7 @@
     reason = "a command-line program talks to its terminal"
 )]
 
+pub mod api_fuzz;
 pub mod bench;
 pub mod check_all;
 pub mod contracts;

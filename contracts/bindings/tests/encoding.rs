@@ -5,10 +5,12 @@ use alloy_sol_types::{
     SolCall, SolError, SolEvent, SolEventInterface, SolInterface, SolStruct, SolValue,
 };
 use contracts::abi::{
-    Fault, FaultProof, ForeToken, Kind, Outcome, Reveal, RoundRegistry, Settings, StakeVault, Tree,
-    UnknownValue,
+    AggregateVerifier, Fault, FaultProof, ForeToken, Kind, Outcome, Reveal, RoundRegistry,
+    Settings, StakeVault, SubscriptionSettings, Subscriptions, Tree, UnknownValue,
 };
+use contracts::aggregate::{self, Aggregate};
 use contracts::receipt::{self, PredictionReceipt};
+use contracts::requests::{self, CreateKey, DelegateSession, LinkWallet, OpenAccount, Prediction};
 use contracts::{deploy, round};
 
 const ADDRESS: Address = Address::repeat_byte(0x11);
@@ -42,6 +44,56 @@ fn creation_data_is_the_bytecode_and_the_arguments() {
     assert_eq!(deploy::fault_proof(), FaultProof::BYTECODE);
     let data = deploy::round_registry(ADDRESS, ADDRESS);
     assert_eq!(data.len(), RoundRegistry::BYTECODE.len() + 2 * 32);
+    let data = deploy::subscriptions(SubscriptionSettings {
+        token: ADDRESS,
+        registry: ADDRESS,
+        notice: 86_400,
+        feePpm: 50_000,
+        feeReceiver: ADDRESS,
+        owner: ADDRESS,
+        guardian: ADDRESS,
+    });
+    assert_eq!(data.len(), Subscriptions::BYTECODE.len() + 7 * 32);
+    let data = deploy::aggregate_verifier(ADDRESS, 300, 172_800, vec![ADDRESS], U256::ONE);
+    assert_eq!(data.len(), AggregateVerifier::BYTECODE.len() + 7 * 32);
+}
+
+#[test]
+fn a_forecast_is_bound_to_chain_verifier_and_every_field() {
+    let forecast = Aggregate {
+        feed: B256::repeat_byte(1),
+        startsAt: 1_709_251_500,
+        probabilityPpm: 531_000,
+        lowPpm: 498_000,
+        highPpm: 562_000,
+        models: 240,
+        stakeUnits: 600_000_000_000,
+        effectiveModelsMilli: 57_250,
+        disagreementPpm: 31_000,
+        calibrated: true,
+        generatedAtUs: 1_709_251_490_000_000,
+    };
+    let kind = "Aggregate(bytes32 feed,uint64 startsAt,uint32 probabilityPpm,uint32 lowPpm,\
+                uint32 highPpm,uint32 models,uint64 stakeUnits,uint32 effectiveModelsMilli,\
+                uint32 disagreementPpm,bool calibrated,uint64 generatedAtUs)";
+    assert_eq!(forecast.eip712_type_hash(), keccak256(kind));
+    let hash = aggregate::signing_hash(&forecast, 31337, ADDRESS);
+    assert_ne!(hash, aggregate::signing_hash(&forecast, 1, ADDRESS));
+    let elsewhere = aggregate::signing_hash(&forecast, 31337, Address::ZERO);
+    assert_ne!(hash, elsewhere);
+    let other = Aggregate {
+        calibrated: false,
+        ..forecast
+    };
+    assert_ne!(hash, aggregate::signing_hash(&other, 31337, ADDRESS));
+}
+
+#[test]
+fn signatures_are_ordered_by_signer_and_each_signer_is_there_once() {
+    let low = Address::repeat_byte(2);
+    let signed = vec![(ADDRESS, [1; 65]), (low, [2; 65]), (ADDRESS, [3; 65])];
+    let ordered = aggregate::ordered(signed);
+    assert_eq!(ordered, [Bytes::from([2; 65]), Bytes::from([1; 65])]);
 }
 
 #[test]
@@ -106,6 +158,17 @@ fn enums_have_the_numbers_of_the_contract() {
     assert_eq!(Tree::try_from(1), Ok(Tree::Prediction));
 }
 
+/// The example of docs/API.md, which clients compute by hand.
+#[test]
+fn the_seal_of_the_guide() {
+    let (chain_round, salt) = (B256::repeat_byte(1), B256::repeat_byte(0x5a));
+    let seal = b256!("26f01648baafce49d601c800b94aefb53203627bf8d75a7fc3716b6645cd3f2e");
+    assert_eq!(
+        round::seal(chain_round, 7, 10_500_000_000, 530_000, salt),
+        seal
+    );
+}
+
 #[test]
 fn a_receipt_is_bound_to_chain_registry_and_every_field() {
     let receipt = PredictionReceipt {
@@ -117,9 +180,12 @@ fn a_receipt_is_bound_to_chain_registry_and_every_field() {
         stakeUnits: 1_500_000_000,
         sequence: 9,
         receivedAtUs: 1_709_251_185_000_000,
+        stakeCountedUnits: 1_000_000_000,
+        seal: B256::ZERO,
     };
     let kind = "PredictionReceipt(bytes32 roundId,string model,uint32 countedPpm,uint32 postedPpm,\
-                bool stakeNamed,uint64 stakeUnits,uint64 sequence,uint64 receivedAtUs)";
+                bool stakeNamed,uint64 stakeUnits,uint64 sequence,uint64 receivedAtUs,\
+                uint64 stakeCountedUnits,bytes32 seal)";
     assert_eq!(receipt.eip712_type_hash(), keccak256(kind));
     let hash = receipt::signing_hash(&receipt, 31337, ADDRESS);
     let domain = receipt::domain(31337, ADDRESS).hash_struct();
@@ -132,11 +198,81 @@ fn a_receipt_is_bound_to_chain_registry_and_every_field() {
     assert_eq!(hash, keccak256(packed));
     assert_ne!(hash, receipt::signing_hash(&receipt, 1, ADDRESS));
     assert_ne!(hash, receipt::signing_hash(&receipt, 31337, Address::ZERO));
-    let later = PredictionReceipt {
-        sequence: 10,
-        ..receipt
+    let changed = |change: fn(&mut PredictionReceipt)| {
+        let mut other = receipt.clone();
+        change(&mut other);
+        receipt::signing_hash(&other, 31337, ADDRESS)
     };
-    assert_ne!(hash, receipt::signing_hash(&later, 31337, ADDRESS));
+    assert_ne!(hash, changed(|other| other.sequence = 10));
+    assert_ne!(hash, changed(|other| other.stakeCountedUnits = 0));
+    assert_ne!(hash, changed(|other| other.seal = B256::repeat_byte(2)));
     let domain_kind = b256!("8b73c3c69bb8fe3d512ecc4cf759cc79239f7b179b0ffacaa9a75d522b39400f");
     assert_eq!(receipt::domain(31337, ADDRESS).type_hash(), domain_kind);
+}
+
+#[test]
+fn requests_are_typed_as_wallets_show_them() {
+    let types = [
+        Prediction::eip712_encode_type(),
+        OpenAccount::eip712_encode_type(),
+        LinkWallet::eip712_encode_type(),
+        CreateKey::eip712_encode_type(),
+        DelegateSession::eip712_encode_type(),
+    ];
+    assert_eq!(
+        types,
+        [
+            "Prediction(bytes32 roundId,string model,uint32 postedPpm,bool stakeNamed,\
+             uint64 stakeUnits,bytes32 seal,bytes32 salt,uint64 nonce)",
+            "OpenAccount(string name,address wallet,uint64 issuedAtUs,bytes32 nonce)",
+            "LinkWallet(string account,address wallet,uint64 issuedAtUs,bytes32 nonce)",
+            "CreateKey(address wallet,string name,string[] scopes,uint64 expiresAtS,\
+             string[] addresses,uint64 issuedAtUs,bytes32 nonce)",
+            "DelegateSession(address session,string account,uint64 expiresAtS,\
+             uint64 issuedAtUs,bytes32 nonce)",
+        ]
+    );
+}
+
+/// Spelled out, as a client without this crate computes it.
+#[test]
+fn the_hash_of_a_request_is_that_of_eip_712() {
+    let request = CreateKey {
+        wallet: ADDRESS,
+        name: "bot".to_owned(),
+        scopes: vec!["read".to_owned(), "predict".to_owned()],
+        expiresAtS: 0,
+        addresses: Vec::new(),
+        issuedAtUs: 7,
+        nonce: B256::repeat_byte(9),
+    };
+    let word = |number: u64| U256::from(number).to_be_bytes::<32>();
+    let text = |text: &str| keccak256(text.as_bytes()).0;
+    let scopes = keccak256([text("read"), text("predict")].concat()).0;
+    let fields = [
+        text(&CreateKey::eip712_encode_type()),
+        ADDRESS.into_word().0,
+        text("bot"),
+        scopes,
+        word(0),
+        keccak256([]).0,
+        word(7),
+        [9; 32],
+    ];
+    let domain = [
+        text("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
+        text("Foretoken"),
+        text("1"),
+        word(31_337),
+        ADDRESS.into_word().0,
+    ];
+    let expected = keccak256(
+        [
+            &[0x19, 0x01],
+            keccak256(domain.concat()).as_slice(),
+            keccak256(fields.concat()).as_slice(),
+        ]
+        .concat(),
+    );
+    assert_eq!(requests::signing_hash(&request, 31_337, ADDRESS), expected);
 }

@@ -33,6 +33,17 @@ fn the_challenges_are_what_the_crate_makes() {
 }
 
 #[test]
+fn the_forecasts_are_what_the_crate_makes() {
+    let text = std::fs::read_to_string(fixture::aggregates::path()).expect("it is committed");
+    let committed: serde_json::Value = serde_json::from_str(&text).expect("the fixture is JSON");
+    assert_eq!(
+        committed,
+        fixture::aggregates::file(),
+        "run `cargo run -p contracts --example fixtures` and look at the difference"
+    );
+}
+
+#[test]
 fn prediction_tree_of_the_protocol() {
     let vectors = &fixture::read()["protocol"]["prediction"];
     let leaves = prediction(vectors);

@@ -21,6 +21,7 @@ interface Svm {
     function createAddress(string calldata) external returns (address);
     function createUint256(string calldata) external returns (uint256);
     function createCalldata(string calldata) external returns (bytes memory);
+    function createBytes(uint256, string calldata) external returns (bytes memory);
 }
 
 Vm constant vm = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));

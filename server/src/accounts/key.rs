@@ -3,6 +3,8 @@
 //! The id names the key in lists and logs, the secret is 160 random bits, the checksum tells a
 //! mistyped key from a revoked one without asking the database.
 
+use std::borrow::Cow;
+
 use sha2::{Digest, Sha256};
 
 const PREFIX: &str = "ftk";
@@ -51,6 +53,38 @@ pub(super) fn parse(text: &str) -> Option<ParsedKey> {
         id: id.to_owned(),
         hash: hash_of(text),
     })
+}
+
+/// Whether a text may hold a key, whole or cut.
+#[must_use]
+pub fn may_hold_key(text: &str) -> bool {
+    without_keys(text) != text
+}
+
+/// The text with every key in it, whole or cut, replaced: what a caller sent by mistake is neither
+/// repeated nor logged.
+#[must_use]
+pub fn without_keys(text: &str) -> Cow<'_, str> {
+    const START: &str = "ftk_";
+    /// Fewer characters are no part of a secret.
+    const SHORTEST: usize = 8;
+    if !text.contains(START) {
+        return Cow::Borrowed(text);
+    }
+    let mut parts = text.split(START);
+    let mut clean = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let is_of_key = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let rest = part.trim_start_matches(is_of_key);
+        clean.push_str(START);
+        if part.len() - rest.len() >= SHORTEST {
+            clean.push('…');
+            clean.push_str(rest);
+        } else {
+            clean.push_str(part);
+        }
+    }
+    Cow::Owned(clean)
 }
 
 /// Compares without stopping at the first difference.

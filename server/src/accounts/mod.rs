@@ -1,23 +1,49 @@
-//! Accounts and their API keys.
+//! Accounts, their API keys, and what their wallets sign.
 //!
-//! Owns the tables `accounts` and `api_keys`. A key is shown once and kept only as a hash; it is
-//! never logged. A revoked key is refused by the next request, since every request looks it up.
+//! Owns the tables `accounts`, `api_keys`, `session_keys` and `request_nonces`. A key is shown once
+//! and kept only as a hash; it is never logged. A revoked key is refused by the next request, since
+//! every request looks it up. A signed request does what it says once.
 
+mod keys;
+mod sessions;
+mod signed;
+
+mod address_block;
+mod error;
+mod gate;
 mod key;
+#[cfg(test)]
+mod key_tests;
+mod last_uses;
+mod signature;
+#[cfg(test)]
+mod signed_tests;
 mod slug;
 mod store;
 #[cfg(test)]
 mod tests;
 
+use alloy::primitives::Address;
 use domain::AccountId;
-use thiserror::Error;
 
 use crate::db::Conn;
+pub use address_block::AddressBlock;
+pub use error::AccountError;
+pub use gate::Gate;
+pub use key::{may_hold_key, without_keys};
+pub use keys::{
+    ADDRESS_LIMIT, KeyEntry, KeyRights, MadeKey, by_key, create_key, give_key, keys, make_key,
+    revoke_key, revoke_own_key, rotate_key,
+};
+pub use last_uses::{LastUses, write_uses};
+pub use sessions::{SESSION_LIMIT, SessionKey, delegate, may_sign, revoke_session, sessions};
+pub use signature::{Proof, SigningPlace, recover};
+pub use signed::{create_key_by_wallet, first_rights, link_wallet, open_by_wallet};
 pub use slug::{slug, slug_with_hash};
 
 /// Most characters of an account's name.
 pub const NAME_LIMIT: usize = 40;
-/// Most keys of one account that are not revoked.
+/// Most keys of one account that are neither revoked nor at their end.
 pub const KEY_LIMIT: i64 = 20;
 
 /// A person, a bot, the operator or a runner.
@@ -31,6 +57,21 @@ pub struct Account {
     pub wallet: String,
     /// Whether its models are the operator's own.
     pub is_operator: bool,
+    /// When it was opened, wall microseconds.
+    pub created_us: i64,
+    /// Who opened it.
+    pub opened_by: Opening,
+}
+
+/// Who opened an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opening {
+    /// The operator, by hand on the server.
+    Operator,
+    /// Anybody, over the API.
+    Api,
+    /// A wallet, by a signature.
+    Wallet,
 }
 
 /// What a key allows.
@@ -42,76 +83,56 @@ pub enum Scope {
     Predict,
     /// Register, upload and retire models.
     Upload,
+    /// Act on what models earn: nothing asks for it yet.
+    Trade,
     /// Take jobs as a runner.
     Run,
-    /// Everything that the operator may do over the API.
+    /// Everything of the account: its keys, its wallet, and what the others allow except `run`.
     Admin,
 }
 
-/// One key as its owner may list it; the secret is not in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyEntry {
-    /// The part of the key that names it.
-    pub id: String,
-    /// What it allows.
-    pub scopes: Vec<Scope>,
-    /// When it was made, wall microseconds.
-    pub created_us: i64,
-    /// When it was revoked; 0 = not.
-    pub revoked_us: i64,
-}
+impl Opening {
+    /// The stored name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Operator => "operator",
+            Self::Api => "api",
+            Self::Wallet => "wallet",
+        }
+    }
 
-/// Why an account or a key is refused.
-#[derive(Debug, Error)]
-pub enum AccountError {
-    /// The name breaks the rule.
-    #[error(
-        "account name {0:?} is not 1 to 40 letters, digits, spaces and . _ - + ( ) # without spaces at its ends"
-    )]
-    Name(String),
-    /// Somebody has the name.
-    #[error("account name {0:?} is taken")]
-    NameTaken(String),
-    /// Not an address.
-    #[error("wallet {0:?} is not empty and no 0x address with a right checksum")]
-    Wallet(String),
-    /// No such account.
-    #[error("account {0} does not exist")]
-    UnknownAccount(AccountId),
-    /// A key without scopes could do nothing.
-    #[error("a key needs at least one scope")]
-    NoScope,
-    /// The account has as many keys as it may.
-    #[error("account {0} has 20 keys that are not revoked")]
-    TooManyKeys(AccountId),
-    /// Mistyped or cut: the checksum does not fit.
-    #[error(
-        "the API key is not of the form ftk_<id>_<secret>_<checksum>, or its checksum is wrong"
-    )]
-    KeyForm,
-    /// Nobody's key.
-    #[error("the API key is unknown")]
-    KeyUnknown,
-    /// It was valid once.
-    #[error("the API key {id} was revoked")]
-    KeyRevoked {
-        /// The part of the key that names it.
-        id: String,
-    },
-    /// The database refused.
-    #[error("database: {0}")]
-    Database(#[from] sqlx::Error),
+    /// What is no known name is trusted least.
+    fn parse(text: &str) -> Self {
+        match text {
+            "operator" => Self::Operator,
+            "wallet" => Self::Wallet,
+            _ => Self::Api,
+        }
+    }
 }
 
 impl Scope {
     /// All scopes.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Read,
         Self::Predict,
         Self::Upload,
+        Self::Trade,
         Self::Run,
         Self::Admin,
     ];
+    /// What the first key of an account that anybody may open has.
+    pub const OWN: [Self; 5] = [
+        Self::Read,
+        Self::Predict,
+        Self::Upload,
+        Self::Trade,
+        Self::Admin,
+    ];
+    /// What to say when a text is none of them.
+    pub const CHOICE: &'static str =
+        "`scopes` has an entry that is none of read, predict, upload, trade, run, admin";
 
     /// The stored name.
     #[must_use]
@@ -120,6 +141,7 @@ impl Scope {
             Self::Read => "read",
             Self::Predict => "predict",
             Self::Upload => "upload",
+            Self::Trade => "trade",
             Self::Run => "run",
             Self::Admin => "admin",
         }
@@ -143,16 +165,44 @@ pub fn is_name(name: &str) -> bool {
             .all(|c| c.is_alphanumeric() || " ._-+()#".contains(c))
 }
 
-/// Opens an account.
+/// Opens an account by hand.
 ///
 /// # Errors
-/// When the name or the wallet breaks a rule, or the name is taken.
+/// As [`open`].
 pub async fn create(
     conn: &mut Conn,
     now_us: i64,
     name: &str,
     wallet: &str,
     is_operator: bool,
+) -> Result<Account, AccountError> {
+    insert(conn, now_us, name, wallet, (is_operator, Opening::Operator)).await
+}
+
+/// Opens an account for whoever asks; `wallet` is empty or has signed for it.
+///
+/// # Errors
+/// When the name or the wallet breaks a rule or is taken.
+pub async fn open(
+    conn: &mut Conn,
+    now_us: i64,
+    name: &str,
+    wallet: &str,
+) -> Result<Account, AccountError> {
+    let by = if wallet.is_empty() {
+        Opening::Api
+    } else {
+        Opening::Wallet
+    };
+    insert(conn, now_us, name, wallet, (false, by)).await
+}
+
+async fn insert(
+    conn: &mut Conn,
+    now_us: i64,
+    name: &str,
+    wallet: &str,
+    (is_operator, opened_by): (bool, Opening),
 ) -> Result<Account, AccountError> {
     if !is_name(name) {
         return Err(AccountError::Name(name.chars().take(80).collect()));
@@ -176,73 +226,18 @@ pub async fn create(
         name: name.to_owned(),
         wallet,
         is_operator,
+        created_us: now_us,
+        opened_by,
     };
-    if store::insert(conn, &account, now_us).await? {
+    if store::insert(conn, &account).await? {
         return Ok(account);
     }
+    if store::by_name(conn, name).await?.is_none()
+        && store::by_wallet(conn, &account.wallet).await?.is_some()
+    {
+        return Err(AccountError::WalletTaken(account.wallet));
+    }
     Err(AccountError::NameTaken(name.to_owned()))
-}
-
-/// Makes a key from 160 random bits and returns its text, which exists nowhere else afterwards.
-///
-/// # Errors
-/// Without scopes, for an unknown account, or when it has too many keys.
-pub async fn create_key(
-    conn: &mut Conn,
-    now_us: i64,
-    account: &AccountId,
-    scopes: &[Scope],
-    random: [u8; 20],
-) -> Result<String, AccountError> {
-    if scopes.is_empty() {
-        return Err(AccountError::NoScope);
-    }
-    get(conn, account).await?;
-    if store::open_keys(conn, account).await? >= KEY_LIMIT {
-        return Err(AccountError::TooManyKeys(account.clone()));
-    }
-    let key = key::from_random(&random);
-    store::insert_key(conn, account, &key, scopes, now_us).await?;
-    Ok(key.text)
-}
-
-/// The account of a key and what the key allows.
-///
-/// # Errors
-/// [`AccountError::KeyForm`], [`AccountError::KeyUnknown`], [`AccountError::KeyRevoked`].
-pub async fn by_key(conn: &mut Conn, key: &str) -> Result<(Account, Vec<Scope>), AccountError> {
-    let parsed = key::parse(key).ok_or(AccountError::KeyForm)?;
-    let Some(row) = store::key(conn, &parsed.id).await? else {
-        return Err(AccountError::KeyUnknown);
-    };
-    if !key::same_hash(&row.secret_hash, &parsed.hash) {
-        return Err(AccountError::KeyUnknown);
-    }
-    if row.revoked_us != 0 {
-        return Err(AccountError::KeyRevoked { id: parsed.id });
-    }
-    let account = get(conn, &row.account).await?;
-    Ok((account, row.scopes))
-}
-
-/// Revokes a key; the next request with it is refused. Revoking twice changes nothing.
-///
-/// # Errors
-/// When there is no such key.
-pub async fn revoke_key(conn: &mut Conn, now_us: i64, key_id: &str) -> Result<(), AccountError> {
-    if store::key(conn, key_id).await?.is_none() {
-        return Err(AccountError::KeyUnknown);
-    }
-    store::revoke(conn, key_id, now_us).await?;
-    Ok(())
-}
-
-/// The keys of an account, newest first, at most 200.
-///
-/// # Errors
-/// Database errors.
-pub async fn keys(conn: &mut Conn, account: &AccountId) -> Result<Vec<KeyEntry>, AccountError> {
-    Ok(store::keys(conn, account).await?)
 }
 
 /// The account of a name, if there is one.
@@ -270,19 +265,25 @@ pub async fn by_ids(conn: &mut Conn, ids: &[AccountId]) -> Result<Vec<Account>, 
     Ok(store::by_ids(conn, ids).await?)
 }
 
-/// A wallet is written with its EIP-55 checksum; an address in one case gets it, a wrong one is
-/// refused.
+/// The address of a text: with its EIP-55 checksum, or in one case.
+///
+/// # Errors
+/// [`AccountError::Wallet`].
+pub fn address(text: &str) -> Result<Address, AccountError> {
+    let bad = || AccountError::Wallet(text.chars().take(80).collect());
+    let digits = text.strip_prefix("0x").ok_or_else(bad)?;
+    let address: Address = text.parse().map_err(|_| bad())?;
+    let is_one_case = digits.to_lowercase() == digits || digits.to_uppercase() == digits;
+    if is_one_case || address.to_checksum(None) == text {
+        return Ok(address);
+    }
+    Err(bad())
+}
+
+/// A wallet is stored with its checksum.
 fn checksummed(wallet: &str) -> Result<String, AccountError> {
     if wallet.is_empty() {
         return Ok(String::new());
     }
-    let bad = || AccountError::Wallet(wallet.chars().take(80).collect());
-    let digits = wallet.strip_prefix("0x").ok_or_else(bad)?;
-    let address: alloy::primitives::Address = wallet.parse().map_err(|_| bad())?;
-    let text = address.to_checksum(None);
-    let is_one_case = digits.to_lowercase() == digits || digits.to_uppercase() == digits;
-    if is_one_case || text == wallet {
-        return Ok(text);
-    }
-    Err(bad())
+    Ok(address(wallet)?.to_checksum(None))
 }

@@ -1,45 +1,39 @@
-//! All SQL of `accounts` and `api_keys`.
+//! All SQL of `accounts`; that of their keys in modules of its own.
+
+pub(super) mod keys;
+pub(super) mod signed;
 
 use domain::AccountId;
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row};
 
-use super::key::NewKey;
-use super::{Account, KeyEntry, Scope};
+use super::{Account, Opening};
 use crate::db::Conn;
 
 /// Ids in one query.
 const CHUNK: usize = 500;
 
-pub(super) struct KeyRow {
-    pub(super) account: AccountId,
-    pub(super) secret_hash: String,
-    pub(super) scopes: Vec<Scope>,
-    pub(super) revoked_us: i64,
-}
+const ACCOUNT: &str = "SELECT id, name, wallet, is_operator, created_us, opened_by FROM accounts";
 
-/// Whether the row is new; `false` when the name or the id is taken.
-pub(super) async fn insert(
-    conn: &mut Conn,
-    account: &Account,
-    now_us: i64,
-) -> Result<bool, sqlx::Error> {
+/// Whether the row is new; `false` when the name, the id or the wallet is taken.
+pub(super) async fn insert(conn: &mut Conn, account: &Account) -> Result<bool, sqlx::Error> {
     let done = sqlx::query(
-        "INSERT INTO accounts (id, name, wallet, is_operator, created_us)
-         VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+        "INSERT INTO accounts (id, name, wallet, is_operator, created_us, opened_by)
+         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
     )
     .bind(account.id.as_str())
     .bind(&account.name)
     .bind(&account.wallet)
     .bind(i64::from(account.is_operator))
-    .bind(now_us)
+    .bind(account.created_us)
+    .bind(account.opened_by.name())
     .execute(conn)
     .await?;
     Ok(done.rows_affected() == 1)
 }
 
 pub(super) async fn get(conn: &mut Conn, id: &AccountId) -> Result<Option<Account>, sqlx::Error> {
-    let row = sqlx::query("SELECT id, name, wallet, is_operator FROM accounts WHERE id = $1")
+    let row = sqlx::query(AssertSqlSafe(format!("{ACCOUNT} WHERE id = $1")))
         .bind(id.as_str())
         .fetch_optional(conn)
         .await?;
@@ -47,7 +41,7 @@ pub(super) async fn get(conn: &mut Conn, id: &AccountId) -> Result<Option<Accoun
 }
 
 pub(super) async fn by_name(conn: &mut Conn, name: &str) -> Result<Option<Account>, sqlx::Error> {
-    let row = sqlx::query("SELECT id, name, wallet, is_operator FROM accounts WHERE name = $1")
+    let row = sqlx::query(AssertSqlSafe(format!("{ACCOUNT} WHERE name = $1")))
         .bind(name)
         .fetch_optional(conn)
         .await?;
@@ -61,10 +55,7 @@ pub(super) async fn by_ids(
     let mut found = Vec::with_capacity(ids.len());
     for chunk in ids.chunks(CHUNK) {
         let places: Vec<String> = (1..=chunk.len()).map(|n| format!("${n}")).collect();
-        let text = format!(
-            "SELECT id, name, wallet, is_operator FROM accounts WHERE id IN ({}) ORDER BY id",
-            places.join(", ")
-        );
+        let text = format!("{ACCOUNT} WHERE id IN ({}) ORDER BY id", places.join(", "));
         let mut query = sqlx::query(AssertSqlSafe(text));
         for id in chunk {
             query = query.bind(id.as_str());
@@ -76,84 +67,31 @@ pub(super) async fn by_ids(
     Ok(found)
 }
 
-pub(super) async fn open_keys(conn: &mut Conn, account: &AccountId) -> Result<i64, sqlx::Error> {
-    let row = sqlx::query(
-        "SELECT CAST(count(*) AS BIGINT) FROM api_keys WHERE account_id = $1 AND revoked_us = 0",
-    )
-    .bind(account.as_str())
-    .fetch_one(conn)
-    .await?;
-    row.try_get(0)
-}
-
-pub(super) async fn insert_key(
+pub(super) async fn by_wallet(
     conn: &mut Conn,
-    account: &AccountId,
-    key: &NewKey,
-    scopes: &[Scope],
-    now_us: i64,
-) -> Result<(), sqlx::Error> {
-    let names: Vec<&str> = scopes.iter().map(|scope| scope.name()).collect();
-    sqlx::query(
-        "INSERT INTO api_keys (id, account_id, secret_hash, scopes, created_us, revoked_us)
-         VALUES ($1, $2, $3, $4, $5, 0)",
-    )
-    .bind(&key.id)
-    .bind(account.as_str())
-    .bind(&key.hash)
-    .bind(names.join(","))
-    .bind(now_us)
-    .execute(conn)
-    .await?;
-    Ok(())
+    wallet: &str,
+) -> Result<Option<Account>, sqlx::Error> {
+    // The index of wallets holds those that are not empty, and is used when the query says so.
+    let sql = format!("{ACCOUNT} WHERE wallet = $1 AND wallet <> ''");
+    let row = sqlx::query(AssertSqlSafe(sql))
+        .bind(wallet)
+        .fetch_optional(conn)
+        .await?;
+    row.as_ref().map(account).transpose()
 }
 
-pub(super) async fn key(conn: &mut Conn, id: &str) -> Result<Option<KeyRow>, sqlx::Error> {
-    let row = sqlx::query(
-        "SELECT account_id, secret_hash, scopes, revoked_us FROM api_keys WHERE id = $1",
-    )
-    .bind(id)
-    .fetch_optional(conn)
-    .await?;
-    let Some(row) = row else { return Ok(None) };
-    Ok(Some(KeyRow {
-        account: account_id(&row, "account_id")?,
-        secret_hash: row.try_get("secret_hash")?,
-        scopes: scopes(&row.try_get::<String, _>("scopes")?),
-        revoked_us: row.try_get("revoked_us")?,
-    }))
-}
-
-pub(super) async fn keys(
+/// Whether the account had no wallet and has this one now.
+pub(super) async fn set_wallet(
     conn: &mut Conn,
-    account: &AccountId,
-) -> Result<Vec<KeyEntry>, sqlx::Error> {
-    let rows = sqlx::query(
-        "SELECT id, scopes, created_us, revoked_us FROM api_keys
-         WHERE account_id = $1 ORDER BY created_us DESC, id LIMIT 200",
-    )
-    .bind(account.as_str())
-    .fetch_all(conn)
-    .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(KeyEntry {
-                id: row.try_get("id")?,
-                scopes: scopes(&row.try_get::<String, _>("scopes")?),
-                created_us: row.try_get("created_us")?,
-                revoked_us: row.try_get("revoked_us")?,
-            })
-        })
-        .collect()
-}
-
-pub(super) async fn revoke(conn: &mut Conn, id: &str, now_us: i64) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE api_keys SET revoked_us = $1 WHERE id = $2 AND revoked_us = 0")
-        .bind(now_us)
-        .bind(id)
+    id: &AccountId,
+    wallet: &str,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query("UPDATE accounts SET wallet = $1 WHERE id = $2 AND wallet = ''")
+        .bind(wallet)
+        .bind(id.as_str())
         .execute(conn)
         .await?;
-    Ok(())
+    Ok(done.rows_affected() == 1)
 }
 
 fn account(row: &AnyRow) -> Result<Account, sqlx::Error> {
@@ -162,6 +100,8 @@ fn account(row: &AnyRow) -> Result<Account, sqlx::Error> {
         name: row.try_get("name")?,
         wallet: row.try_get("wallet")?,
         is_operator: row.try_get::<i64, _>("is_operator")? != 0,
+        created_us: row.try_get("created_us")?,
+        opened_by: Opening::parse(&row.try_get::<String, _>("opened_by")?),
     })
 }
 
@@ -169,9 +109,4 @@ fn account_id(row: &AnyRow, column: &str) -> Result<AccountId, sqlx::Error> {
     let text: String = row.try_get(column)?;
     text.parse()
         .map_err(|error| sqlx::Error::Decode(Box::new(error)))
-}
-
-/// A name that this version does not know allows nothing.
-fn scopes(text: &str) -> Vec<Scope> {
-    text.split(',').filter_map(Scope::parse).collect()
 }

@@ -4,6 +4,7 @@ use super::*;
 use crate::db::testing::each_database;
 
 const RANDOM: [u8; 20] = [7; 20];
+const HERE: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
 #[tokio::test]
 async fn an_account_has_a_name_of_its_own() {
@@ -58,8 +59,9 @@ async fn a_key_works_until_it_is_revoked() {
         let key = create_key(&mut tx, 1, &ada.id, &scopes, RANDOM)
             .await
             .expect("a key");
+        let (account, entry) = by_key(&mut tx, 1, &key, HERE).await.expect("right");
         assert_eq!(
-            by_key(&mut tx, &key).await.expect("right"),
+            (account, entry.rights.scopes),
             (ada.clone(), scopes.to_vec())
         );
         let other = create_key(&mut tx, 1, &ada.id, &[Scope::Run], [8; 20])
@@ -67,9 +69,9 @@ async fn a_key_works_until_it_is_revoked() {
             .expect("a key");
         let id = key.split('_').nth(1).expect("an id");
         revoke_key(&mut tx, 2, id).await.expect("revoked");
-        let refused = by_key(&mut tx, &key).await;
+        let refused = by_key(&mut tx, 3, &key, HERE).await;
         assert!(matches!(refused, Err(AccountError::KeyRevoked { .. })));
-        assert!(by_key(&mut tx, &other).await.is_ok());
+        assert!(by_key(&mut tx, 3, &other, HERE).await.is_ok());
         assert_eq!(keys(&mut tx, &ada.id).await.expect("reads").len(), 2);
     })
     .await;
@@ -86,12 +88,12 @@ async fn wrong_keys_are_told_apart() {
         let cut = &key[..key.len() - 1];
         let mistyped = key.replacen("0707", "0708", 1);
         for text in ["", "ftk", "ftk_a_b_c", cut, &mistyped] {
-            let refused = by_key(&mut tx, text).await;
+            let refused = by_key(&mut tx, 1, text, HERE).await;
             assert!(matches!(refused, Err(AccountError::KeyForm)), "{text}");
         }
         let nobody = key::from_random(&[9; 20]).text;
         assert!(matches!(
-            by_key(&mut tx, &nobody).await,
+            by_key(&mut tx, 1, &nobody, HERE).await,
             Err(AccountError::KeyUnknown)
         ));
         let none = create_key(&mut tx, 1, &ada.id, &[], [1; 20]).await;

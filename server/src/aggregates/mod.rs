@@ -59,6 +59,15 @@ pub enum AggregateError {
     },
 }
 
+/// Aggregates of resolved rounds with their outcomes, newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// What was found.
+    pub found: Vec<(Aggregate, Outcome)>,
+    /// Ask for rounds before this start for the next page; none on the last one.
+    pub next_before_us: Option<i64>,
+}
+
 /// The combined forecast of one round.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Aggregate {
@@ -144,18 +153,38 @@ pub async fn of_resolved_rounds(
     before_start_us: i64,
     limit: i64,
 ) -> Result<Vec<(Aggregate, Outcome)>, AggregateError> {
+    let page = page_of_resolved_rounds(conn, tournament, before_start_us, limit).await?;
+    Ok(page.found)
+}
+
+/// As [`of_resolved_rounds`], with the place where the next page begins.
+///
+/// # Errors
+/// Database errors, broken rows.
+pub async fn page_of_resolved_rounds(
+    conn: &mut Conn,
+    tournament: &TournamentId,
+    before_start_us: i64,
+    limit: i64,
+) -> Result<Page, AggregateError> {
     let outcomes = prices::outcomes(conn, tournament, before_start_us, limit).await?;
     let Some((oldest, _)) = outcomes.last() else {
-        return Ok(Vec::new());
+        return Ok(Page::default());
     };
-    let span = oldest.start_us()..before_start_us;
+    let oldest_us = oldest.start_us();
+    // Rounds without an aggregate are looked at too, so a short page need not be the last.
+    let is_full = i64::try_from(outcomes.len()) == Ok(limit);
+    let span = oldest_us..before_start_us;
     let aggregates = store::of_rounds(conn, tournament, span).await?;
     let mut by_round: BTreeMap<RoundId, Aggregate> = aggregates
         .into_iter()
         .map(|aggregate| (aggregate.round.clone(), aggregate))
         .collect();
     let pair = |(round, outcome)| Some((by_round.remove(&round)?, outcome));
-    Ok(outcomes.into_iter().filter_map(pair).collect())
+    Ok(Page {
+        found: outcomes.into_iter().filter_map(pair).collect(),
+        next_before_us: is_full.then_some(oldest_us),
+    })
 }
 
 /// b and k, refitted daily: a function of the rounds of the 30 days before the day of this round,

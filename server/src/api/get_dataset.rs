@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use axum::http::header::{CONTENT_TYPE, ETAG};
+use axum::http::HeaderValue;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
 use axum::response::{IntoResponse, Response};
 use datasets::Version;
 
+use super::etag::FOR_EVER;
 use super::problem::{Problem, UnknownDataset};
 use crate::app::App;
 
@@ -28,15 +30,17 @@ pub(super) async fn get_dataset(
     Path(name): Path<String>,
 ) -> Result<Response, Problem> {
     let unknown = || Problem::unknown_dataset(&name);
-    let release = if name == "newest" {
-        app.releases.newest().await?.ok_or_else(unknown)?
+    let (release, kept) = if name == "newest" {
+        let newest = app.releases.newest().await?.ok_or_else(unknown)?;
+        (newest, HeaderValue::from_static("no-cache"))
     } else {
         let version: Version = name.parse().map_err(|_| unknown())?;
-        app.releases.release(version).await?
+        (app.releases.release(version).await?, FOR_EVER)
     };
     let headers = [
         (CONTENT_TYPE, "application/json".to_owned()),
         (ETAG, format!("\"{}\"", release.sha256)),
     ];
-    Ok((headers, release.json.clone()).into_response())
+    let kept = [(CACHE_CONTROL, kept)];
+    Ok((headers, kept, release.json.clone()).into_response())
 }

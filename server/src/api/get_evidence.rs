@@ -6,6 +6,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 
+use super::etag::FOR_EVER;
 use super::extract::round_id;
 use super::get_prediction::not_yet_resolved;
 use super::problem::{NotYetResolved, Problem, UnknownRound};
@@ -40,6 +41,8 @@ pub(super) async fn get_evidence(
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/json"),
     );
+    // A round is resolved once.
+    headers.insert(header::CACHE_CONTROL, FOR_EVER);
     if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", resolution.evidence_hash)) {
         headers.insert(header::ETAG, tag);
     }

@@ -9,7 +9,7 @@ use domain::ModelId;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::extract::{ApiQuery, tournament_id};
+use super::extract::{ApiQuery, page_length, tournament_id};
 use super::problem::{Problem, QueryProblems, UnknownTournament};
 use crate::app::App;
 use crate::models::{self, Model};
@@ -22,12 +22,20 @@ use crate::scores::{self, Estimate, Standing};
 pub(super) struct LeaderboardQuery {
     /// The tournament.
     tournament: String,
+    /// At most so many, 1 to 1000; 1000 when absent.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<i64>,
+    /// Leave out so many of the best, 0 when absent.
+    #[param(minimum = 0)]
+    skip: Option<u32>,
 }
 
 /// Standings, best first.
 #[derive(Serialize, ToSchema)]
 pub(super) struct LeaderboardBody {
     standings: Vec<StandingBody>,
+    /// How many models have a standing, listed or not.
+    total: usize,
 }
 
 /// One model's line; everything is about counted predictions.
@@ -73,9 +81,13 @@ pub(super) async fn get_leaderboard(
     ApiQuery(query): ApiQuery<LeaderboardQuery>,
 ) -> Result<Json<LeaderboardBody>, Problem> {
     let tournament = tournament_id(&query.tournament)?;
+    let limit = page_length(query.limit, 1_000, 1_000)?;
     let mut conn = app.db.read().await?;
     rounds::tournament(&mut conn, &tournament).await?;
     let standings = scores::leaderboard(&mut conn, &tournament).await?;
+    let total = standings.len();
+    let (skip, limit) = (index(query.skip.unwrap_or(0).into()), index(limit));
+    let standings: Vec<Standing> = standings.into_iter().skip(skip).take(limit).collect();
     let ids: Vec<ModelId> = standings.iter().map(|one| one.model.clone()).collect();
     let named = models::by_ids(&mut conn, &ids).await?;
     let named: HashMap<&ModelId, &Model> = named.iter().map(|model| (&model.id, model)).collect();
@@ -86,7 +98,11 @@ pub(super) async fn get_leaderboard(
             Some(StandingBody::new(one, model))
         })
         .collect();
-    Ok(Json(LeaderboardBody { standings }))
+    Ok(Json(LeaderboardBody { standings, total }))
+}
+
+fn index(count: i64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
 }
 
 impl StandingBody {

@@ -5,16 +5,18 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use domain::{ModelId, RoundId};
 
 use super::extract::{MaybeCaller, model_id, round_id};
-use super::problem::{NotYetResolved, Problem, UnknownRound};
-use super::receipt_body::ReceiptBody;
+use super::problem::{NotYetResolved, Problem, UnknownPrediction};
+use super::receipt_body::AcknowledgedBody;
 use super::round_body::is_revealed;
 use crate::app::App;
 use crate::{models, predictions, rounds};
 
 /// The receipt of a model's latest prediction: its owner's at any time, anybody's once the round is
-/// resolved.
+/// resolved. Among its notices is `sealed` while it waits to be opened, and `never-revealed` when it
+/// was not: then the model is absent.
 #[utoipa::path(
     get,
     path = "/rounds/{round}/predictions/{model}",
@@ -24,8 +26,8 @@ use crate::{models, predictions, rounds};
         ("model" = String, Path, description = "Model id")
     ),
     responses(
-        (status = 200, body = ReceiptBody),
-        UnknownRound,
+        (status = 200, body = AcknowledgedBody),
+        UnknownPrediction,
         NotYetResolved
     ),
     security((), ("key" = []))
@@ -34,7 +36,7 @@ pub(super) async fn get_prediction(
     State(app): State<Arc<App>>,
     Path((round, model)): Path<(String, String)>,
     MaybeCaller(caller): MaybeCaller,
-) -> Result<Json<ReceiptBody>, Problem> {
+) -> Result<Json<AcknowledgedBody>, Problem> {
     let (round_id, model_id) = (round_id(&round)?, model_id(&model)?);
     let mut conn = app.db.read().await?;
     let round = rounds::get(&mut conn, &round_id).await?;
@@ -45,16 +47,20 @@ pub(super) async fn get_prediction(
         return Err(not_yet_resolved(&round_id.to_string(), "A prediction"));
     }
     let receipt = predictions::received(&mut conn, &round_id, &model_id).await?;
-    let receipt = receipt.ok_or_else(|| {
-        Problem::new(
-            StatusCode::NOT_FOUND,
-            "no-prediction",
-            "The model has no prediction in this round",
-            format!("Model {model_id} has no prediction in round {round_id}."),
-            "Post one with PUT while the round is open.",
-        )
-    })?;
-    Ok(Json(receipt.into()))
+    let receipt = receipt.ok_or_else(|| no_prediction(&round_id, &model_id))?;
+    let notices = predictions::of_stored(&receipt, &round, app.market.now_us());
+    Ok(Json(AcknowledgedBody::new(receipt, &notices)))
+}
+
+/// Nothing has come for the round.
+pub(super) fn no_prediction(round: &RoundId, model: &ModelId) -> Problem {
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "no-prediction",
+        "The model has no prediction in this round",
+        format!("Model {model} has no prediction in round {round}."),
+        "Post one with PUT while the round is open.",
+    )
 }
 
 /// What is secret until the outcome.

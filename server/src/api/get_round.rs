@@ -29,6 +29,8 @@ use crate::settlement::{self, Batch, Lock};
 pub(super) struct RoundDetailBody {
     #[serde(flatten)]
     round: RoundBody,
+    /// The contracts' name of the round: what a seal is bound to.
+    chain_round: String,
     /// Published price at the start; null while there is none.
     p0: Option<String>,
     /// Published price at the end.
@@ -54,6 +56,8 @@ pub(super) struct RoundDetailBody {
 struct TotalsBody {
     models: usize,
     staked_models: usize,
+    /// Sealed and never revealed: models that are absent from the round.
+    never_revealed: usize,
     /// W, decimal tokens.
     stake: String,
     /// P/W, the crowd's probability; null when nothing is staked.
@@ -183,12 +187,13 @@ pub(super) async fn get_round(
             input_root: roots.input.to_string(),
         }),
         batch: batch.as_ref().map(BatchBody::from),
+        chain_round: app.receipts.chain_round(&id).to_string(),
         stages: stages.into_iter().map(StageBody::from).collect(),
         round: RoundBody::new(&round, outcome),
     }))
 }
 
-/// Four queries, however many models there are (one more for each 500).
+/// Five queries, however many models there are (one more for each 500).
 async fn revealed(conn: &mut Conn, round: &Round) -> Result<(TotalsBody, Vec<EntryBody>), Problem> {
     let counted = predictions::counted(conn, &round.id).await?;
     let scores = scores::of_round(conn, &round.id).await?;
@@ -210,7 +215,8 @@ async fn revealed(conn: &mut Conn, round: &Round) -> Result<(TotalsBody, Vec<Ent
         })
         .collect();
     let deltas: Vec<Delta> = payouts.iter().map(|payout| payout.delta).collect();
-    Ok((totals(&counted, &deltas), entries))
+    let absent = predictions::unopened(conn, &round.id).await?.len();
+    Ok((totals(&counted, absent, &deltas), entries))
 }
 
 fn entry(one: &Counted, model: &Model, score: Option<&Row>, delta: Option<Delta>) -> EntryBody {
@@ -238,7 +244,7 @@ fn entry(one: &Counted, model: &Model, score: Option<&Row>, delta: Option<Delta>
     clippy::cast_precision_loss,
     reason = "shown to people; money uses the integers"
 )]
-fn totals(counted: &[Counted], deltas: &[Delta]) -> TotalsBody {
+fn totals(counted: &[Counted], never_revealed: usize, deltas: &[Delta]) -> TotalsBody {
     let stake: i128 = counted
         .iter()
         .map(|one| i128::from(one.at_risk.units()))
@@ -255,6 +261,7 @@ fn totals(counted: &[Counted], deltas: &[Delta]) -> TotalsBody {
             .iter()
             .filter(|one| one.model_index.is_some())
             .count(),
+        never_revealed,
         stake: tokens(stake),
         crowd: (stake > 0).then(|| weighted as f64 / stake as f64 / 1e6),
         burned: (!deltas.is_empty()).then(|| tokens(-i128::from(sum))),

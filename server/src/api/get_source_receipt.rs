@@ -6,6 +6,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use super::etag::FOR_EVER;
 use super::problem::{Problem, UnknownReceipt};
 use crate::app::App;
 use crate::prices::observations;
@@ -41,10 +42,10 @@ pub(super) async fn get_source_receipt(
             "attachment; filename=\"receipt.json\"",
         ),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
+    headers.insert(header::CACHE_CONTROL, FOR_EVER);
     Ok(response)
 }
 

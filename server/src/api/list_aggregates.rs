@@ -29,6 +29,8 @@ pub(super) struct AggregatesQuery {
 #[derive(Serialize, ToSchema)]
 pub(super) struct AggregatesBody {
     aggregates: Vec<AggregateBody>,
+    /// Send it as `before` for the next page; null on the last one.
+    next_before: Option<String>,
 }
 
 /// Aggregates of resolved rounds with their outcomes, newest first. Free for all.
@@ -48,10 +50,15 @@ pub(super) async fn list_aggregates(
     let before_us = query.before.as_deref().map_or(Ok(i64::MAX), moment)?;
     let mut conn = app.db.read().await?;
     rounds::tournament(&mut conn, &tournament).await?;
-    let found = aggregates::of_resolved_rounds(&mut conn, &tournament, before_us, limit).await?;
-    let aggregates = found
+    let page =
+        aggregates::page_of_resolved_rounds(&mut conn, &tournament, before_us, limit).await?;
+    let aggregates = page
+        .found
         .iter()
         .map(|(aggregate, outcome)| AggregateBody::new(aggregate, Some(*outcome)))
         .collect();
-    Ok(Json(AggregatesBody { aggregates }))
+    Ok(Json(AggregatesBody {
+        aggregates,
+        next_before: page.next_before_us.map(|us| us.to_string()),
+    }))
 }

@@ -1,9 +1,11 @@
 //! `GET /models/{id}/receipts`.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
+use domain::RoundId;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -67,10 +69,16 @@ pub(super) async fn list_receipts(
     let is_full = i64::try_from(page.len()) == Ok(limit);
     let last = page.last().map(|one| one.receipt.sequence);
     let next_before = last.filter(|_| is_full);
+    let ids: Vec<RoundId> = page.iter().map(|one| one.receipt.round.clone()).collect();
+    let revealed = rounds::by_ids(&mut conn, &ids).await?;
+    let revealed = revealed
+        .into_iter()
+        .filter(|round| round.is_revealed(now_us));
+    let revealed: HashSet<RoundId> = revealed.map(|round| round.id).collect();
     let mut listed = Vec::with_capacity(page.len());
     for one in page {
         let round = &one.receipt.round;
-        if is_owner || rounds::get(&mut conn, round).await?.is_revealed(now_us) {
+        if is_owner || revealed.contains(round) {
             listed.push(ListedBody {
                 run: format!("/api/v1/rounds/{round}/runs/{id}"),
                 receipt: one.receipt,

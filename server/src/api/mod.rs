@@ -3,23 +3,47 @@
 //! Never writes SQL and never decides about money. Errors become responses in `problem` alone; the
 //! OpenAPI document is made from the handlers.
 
+mod client_address;
+mod document;
+mod etag;
 mod extract;
+mod key_in_url;
+mod limit;
 pub mod metrics;
 mod metrics_page;
+mod pace;
 mod problem;
+mod request_form;
 mod trace;
 
+mod account_body;
 mod aggregate_body;
 mod amount;
+mod card_body;
+mod event_feed;
+mod event_query;
+mod life_body;
 mod model_body;
+mod notice_body;
+mod prediction_body;
+mod proof_body;
 mod receipt_body;
 mod round_body;
+mod signed_body;
+mod signed_prediction;
 pub(crate) mod source_body;
 mod tournament_body;
+mod webhook_body;
 
+mod delete_key;
 mod delete_model;
+mod delete_session_key;
+mod delete_webhook;
 mod feed_metrics;
+mod get_account;
 mod get_dataset;
+mod get_events;
+mod get_events_socket;
 mod get_evidence;
 pub(crate) mod get_feeds;
 mod get_health;
@@ -27,30 +51,56 @@ mod get_leaderboard;
 mod get_model;
 mod get_model_diagnostics;
 mod get_model_history;
+mod get_model_stake;
 mod get_model_summary;
 mod get_prediction;
+mod get_prediction_life;
 mod get_round;
 mod get_round_aggregate;
+mod get_round_features;
 mod get_run;
 mod get_runner_blob;
+mod get_signing_domain;
 mod get_source_receipt;
 mod get_time;
 mod get_tournament;
+mod get_webhook;
 mod list_aggregates;
 mod list_batches;
+mod list_candles;
 mod list_datasets;
+mod list_keys;
 mod list_models;
+mod list_next_rounds;
 mod list_outcomes;
+mod list_predictions;
 mod list_receipts;
+mod list_recent_events;
 mod list_rounds;
 mod list_runners;
+mod list_session_keys;
 mod list_tournaments;
+mod list_webhook_deliveries;
+mod list_webhooks;
+mod post_account;
+mod post_account_wallet;
+mod post_check;
+mod post_key;
+mod post_key_rotation;
 mod post_model;
 mod post_model_upload;
+mod post_predictions;
 mod post_runner_heartbeat;
 mod post_runner_next;
 mod post_runner_registration;
 mod post_runner_results;
+mod post_session_key;
+mod post_signed_key;
+mod post_wallet_link;
+mod post_webhook;
+mod post_webhook_enabling;
+mod post_webhook_rotation;
+mod post_webhook_test;
 mod put_prediction;
 mod run_answers;
 mod runner_metrics;
@@ -69,7 +119,6 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::trace::TraceLayer;
 use utoipa::OpenApi;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -96,9 +145,12 @@ const UPLOAD_TIME_LIMIT: Duration = Duration::from_secs(300);
         (name = "service", description = "Clock and state of the server"),
         (name = "tournaments", description = "Rules and outcomes"),
         (name = "rounds", description = "Rounds, their evidence and their results"),
-        (name = "predictions", description = "Posting predictions"),
+        (name = "predictions", description = "Posting predictions, and what became of them"),
         (name = "models", description = "Entering tournaments; scores and payouts"),
+        (name = "accounts", description = "Accounts, keys, wallets and session keys"),
         (name = "datasets", description = "What to train on, in versions that never change"),
+        (name = "events", description = "What happens, as streams and for those who poll"),
+        (name = "webhooks", description = "What happens, as signed requests to an address of yours"),
         (name = "runner", description = "For processes that execute hosted models")
     )
 )]
@@ -106,14 +158,18 @@ struct Document;
 
 /// The API under `/api/v1`, and `/metrics`. Its answers carry no security headers: the server sets
 /// them for the API and the pages together.
-pub fn router() -> Router<Arc<App>> {
-    let (quick, mut document) = quick().split_for_parts();
-    let (slow, slow_document) = slow().split_for_parts();
-    document.merge(slow_document);
-    let document = finished(Document::openapi().nest(PREFIX, document));
+pub fn router(app: &Arc<App>) -> Router<Arc<App>> {
+    let (quick, _) = quick().split_for_parts();
+    let (slow, _) = slow().split_for_parts();
+    let (streams, _) = streams().split_for_parts();
+    let document = openapi();
+    let limited = middleware::from_fn_with_state(Arc::clone(app), limit::within_limits);
     let quick = quick
         .route("/openapi.json", get(async move || Json(document)))
+        .layer(middleware::from_fn(etag::with_etag))
+        .layer(middleware::from_fn(request_form::small_enough))
         .layer(CompressionLayer::new())
+        .layer(middleware::map_response(etag::weakened))
         .layer(middleware::from_fn(|request, next| {
             trace::within(TIME_LIMIT, request, next)
         }));
@@ -122,9 +178,13 @@ pub fn router() -> Router<Arc<App>> {
     }));
     let api = quick
         .merge(slow)
+        .merge(streams)
         .fallback(trace::unknown_route)
         .method_not_allowed_fallback(trace::wrong_method)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(middleware::from_fn(pace::at_a_pace))
+        .layer(limited.clone())
+        .layer(middleware::from_fn(request_form::well_formed))
         .layer(CatchPanicLayer::custom(trace::panicked))
         .layer(middleware::from_fn(trace::with_route))
         .layer(
@@ -132,10 +192,21 @@ pub fn router() -> Router<Arc<App>> {
                 .make_span_with(trace::span)
                 .on_response(trace::note_response),
         )
+        .layer(middleware::from_fn(key_in_url::refuse_keys))
         .layer(middleware::from_fn(trace::with_request_id));
     Router::new()
         .nest(PREFIX, api)
-        .route("/metrics", get(metrics::get_metrics))
+        .route("/metrics", get(metrics::get_metrics).layer(limited))
+}
+
+/// The OpenAPI document of everything under `/api/v1`.
+pub(crate) fn openapi() -> serde_json::Value {
+    let (_, mut paths) = quick().split_for_parts();
+    let (_, slow) = slow().split_for_parts();
+    paths.merge(slow);
+    let (_, streams) = streams().split_for_parts();
+    paths.merge(streams);
+    document::finished(&Document::openapi().nest(PREFIX, paths))
 }
 
 fn quick() -> OpenApiRouter<Arc<App>> {
@@ -147,6 +218,9 @@ fn quick() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(list_tournaments::list_tournaments))
         .routes(routes!(get_tournament::get_tournament))
         .routes(routes!(list_outcomes::list_outcomes))
+        .routes(routes!(list_candles::list_candles))
+        .routes(routes!(list_next_rounds::list_next_rounds))
+        .routes(routes!(get_round_features::get_round_features))
         .routes(routes!(list_rounds::list_rounds))
         .routes(routes!(get_round::get_round))
         .routes(routes!(get_evidence::get_evidence))
@@ -161,12 +235,43 @@ fn quick() -> OpenApiRouter<Arc<App>> {
             put_prediction::put_prediction,
             get_prediction::get_prediction
         ))
+        .routes(routes!(get_prediction_life::get_prediction_life))
+        .routes(routes!(list_predictions::list_predictions))
+        .routes(routes!(post_predictions::post_predictions))
         .routes(routes!(list_models::list_models, post_model::post_model))
         .routes(routes!(get_model::get_model, delete_model::delete_model))
         .routes(routes!(get_model_history::get_model_history))
         .routes(routes!(get_model_summary::get_model_summary))
+        .routes(routes!(get_model_stake::get_model_stake))
         .routes(routes!(get_model_diagnostics::get_model_diagnostics))
+        .routes(routes!(post_account::post_account))
+        .routes(routes!(post_account_wallet::post_account_wallet))
+        .routes(routes!(get_account::get_account))
+        .routes(routes!(post_wallet_link::post_wallet_link))
+        .routes(routes!(get_signing_domain::get_signing_domain))
+        .routes(routes!(list_keys::list_keys, post_key::post_key))
+        .routes(routes!(post_signed_key::post_signed_key))
+        .routes(routes!(delete_key::delete_key))
+        .routes(routes!(post_key_rotation::post_key_rotation))
+        .routes(routes!(
+            list_session_keys::list_session_keys,
+            post_session_key::post_session_key
+        ))
+        .routes(routes!(delete_session_key::delete_session_key))
         .routes(routes!(list_receipts::list_receipts))
+        .routes(routes!(list_recent_events::list_recent_events))
+        .routes(routes!(
+            list_webhooks::list_webhooks,
+            post_webhook::post_webhook
+        ))
+        .routes(routes!(
+            get_webhook::get_webhook,
+            delete_webhook::delete_webhook
+        ))
+        .routes(routes!(list_webhook_deliveries::list_webhook_deliveries))
+        .routes(routes!(post_webhook_test::post_webhook_test))
+        .routes(routes!(post_webhook_rotation::post_webhook_rotation))
+        .routes(routes!(post_webhook_enabling::post_webhook_enabling))
         .routes(routes!(get_run::get_run))
         .routes(routes!(list_runners::list_runners))
         .routes(routes!(post_runner_registration::post_runner_registration))
@@ -179,27 +284,14 @@ fn quick() -> OpenApiRouter<Arc<App>> {
 fn slow() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(post_model_upload::post_model_upload))
+        .routes(routes!(post_check::post_check))
         .routes(routes!(get_runner_blob::get_runner_blob))
 }
 
-/// Adds what no handler says: how keys are sent, and the problems that any endpoint may answer.
-fn finished(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
-    let key = HttpBuilder::new()
-        .scheme(HttpAuthScheme::Bearer)
-        .bearer_format("ftk_<id>_<secret>_<checksum>")
-        .build();
-    let components = document.components.get_or_insert_default();
-    components.add_security_scheme("key", SecurityScheme::Http(key));
-    for item in document.paths.paths.values_mut() {
-        let operations = [
-            &mut item.get,
-            &mut item.put,
-            &mut item.post,
-            &mut item.delete,
-        ];
-        for operation in operations.into_iter().flatten() {
-            problem::add_common(&mut operation.responses);
-        }
-    }
-    document
+/// Answers without an end: no time limit, and no compression that would gather what is to be read at
+/// once.
+fn streams() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(get_events::get_events))
+        .routes(routes!(get_events_socket::get_events_socket))
 }

@@ -97,7 +97,7 @@ async fn check_place(
     Ok(())
 }
 
-fn check_headers(headers: &HeaderMap) -> Result<(), Problem> {
+pub(super) fn check_headers(headers: &HeaderMap) -> Result<(), Problem> {
     let text = |name| {
         headers
             .get(name)
@@ -130,7 +130,7 @@ async fn receive(app: &App, body: Body) -> Result<Artifact, Problem> {
     Ok(incoming.finish().await?)
 }
 
-fn broken() -> Problem {
+pub(super) fn broken() -> Problem {
     Problem::new(
         StatusCode::BAD_REQUEST,
         "body-broken",

@@ -4,32 +4,17 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use domain::{Probability, TokenAmount};
-use serde::Deserialize;
-use utoipa::ToSchema;
 
-use super::extract::{ApiJson, Caller, model_id, round_id};
+use super::extract::Posted;
+use super::prediction_body::PredictionBody;
 use super::problem::{KeyProblems, PredictionProblems, Problem};
-use super::receipt_body::ReceiptBody;
-use crate::accounts::Scope;
+use super::receipt_body::AcknowledgedBody;
 use crate::app::App;
-use crate::predictions::{self, Submission};
+use crate::predictions;
 
-/// A prediction.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = Prediction)]
-pub(super) struct PredictionBody {
-    /// Probability that the price rises, 0 to 1; 1e6·p rounds half to even.
-    #[schema(minimum = 0, maximum = 1, example = 0.53)]
-    p: f64,
-    /// What to risk, decimal tokens; absent: the model's default limit.
-    #[schema(example = "10.5")]
-    stake: Option<String>,
-}
-
-/// Post a prediction. The latest before the deadline counts; the same again gives the same receipt.
+/// Post a prediction, a seal, or what opens the model's latest seal. The latest before the deadline
+/// counts, sealed or open; a seal must be opened before the round's `reveal_until_at`, or the model
+/// is absent. The same again gives the same receipt.
 #[utoipa::path(
     put,
     path = "/rounds/{round}/predictions/{model}",
@@ -40,53 +25,22 @@ pub(super) struct PredictionBody {
     ),
     request_body = PredictionBody,
     responses(
-        (status = 200, description = "Stored; the receipt", body = ReceiptBody),
+        (status = 200, description = "Stored; the receipt, and what to know beside it", body = AcknowledgedBody),
         KeyProblems,
         PredictionProblems
     ),
-    security(("key" = []))
+    security((), ("key" = []))
 )]
 pub(super) async fn put_prediction(
     State(app): State<Arc<App>>,
     Path((round, model)): Path<(String, String)>,
-    caller: Caller,
-    ApiJson(body): ApiJson<PredictionBody>,
-) -> Result<Json<ReceiptBody>, Problem> {
-    // The body is read whole here: this is the moment that is measured against the deadline.
-    let received_us = app.market.now_us();
-    caller.require(Scope::Predict)?;
-    let submission = Submission {
-        round: round_id(&round)?,
-        model: model_id(&model)?,
-        account: caller.account.id,
-        posted: probability(body.p)?,
-        ask: body.stake.as_deref().map(stake).transpose()?,
-        received_us,
-    };
-    let receipt = predictions::submit(&app.db, &app.writer, submission).await?;
-    Ok(Json(receipt.into()))
-}
-
-fn probability(p: f64) -> Result<Probability, Problem> {
-    Probability::from_f64(p).map_err(|_| {
-        Problem::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "probability-out-of-range",
-            "p is not a probability",
-            format!("`p` is {p}."),
-            "Send `p` as a number from 0 to 1: the probability that the price rises.",
-        )
-    })
-}
-
-fn stake(text: &str) -> Result<TokenAmount, Problem> {
-    TokenAmount::from_tokens(text).map_err(|error| {
-        Problem::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "stake-not-an-amount",
-            "stake is not an amount of tokens",
-            format!("`stake`: {error}."),
-            "Send `stake` as a decimal string of tokens, \"10.5\", or leave it out.",
-        )
-    })
+    posted: Posted<PredictionBody>,
+) -> Result<Json<AcknowledgedBody>, Problem> {
+    let (caller, received_us) = (posted.caller.as_ref(), posted.received_us);
+    let submission = posted
+        .body
+        .submission(&app, caller, (&round, &model), received_us)
+        .await?;
+    let answer = predictions::submit(&app.writer, submission).await?;
+    Ok(Json(answer.into()))
 }

@@ -25,6 +25,9 @@ pub(super) struct RoundBody {
     /// Predictions are refused from here, by the server's receive clock.
     deadline_at: String,
     deadline_us: i64,
+    /// Sealed predictions are revealed before this; the round locks here at the latest.
+    reveal_until_at: String,
+    reveal_until_us: i64,
     /// T: the interval begins.
     starts_at: String,
     start_us: i64,
@@ -47,6 +50,8 @@ impl RoundBody {
             opens_us: schedule.opens_us,
             deadline_at: rfc3339(schedule.deadline_us),
             deadline_us: schedule.deadline_us,
+            reveal_until_at: rfc3339(schedule.lock_us),
+            reveal_until_us: schedule.lock_us,
             starts_at: rfc3339(schedule.start_us),
             start_us: schedule.start_us,
             ends_at: rfc3339(schedule.end_us),

@@ -3,14 +3,14 @@
 //! Must never decide which of several answers counts: [`runners::record_run`] does.
 
 use domain::{Probability, RoundId};
-use futures::future::join_all;
 
 use super::post_runner_results::Parsed;
 use super::problem::Problem;
 use crate::app::App;
 use crate::db::Conn;
+use crate::events::{self, Told};
 use crate::models::{self, Model, RunEnd};
-use crate::predictions::{self, Submission};
+use crate::predictions::{self, Said, Submission};
 use crate::receipts::{self, Answer, Executed};
 use crate::runners::{self, Decided, Job, RunAnswer, Status};
 
@@ -61,9 +61,11 @@ pub(super) async fn record_run(
         !first.contains(&one.result.model) && decided.iter().any(is_own)
     };
     let changed: Vec<&Parsed> = parsed.iter().filter(is_changed).collect();
-    note_runs(&mut tx, job, counted.iter().chain(&changed)).await?;
+    let paused = note_runs(&mut tx, run, counted.iter().chain(&changed)).await?;
     write_receipts(&mut tx, app, run, &counted, &changed).await?;
+    events::append(&mut tx, run.received_us, &paused).await?;
     tx.commit().await?;
+    app.events.wake();
     // Others may be wanted for a comparison.
     app.runner_wake.notify_waiters();
     for one in decided {
@@ -73,7 +75,7 @@ pub(super) async fn record_run(
             continue;
         };
         let (round, submission) = (run.round, submission(run, model, posted));
-        if let Err(error) = predictions::submit(&app.db, &app.writer, submission).await {
+        if let Err(error) = predictions::submit(&app.writer, submission).await {
             tracing::warn!(%round, model = %one.model, %error, "a decision came too late to count");
         }
     }
@@ -119,8 +121,8 @@ fn submission(run: &Run<'_>, model: &Model, posted: Probability) -> Submission {
         round: run.round.clone(),
         model: model.id.clone(),
         account: model.account.clone(),
-        posted,
-        ask: None,
+        said: Said::Open { posted, ask: None },
+        nonce: None,
         received_us: run.received_us,
     }
 }
@@ -129,23 +131,21 @@ fn submission(run: &Run<'_>, model: &Model, posted: Probability) -> Submission {
 /// its model; a failure of ours fails the call, and the runner sends everything again.
 async fn submit_all(app: &App, run: &Run<'_>, parsed: &mut [Parsed]) -> Result<(), Problem> {
     let round = run.round;
-    let submissions = parsed.iter().map(|one| async {
-        let model = run
-            .entries
-            .iter()
-            .find(|entry| entry.id == one.result.model);
-        let (Some(model), Some(posted)) = (model, one.p) else {
-            return None;
+    let (mut submissions, mut answered) = (Vec::new(), Vec::new());
+    for (place, one) in parsed.iter().enumerate() {
+        let mut entries = run.entries.iter();
+        let model = entries.find(|entry| entry.id == one.result.model);
+        if let (Some(model), Some(posted)) = (model, one.p) {
+            submissions.push(submission(run, model, posted));
+            answered.push(place);
+        }
+    }
+    let verdicts = predictions::submit_all(&app.writer, submissions).await?;
+    for (place, verdict) in answered.into_iter().zip(verdicts) {
+        let (Err(error), Some(one)) = (verdict, parsed.get_mut(place)) else {
+            continue;
         };
-        let submission = submission(run, model, posted);
-        predictions::submit(&app.db, &app.writer, submission)
-            .await
-            .err()
-            .map(Problem::from)
-    });
-    let refusals = join_all(submissions).await;
-    for (one, refusal) in parsed.iter_mut().zip(refusals) {
-        let Some(refusal) = refusal else { continue };
+        let refusal = Problem::from(error);
         if refusal.is_ours() {
             return Err(refusal);
         }
@@ -156,14 +156,17 @@ async fn submit_all(app: &App, run: &Run<'_>, parsed: &mut [Parsed]) -> Result<(
     Ok(())
 }
 
-/// What failed by the model's own doing is a strike; a failure of ours is nothing.
+/// What failed by the model's own doing is a strike; a failure of ours is nothing. Gives what to
+/// tell the owners of models that are paused by it.
 async fn note_runs<'a>(
     conn: &mut Conn,
-    job: &Job,
+    run: &Run<'_>,
     answers: impl Iterator<Item = &'a &'a Parsed> + Send,
-) -> Result<(), Problem> {
+) -> Result<Vec<Told>, Problem> {
+    let mut told = Vec::new();
     for result in answers.map(|one| &one.result) {
-        let tried = job.models.iter().find(|entry| entry.model == result.model);
+        let mut models = run.job.models.iter();
+        let tried = models.find(|entry| entry.model == result.model);
         let Some(tried) = tried.filter(|_| result.status != Status::PlatformError) else {
             continue;
         };
@@ -173,7 +176,12 @@ async fn note_runs<'a>(
         } else {
             RunEnd::Failed(how.trim_end_matches([':', ' ']))
         };
-        models::note_run(conn, &result.model, &tried.artifact, end).await?;
+        let paused = models::note_run(conn, &result.model, &tried.artifact, end).await?;
+        let model = run.entries.iter().find(|entry| entry.id == result.model);
+        if let Some((reason, model)) = paused.zip(model) {
+            let (account, tournament) = (&model.account, &model.tournament);
+            told.push(Told::paused(account, tournament, &model.id, &reason));
+        }
     }
-    Ok(())
+    Ok(told)
 }

@@ -5,11 +5,9 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use domain::WallClock;
-use rand::TryRng;
 
 use super::deploy::DeployArgs;
 use super::{DataArgs, Ended, print, refuse};
-use crate::accounts::{self, Scope};
 use crate::runners::{RunnerError, fleet};
 use crate::{chain, rounds, settlement};
 
@@ -26,7 +24,7 @@ enum AdminCommand {
     Tournament(TournamentCommand),
     /// API keys
     #[command(subcommand)]
-    Key(KeyCommand),
+    Key(super::key::KeyCommand),
     /// Runners of hosted models
     #[command(subcommand)]
     Runner(RunnerCommand),
@@ -49,21 +47,6 @@ enum TournamentCommand {
         /// The file
         #[arg(value_name = "FILE")]
         file: PathBuf,
-        #[command(flatten)]
-        data: DataArgs,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-enum KeyCommand {
-    /// Make an API key; it is shown once
-    Create {
-        /// Name of the account; made when it is new
-        #[arg(long)]
-        account: String,
-        /// What the key may do
-        #[arg(long, value_delimiter = ',', default_value = "read,predict,upload")]
-        scopes: Vec<String>,
         #[command(flatten)]
         data: DataArgs,
     },
@@ -93,11 +76,7 @@ pub(super) async fn run(args: AdminArgs) -> anyhow::Result<Ended> {
         AdminCommand::Tournament(TournamentCommand::Create { file, data }) => {
             create_tournament(now_us, &file, &data).await
         }
-        AdminCommand::Key(KeyCommand::Create {
-            account,
-            scopes,
-            data,
-        }) => create_key(now_us, &account, &scopes, &data).await,
+        AdminCommand::Key(command) => super::key::run(now_us, command).await,
         AdminCommand::Runner(RunnerCommand::Drain { name, data }) => {
             drain(now_us, &name, true, &data).await
         }
@@ -134,39 +113,6 @@ async fn create_tournament(
         Err(error @ rounds::RoundError::Database(_)) => Err(error.into()),
         Err(error) => Ok(refuse(&format!("{}: {error}", file.display()))),
     }
-}
-
-async fn create_key(
-    now_us: i64,
-    name: &str,
-    scopes: &[String],
-    data: &DataArgs,
-) -> anyhow::Result<Ended> {
-    let mut wanted = Vec::new();
-    for scope in scopes {
-        let Some(scope) = Scope::parse(scope) else {
-            return Ok(refuse(&format!(
-                "scope {scope:?} is not one of read, predict, upload, run, admin"
-            )));
-        };
-        wanted.push(scope);
-    }
-    let db = data.open().await?;
-    let mut tx = db.begin().await?;
-    let account = match accounts::by_name(&mut tx, name).await? {
-        Some(account) => account,
-        None => match accounts::create(&mut tx, now_us, name, "", false).await {
-            Ok(account) => account,
-            Err(error @ accounts::AccountError::Database(_)) => return Err(error.into()),
-            Err(error) => return Ok(refuse(&error.to_string())),
-        },
-    };
-    let mut random = [0; 20];
-    rand::rngs::SysRng.try_fill_bytes(&mut random)?;
-    let key = accounts::create_key(&mut tx, now_us, &account.id, &wanted, random).await?;
-    tx.commit().await?;
-    print(&key)?;
-    Ok(Ended::Done)
 }
 
 async fn drain(now_us: i64, name: &str, is_asked: bool, data: &DataArgs) -> anyhow::Result<Ended> {

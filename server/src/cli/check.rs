@@ -11,6 +11,7 @@ use futures::TryStreamExt;
 
 use super::dataset::DatasetStoreArgs;
 use super::{DataArgs, Ended};
+use crate::checks::{self, Verdict};
 use crate::jobs::check_model::{TRIAL_ROWS, trial_features};
 use crate::releases::Releases;
 use crate::settings::runner_beside;
@@ -53,10 +54,7 @@ pub(super) async fn run(args: CheckArgs) -> anyhow::Result<Ended> {
         Some(name) => Some(published(&args, name).await?),
     };
     let mut command = Command::new(&runner);
-    command.arg("check").arg(&args.model);
-    if args.json {
-        command.arg("--json");
-    }
+    command.args(checks::command_line(&args.model, args.json));
     if let Some(rows) = &rows {
         command.args(["--columns", &rows.columns.to_string()]);
         command
@@ -75,10 +73,10 @@ pub(super) async fn run(args: CheckArgs) -> anyhow::Result<Ended> {
         drop(stdin.write_all(&bytes));
     }
     let status = child.wait().with_context(starts)?;
-    match status.code() {
-        Some(0) => Ok(Ended::Done),
-        Some(2) => Ok(Ended::Refused),
-        _ => anyhow::bail!("the check could not be done ({status})"),
+    match checks::verdict(status) {
+        Some(Verdict::Accepted) => Ok(Ended::Done),
+        Some(Verdict::Refused) => Ok(Ended::Refused),
+        None => anyhow::bail!("the check could not be done ({status})"),
     }
 }
 

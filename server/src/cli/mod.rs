@@ -10,6 +10,8 @@ mod feeds;
 mod feeds_read;
 mod guardian;
 mod input;
+mod key;
+mod limit_args;
 mod resolve;
 mod role_key;
 mod score;
@@ -20,6 +22,8 @@ mod settler;
 mod source_round_tests;
 mod verify;
 mod verify_run;
+#[cfg(test)]
+mod webhook_tests;
 
 use std::io::Write;
 use std::path::PathBuf;

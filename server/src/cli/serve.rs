@@ -14,19 +14,22 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::dataset::DatasetStoreArgs;
+use super::limit_args::LimitArgs;
 use super::{DataArgs, Ended, refuse};
 use crate::api;
 use crate::app::{App, Parts, stop_on_signal};
 use crate::chain::{self, Chain};
-use crate::jobs::{self, apply_chain_events, calendar, diagnose_model, publish_dataset};
+use crate::jobs::{
+    self, apply_chain_events, calendar, deliver_webhooks, diagnose_model, publish_dataset,
+};
 use crate::predictions::{self, ReceiptSigner};
 use crate::prices::feeds::live::LiveFeeds;
 use crate::prices::feeds::live::board::Board;
 use crate::prices::feeds::live::settings::FeedSettings;
 use crate::prices::feeds::replay::{self, Replay};
 use crate::releases::Releases;
-use crate::settings::{ServeSettings, frames_folder, market_clock};
-use crate::{rounds, settlement};
+use crate::settings::{ServeSettings, frames_folder, market_clock, runner_beside};
+use crate::{http, rounds, settlement};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ServeArgs {
@@ -53,7 +56,18 @@ pub(super) struct ServeArgs {
     #[arg(long, value_name = "PERCENT", env = "FORETOKEN_REPLICATED", default_value_t = 5,
           value_parser = clap::value_parser!(u32).range(0..=100))]
     replicated: u32,
+    /// The runner's executable, for `POST /api/v1/check`; else the one beside this
+    #[arg(long, value_name = "PATH")]
+    runner: Option<PathBuf>,
+    #[command(flatten)]
+    limits: LimitArgs,
+    /// Let webhooks be at private addresses and without TLS, for trying them out
+    #[arg(long)]
+    webhooks_to_private: bool,
 }
+
+/// A stream of events says so often that it lives.
+const HEARTBEAT: Duration = Duration::from_secs(15);
 
 pub(super) async fn run(args: ServeArgs) -> anyhow::Result<Ended> {
     let stop = stop_on_signal()?;
@@ -63,6 +77,10 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<Ended> {
             Ok(settings) => Some(settings),
             Err(why) => return Ok(refuse(&why)),
         },
+    };
+    let limits = match args.limits.settings()? {
+        Ok(settings) => settings,
+        Err(why) => return Ok(refuse(&why)),
     };
     let listener = listen(args.listen).await?;
     api::metrics::install()?;
@@ -82,6 +100,11 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<Ended> {
         replay_end_us,
         chain_poll: chain_poll(market.speed()),
         replicated_ppm: args.replicated * 10_000,
+        runner: checking_runner(args.runner.as_deref())?,
+        limits,
+        trusted_proxies: args.limits.trusted_proxies(),
+        heartbeat: HEARTBEAT,
+        webhooks_to_private: args.webhooks_to_private,
     };
     let releases = Releases::open(&args.data.data, args.datasets.url())?;
     let secret = receipt_secret(&args.data.data)?;
@@ -163,6 +186,7 @@ async fn serve(
         jobs::run_deadlines(shared, token).await;
         Ok(())
     });
+    tell(&mut parts, &app, &stop);
     let (shared, token) = (Arc::clone(&app), stop.clone());
     match source {
         Source::Replay(recording) => {
@@ -186,12 +210,8 @@ async fn serve(
     });
     let (shared, token) = (Arc::clone(&app), stop.clone());
     parts.spawn(async move {
-        let router = crate::http::router(Arc::clone(&shared));
         tracing::info!(address = %shared.settings.listen, "serving");
-        axum::serve(listener, router)
-            .with_graceful_shutdown(token.cancelled_owned())
-            .await?;
-        Ok(())
+        http::serve(shared, listener, token).await
     });
     let stopped = tokio::select! {
         () = stop.cancelled() => Ok(()),
@@ -203,6 +223,20 @@ async fn serve(
     scheduler.shutdown().await.ok();
     app.db.close().await;
     stopped.map(|()| Ended::Done)
+}
+
+/// Tells listeners and webhooks what happens.
+fn tell(parts: &mut JoinSet<anyhow::Result<()>>, app: &Arc<App>, stop: &CancellationToken) {
+    let (shared, token) = (Arc::clone(app), stop.clone());
+    parts.spawn(async move {
+        shared.events.run(&shared.db, token).await;
+        Ok(())
+    });
+    let (shared, token) = (Arc::clone(app), stop.clone());
+    parts.spawn(async move {
+        deliver_webhooks::run(shared, token).await;
+        Ok(())
+    });
 }
 
 async fn play(app: &App, recording: &Replay, stop: CancellationToken) -> anyhow::Result<()> {
@@ -222,6 +256,19 @@ fn feed_settings(named: Option<&Path>) -> anyhow::Result<Result<FeedSettings, St
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("{} cannot be read", path.display()))?;
     Ok(FeedSettings::parse(&text).map_err(|why| format!("{}: {why}", path.display())))
+}
+
+/// The runner that checks files for anybody. Who names one means it; without one the server serves
+/// all the rest.
+fn checking_runner(named: Option<&Path>) -> anyhow::Result<Option<PathBuf>> {
+    match runner_beside(named) {
+        Ok(runner) => Ok(Some(runner)),
+        Err(error) if named.is_some() => Err(error),
+        Err(error) => {
+            tracing::warn!("POST /api/v1/check answers 503: {error}");
+            Ok(None)
+        }
+    }
 }
 
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {

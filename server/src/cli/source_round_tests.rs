@@ -16,7 +16,9 @@ use crate::app::{App, Parts};
 use crate::chain::testing::{deployment, head};
 use crate::db::Db;
 use crate::db::testing::{each_database, sqlite};
-use crate::predictions::{self, ReceiptSigner, Submission};
+use crate::events;
+use crate::limits::{LimitSettings, Networks};
+use crate::predictions::{self, ReceiptSigner, Said, Submission};
 use crate::prices::evidence::{Record, hash};
 use crate::prices::feeds::source::weather_fixture::{Weather, dice, source};
 use crate::prices::feeds::source::{Source, decode};
@@ -116,11 +118,14 @@ impl World {
             round: round(),
             model: model.expect("a model").id,
             account,
-            posted: Probability::from_f64(p).expect("a probability"),
-            ask: None,
+            said: Said::Open {
+                posted: Probability::from_f64(p).expect("a probability"),
+                ask: None,
+            },
+            nonce: None,
             received_us: now_us,
         };
-        predictions::submit(&self.app.db, &self.app.writer, submission)
+        predictions::submit(&self.app.writer, submission)
             .await
             .expect("taken");
     }
@@ -129,6 +134,40 @@ impl World {
         let mut conn = self.app.db.read().await.expect("a connection");
         let found = rounds::get(&mut conn, &round()).await.expect("the round");
         (found.state, found.void_reason)
+    }
+
+    async fn events(&self) -> Vec<events::Event> {
+        let mut conn = self.app.db.read().await.expect("a connection");
+        let all = events::after(&mut conn, 0, 1_000).await.expect("readable");
+        all.into_iter()
+            .filter(|event| event.round.as_ref() == Some(&round()))
+            .collect()
+    }
+
+    /// What was told of the round.
+    async fn told(&self) -> Vec<&'static str> {
+        let events = self.events().await;
+        events.iter().map(|event| event.kind.name()).collect()
+    }
+
+    /// What the account `warm` was told of its own model.
+    async fn own(&self) -> Vec<&'static str> {
+        let warm = "warm".parse().expect("an id");
+        let mut kinds = Vec::new();
+        for event in self.events().await {
+            let own = self
+                .app
+                .own_events
+                .of(&self.app.db, &self.app.market, &event);
+            let own = own.await.expect("readable");
+            kinds.extend(
+                own.get(&warm)
+                    .into_iter()
+                    .flatten()
+                    .map(|one| one.kind.name()),
+            );
+        }
+        kinds
     }
 
     async fn resolution(&self) -> Resolution {
@@ -175,6 +214,11 @@ fn serving(db: &Db, wall: &WallClock, source: &Source, folder: &tempfile::TempDi
         replay_end_us: None,
         chain_poll: Duration::from_millis(50),
         replicated_ppm: 0,
+        runner: None,
+        limits: LimitSettings::off(),
+        trusted_proxies: Networks::default(),
+        heartbeat: Duration::from_secs(15),
+        webhooks_to_private: false,
     };
     let receipts = ReceiptSigner::from_secret(&[7; 32], 31_337, deployment().registry);
     App::new(Parts {
@@ -257,6 +301,18 @@ async fn a_round_on_a_source_ends_with_an_outcome_that_its_bytes_give_again() {
         assert_eq!(world.again().await, resolution);
         world.tick(END + 150 * SECOND_US).await;
         assert_eq!(world.state().await.0, RoundState::Scored);
+        let told = [
+            "round.open",
+            "round.locked",
+            "round.resolved",
+            "round.scored",
+        ];
+        assert_eq!(world.told().await, told);
+        assert_eq!(
+            world.own().await,
+            ["prediction.counted", "prediction.scored"],
+            "the restarted server tells it too"
+        );
         shown(&world).await;
     })
     .await;
@@ -313,6 +369,8 @@ async fn a_value_received_after_the_evidence_closed_voids_the_round() {
         world.tick(last_us + SECOND_US).await;
         let (state, reason) = world.state().await;
         assert_eq!(state, RoundState::Void);
+        let told = ["round.open", "round.locked", "round.void"];
+        assert_eq!(world.told().await, told);
         let expected = "quorum: 0 of 1 venues count (source:berlin-temperature: only 0 fresh \
                         samples at the end)";
         assert_eq!(reason, expected);

@@ -26,7 +26,7 @@ pub(super) struct VerifyArgs {
     /// Recompute this round and compare it with the proposal that holds it
     #[arg(long, value_name = "ID", group = "what")]
     round: Option<RoundId>,
-    /// Was this receipt, as the API gave it, included, replaced or omitted?
+    /// Was this receipt, as the API gave it, included, replaced, never revealed or omitted?
     #[arg(long, value_name = "FILE", group = "what")]
     receipt: Option<PathBuf>,
     /// With --round: run this hosted model again and compare with the receipt of its run
@@ -225,6 +225,14 @@ async fn receipt(
         Standing::Replaced { by } => format!(
             "replaced: {} counts the later prediction {by} of {}",
             receipt.round, receipt.model
+        ),
+        Standing::Opened { by } => format!(
+            "included: {} counts prediction {by} of {}, which opened this seal",
+            receipt.round, receipt.model
+        ),
+        Standing::NeverRevealed => format!(
+            "absent: {} was sealed and never revealed, so {} counts nothing of it",
+            receipt.model, receipt.round
         ),
         Standing::Omitted { why } => {
             format!("omitted: {why}. The round stands; show receipt and record to the operator")

@@ -3,6 +3,7 @@
 use sqlx::Executor;
 
 use super::testing::{numbers, sqlite, texts};
+use super::{pieces, questions};
 
 /// As many as the pool holds.
 const CONNECTIONS: usize = 8;
@@ -40,4 +41,22 @@ async fn a_connection_whose_commit_failed_is_not_used_again() {
     }
     let tx = db.begin().await.expect("begins as if nothing had been");
     tx.commit().await.expect("commits");
+}
+
+#[test]
+fn statements_have_few_lengths_and_lose_nothing() {
+    let rows: Vec<usize> = (0..700).collect();
+    let cut = pieces(&rows);
+    let lengths: Vec<usize> = cut.iter().map(|piece| piece.len()).collect();
+    assert_eq!(lengths, [256, 256, 64, 64, 16, 16, 16, 4, 4, 4]);
+    assert_eq!(cut.concat(), rows);
+    let asked = questions(&rows);
+    let lengths: Vec<usize> = asked.iter().map(Vec::len).collect();
+    assert_eq!(lengths, [256, 256, 256]);
+    let mut found: Vec<usize> = asked.into_iter().flatten().copied().collect();
+    found.sort_unstable();
+    found.dedup();
+    assert_eq!(found, rows);
+    assert!(pieces(&rows[..0]).is_empty() && questions(&rows[..0]).is_empty());
+    assert_eq!(questions(&rows[..2]), [[&0, &1, &0, &1]]);
 }

@@ -3,12 +3,17 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use anyhow::Context;
+use contracts::round::seal;
+use domain::{Probability, TokenAmount};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use crate::chain::B256;
+use crate::predictions::NO_INDEX;
 use crate::wall::pause;
 
 /// What a bot thinks.
@@ -20,7 +25,7 @@ pub(super) enum Strategy {
     Contrarian,
     /// Nobody knows.
     Constant,
-    /// A guess around one half.
+    /// A guess around one half, sealed first and then revealed.
     Noise,
     /// Always the same number: half of an equal and opposite pair.
     Fixed(f64),
@@ -30,6 +35,11 @@ impl Strategy {
     /// Whether the forecast depends on past outcomes.
     fn looks_back(self) -> bool {
         matches!(self, Self::Persistence | Self::Contrarian)
+    }
+
+    /// Whether it commits to a forecast before it shows it.
+    fn is_sealed(self) -> bool {
+        matches!(self, Self::Noise)
     }
 }
 
@@ -163,12 +173,50 @@ impl Bot {
             if before.is_some_and(|before| before.to_bits() == p.to_bits()) {
                 continue;
             }
-            let body = json!({"p": p, "stake": self.stake});
             let path = format!("rounds/{id}/predictions/{model}");
+            let mut body = json!({"p": p, "stake": self.stake});
+            if self.strategy.is_sealed() {
+                // The dice of a demo may be known; a real salt must be secret.
+                let salt = B256::from(random.random::<[u8; 32]>());
+                let seal = self.seal(client, id, model, p, salt).await?;
+                let sealed = json!({"seal": seal.to_string()});
+                self.ask(client, Method::PUT, &path, Some(sealed)).await?;
+                body["salt"] = json!(salt.to_string());
+            }
             self.ask(client, Method::PUT, &path, Some(body)).await?;
             posted.insert(id.to_owned(), p);
         }
         Ok(())
+    }
+
+    /// The commitment to p and the bot's stake, by what the API says of round and model.
+    async fn seal(
+        &self,
+        client: &Client,
+        round: &str,
+        model: &str,
+        p: f64,
+        salt: B256,
+    ) -> anyhow::Result<B256> {
+        let round = self
+            .ask(client, Method::GET, &format!("rounds/{round}"), None)
+            .await?;
+        let chain_round = round.get("chain_round").and_then(Value::as_str);
+        let chain_round: B256 = chain_round.context("a round without a name")?.parse()?;
+        let model = self
+            .ask(client, Method::GET, &format!("models/{model}"), None)
+            .await?;
+        let stake = model
+            .get("stake")
+            .and_then(|stake| stake.get("model_index"));
+        let index = stake
+            .and_then(Value::as_u64)
+            .map(u32::try_from)
+            .transpose()?;
+        let ppm = Probability::from_f64(p)?.ppm();
+        let units = TokenAmount::from_tokens(self.stake)?.units();
+        let index = index.unwrap_or(NO_INDEX);
+        Ok(seal(chain_round, index, units, ppm, salt))
     }
 
     async fn forecast(

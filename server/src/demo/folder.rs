@@ -11,6 +11,8 @@ use crate::settings::ClockFile;
 
 /// The market clock of a replay; without it market time is wall time.
 const CLOCK: &str = "clock.json";
+/// What callers may ask of the demo's server.
+pub(super) const LIMITS: &str = "limits.toml";
 
 /// The data folder of one demo. A temporary one is removed at the end.
 pub(super) struct Folder {
@@ -127,7 +129,7 @@ impl Folder {
                 )
             })?;
         }
-        Ok(())
+        replace(&self.path.join(LIMITS), include_str!("limits.toml"))
     }
 }
 

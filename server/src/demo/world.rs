@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::DemoArgs;
 use super::children::{self, Child};
-use super::folder::Folder;
+use super::folder::{Folder, LIMITS};
 use super::participants::{self, Participants};
 use super::progress::say;
 use crate::accounts::{self, Scope};
@@ -104,7 +104,11 @@ impl World {
         let runner_key = participants::runner_key(&db, wall.now_us()).await?;
         let own = std::env::current_exe()?;
         let mut children = vec![
-            children::start("server", serve_command(&own, args, data, anvil.url()), data)?,
+            children::start(
+                "server",
+                serve_command(&own, args, tools, data, anvil.url()),
+                data,
+            )?,
             children::start(
                 "settler",
                 settler_command(&own, args, data, anvil.url()),
@@ -275,16 +279,20 @@ fn with_data(own: &Path, verb: &str, args: &DemoArgs, data: &Path) -> Command {
     command
 }
 
-fn serve_command(own: &Path, args: &DemoArgs, data: &Path, rpc: &str) -> Command {
+fn serve_command(own: &Path, args: &DemoArgs, tools: &Tools, data: &Path, rpc: &str) -> Command {
     let mut command = with_data(own, "serve", args, data);
     command.args(["--rpc", rpc]);
+    command.arg("--runner").arg(&tools.runner);
+    command.env("FORETOKEN_ORT", &tools.onnx_runtime);
     command.args(["--listen", &format!("127.0.0.1:{}", args.port)]);
+    command.arg("--webhooks-to-private");
     if !args.live {
         command.arg("--replay");
     }
     if let Some(feeds) = &args.feeds {
         command.arg("--feeds").arg(feeds);
     }
+    command.arg("--limits").arg(data.join(LIMITS));
     command
 }
 

@@ -47,5 +47,6 @@ pub async fn apply(app: &App) -> anyhow::Result<usize> {
     let mut tx = app.db.begin().await?;
     let applied = settlement::apply_pending(&mut tx, app.market.now_us()).await?;
     tx.commit().await?;
+    app.events.wake();
     Ok(applied)
 }

@@ -9,11 +9,13 @@ use domain::timestamp::SECOND_US;
 use super::{chain_view_is_old, clock_alert, in_market_us};
 use crate::app::App;
 use crate::db::Conn;
+use crate::events::{self, Told};
 use crate::predictions::{self, Counted};
 use crate::rounds::{self, Round};
 use crate::{aggregates, chain, receipts, scores, settlement, stakes};
 
-/// Locks a round whose deadline has passed, or voids it where it cannot be settled.
+/// Locks a round whose deadline has passed, or voids it where it cannot be settled. While a seal is
+/// closed it waits, until the lock's moment at the latest; a seal that is closed then counts nothing.
 pub(super) async fn lock(app: &App, round: &Round) -> anyhow::Result<()> {
     let deployment = app
         .deployment
@@ -28,6 +30,12 @@ pub(super) async fn lock(app: &App, round: &Round) -> anyhow::Result<()> {
         return Ok(());
     }
     let now_us = app.market.now_us();
+    let lock_us = round.schedule.lock_us;
+    if now_us < lock_us && predictions::is_any_sealed(&mut tx, &round.id).await? {
+        // Whoever opens the last seal makes the round due at once.
+        rounds::look_again(&mut tx, &round.id, RoundState::Open, lock_us).await?;
+        return Ok(tx.commit().await?);
+    }
     let alert = clock_alert(app);
     // The clock may come right before T.
     if alert.is_some() && now_us < round.schedule.start_us {
@@ -38,12 +46,12 @@ pub(super) async fn lock(app: &App, round: &Round) -> anyhow::Result<()> {
     }
     if let Some(reason) = alert.or(why_void(&mut tx, round, now_us).await?) {
         receipts::close(&mut tx, &app.receipts, now_us, &round.id, &[]).await?;
-        return void(tx, round, &reason).await;
+        return void(app, tx, round, &reason).await;
     }
     let counted = count(&mut tx, round).await?;
     receipts::close(&mut tx, &app.receipts, now_us, &round.id, &counted).await?;
     if counted.is_empty() {
-        return void(tx, round, "nobody predicted").await;
+        return void(app, tx, round, "nobody predicted").await;
     }
     predictions::freeze(&mut tx, &round.id, &counted).await?;
     let salt = receipts::seal(&mut tx, now_us, &round.id, app.random_bytes()).await?;
@@ -64,6 +72,7 @@ pub(super) async fn lock(app: &App, round: &Round) -> anyhow::Result<()> {
     .await?;
     let took_us = app.wall.now_us() - began_us;
     rounds::record_stage(&mut tx, &round.id, "lock", now_us, took_us).await?;
+    events::append(&mut tx, now_us, &[Told::locked(&round.id)]).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -76,14 +85,11 @@ pub(super) async fn void_if_not_committed(app: &App, round: &Round) -> anyhow::R
         .map_or(0, |head| head.time_s);
     let all_applied = chain::final_events(&mut tx, 1).await?.is_empty();
     if final_s * SECOND_US >= round.schedule.start_us && all_applied {
-        rounds::void(
-            &mut tx,
-            &round.id,
-            RoundState::Locked,
-            "the commitment was not mined before T",
-        )
-        .await?;
+        let reason = "the commitment was not mined before T";
+        rounds::void(&mut tx, &round.id, RoundState::Locked, reason).await?;
         stakes::release(&mut tx, &round.id).await?;
+        let told = Told::void(&round.id, reason);
+        events::append(&mut tx, app.market.now_us(), &[told]).await?;
         tx.commit().await?;
         return Ok(());
     }
@@ -130,8 +136,10 @@ async fn count(conn: &mut Conn, round: &Round) -> anyhow::Result<Vec<Counted>> {
     counted.collect()
 }
 
-async fn void(mut tx: crate::db::Tx, round: &Round, reason: &str) -> anyhow::Result<()> {
+async fn void(app: &App, mut tx: crate::db::Tx, round: &Round, reason: &str) -> anyhow::Result<()> {
     rounds::void(&mut tx, &round.id, RoundState::Open, reason).await?;
+    let told = Told::void(&round.id, reason);
+    events::append(&mut tx, app.market.now_us(), &[told]).await?;
     tx.commit().await?;
     tracing::info!(round = %round.id, reason, "void");
     Ok(())

@@ -6,6 +6,7 @@
 pub mod apply_chain_events;
 pub mod calendar;
 pub mod check_model;
+pub mod deliver_webhooks;
 pub mod diagnose_model;
 #[cfg(test)]
 mod diagnose_tests;
@@ -16,6 +17,8 @@ pub mod publish_dataset;
 mod resolve_round;
 mod run_round;
 mod score_round;
+#[cfg(test)]
+mod sealed_tests;
 mod watch_runners;
 
 use std::sync::Arc;
@@ -82,7 +85,9 @@ pub async fn tick(app: &App) -> anyhow::Result<()> {
             let error = format!("{error:#}");
             tracing::warn!(round = %round.id, state = %round.state, error, "a round's job failed; it is tried again");
             retry_later(app, &round).await;
+            continue;
         }
+        app.events.wake();
     }
     Ok(())
 }

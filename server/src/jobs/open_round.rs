@@ -3,6 +3,7 @@
 use domain::RoundState;
 
 use crate::app::App;
+use crate::events::{self, Told};
 use crate::rounds::{self, Round};
 
 /// Makes the rounds that open within the next interval.
@@ -33,6 +34,8 @@ pub(super) async fn open(app: &App, round: &Round) -> anyhow::Result<()> {
         due_us,
     )
     .await?;
+    let told = Told::open(&round.schedule);
+    events::append(&mut tx, app.market.now_us(), &[told]).await?;
     tx.commit().await?;
     Ok(())
 }

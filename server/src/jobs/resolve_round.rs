@@ -6,6 +6,7 @@ use domain::{Outcome, RoundState};
 
 use super::{chain_view_is_old, clock_alert, in_market_us};
 use crate::app::App;
+use crate::events::{self, Told};
 use crate::prices::{self, Evidence};
 use crate::rounds::{self, NOT_DUE, Round};
 use crate::stakes;
@@ -47,7 +48,7 @@ pub(super) async fn resolve(app: &App, round: &Round) -> anyhow::Result<()> {
         let (from, to) = (RoundState::Committed, RoundState::Evidenced);
         rounds::advance(&mut tx, &round.id, from, to, NOT_DUE).await?;
     }
-    if resolution.outcome == Outcome::Void {
+    let told = if resolution.outcome == Outcome::Void {
         rounds::void(
             &mut tx,
             &round.id,
@@ -56,12 +57,15 @@ pub(super) async fn resolve(app: &App, round: &Round) -> anyhow::Result<()> {
         )
         .await?;
         stakes::release(&mut tx, &round.id).await?;
+        Told::void(&round.id, &resolution.reason)
     } else {
         let (from, to) = (RoundState::Evidenced, RoundState::Resolved);
         rounds::advance(&mut tx, &round.id, from, to, now_us).await?;
-    }
+        Told::resolved(&round.id, resolution.outcome)
+    };
     let took_us = app.wall.now_us() - began_us;
     rounds::record_stage(&mut tx, &round.id, "resolve", now_us, took_us).await?;
+    events::append(&mut tx, now_us, &[told]).await?;
     tx.commit().await?;
     app.timetable_wake.notify_one();
     Ok(())

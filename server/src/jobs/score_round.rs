@@ -5,6 +5,7 @@ use domain::RoundState;
 
 use crate::app::App;
 use crate::db::Tx;
+use crate::events::{self, Told};
 use crate::rounds::{self, Round};
 use crate::{models, predictions, prices, scores, settlement, stakes};
 
@@ -40,8 +41,9 @@ pub(super) async fn score(app: &App, round: &Round) -> anyhow::Result<()> {
         due_us,
     )
     .await?;
-    let took_us = app.wall.now_us() - began_us;
-    rounds::record_stage(&mut tx, &round.id, "score", app.market.now_us(), took_us).await?;
+    let (took_us, now_us) = (app.wall.now_us() - began_us, app.market.now_us());
+    rounds::record_stage(&mut tx, &round.id, "score", now_us, took_us).await?;
+    events::append(&mut tx, now_us, &[Told::scored(&round.id)]).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -55,6 +57,8 @@ pub(super) async fn void_if_not_proposed(app: &App, round: &Round) -> anyhow::Re
 async fn void(app: &App, mut tx: Tx, round: &Round, reason: &str) -> anyhow::Result<()> {
     rounds::void(&mut tx, &round.id, round.state, reason).await?;
     stakes::release(&mut tx, &round.id).await?;
+    let told = Told::void(&round.id, reason);
+    events::append(&mut tx, app.market.now_us(), &[told]).await?;
     tx.commit().await?;
     tracing::warn!(round = %round.id, reason, at_us = app.market.now_us(), "void");
     Ok(())

@@ -9,6 +9,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use domain::{AccountId, ModelId, TournamentId};
@@ -77,6 +78,21 @@ pub struct Model {
     pub is_reference: bool,
     /// When it was registered, microseconds.
     pub created_us: i64,
+}
+
+/// What of a model decides whether it may predict.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The model.
+    pub id: ModelId,
+    /// Its owner.
+    pub account: AccountId,
+    /// Its tournament.
+    pub tournament: TournamentId,
+    /// Where it stands.
+    pub state: ModelState,
+    /// Why it takes no part, else empty.
+    pub reason: String,
 }
 
 /// Why a model is refused.
@@ -318,6 +334,18 @@ pub async fn by_ids(conn: &mut Conn, ids: &[ModelId]) -> Result<Vec<Model>, Mode
     Ok(store::by_ids(conn, ids).await?)
 }
 
+/// Where models stand, by their ids, in one query for each 256; unknown ids are left out.
+///
+/// # Errors
+/// Database errors.
+pub async fn standings(
+    conn: &mut Conn,
+    ids: &[&ModelId],
+) -> Result<HashMap<ModelId, Standing>, ModelError> {
+    let found = store::standings(conn, ids).await?;
+    Ok(found.into_iter().map(|one| (one.id.clone(), one)).collect())
+}
+
 /// Models of a tournament, of an account, of both or of all, by id, at most [`LIST_LIMIT`].
 ///
 /// # Errors
@@ -328,6 +356,14 @@ pub async fn list(
     account: Option<&AccountId>,
 ) -> Result<Vec<Model>, ModelError> {
     Ok(store::list(conn, tournament, account).await?)
+}
+
+/// The models that take part in a tournament, hosted or not, by id, at most 20,000.
+///
+/// # Errors
+/// Database errors.
+pub async fn active(conn: &mut Conn, tournament: &TournamentId) -> Result<Vec<Model>, ModelError> {
+    Ok(store::active(conn, tournament).await?)
 }
 
 /// The hosted models that take part in a tournament, by id.
@@ -384,7 +420,8 @@ pub enum RunEnd<'a> {
 }
 
 /// Counts failures in a row: [`STRIKE_LIMIT`] of them pause the model, one answer clears them. A
-/// model that has another artifact by now, or is not active, is left alone.
+/// model that has another artifact by now, or is not active, is left alone. Gives why it was paused,
+/// if this end paused it.
 ///
 /// # Errors
 /// Database errors.
@@ -393,19 +430,22 @@ pub async fn note_run(
     id: &ModelId,
     artifact: &str,
     end: RunEnd<'_>,
-) -> Result<(), ModelError> {
+) -> Result<Option<String>, ModelError> {
     match end {
-        RunEnd::Answered => store::clear_strikes(conn, id, artifact).await?,
+        RunEnd::Answered => {
+            store::clear_strikes(conn, id, artifact).await?;
+            Ok(None)
+        }
         RunEnd::Failed(how) => {
             store::add_strike(conn, id, artifact).await?;
             let reason = format!(
                 "paused after {STRIKE_LIMIT} failed runs in a row, the last one: {how}; upload a \
                  corrected file under the same name"
             );
-            store::pause(conn, id, artifact, STRIKE_LIMIT, &reason).await?;
+            let is_paused = store::pause(conn, id, artifact, STRIKE_LIMIT, &reason).await?;
+            Ok(is_paused.then_some(reason))
         }
     }
-    Ok(())
 }
 
 /// Ends a model for good; its name stays taken. Retiring twice changes nothing.

@@ -4,8 +4,8 @@ use domain::{AccountId, ModelId, TournamentId};
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row};
 
-use super::{Artifact, Hosting, LIST_LIMIT, Model, ModelState};
-use crate::db::Conn;
+use super::{Artifact, Hosting, LIST_LIMIT, Model, ModelState, Standing};
+use crate::db::{Conn, placeholders, questions};
 
 const COLUMNS: &str = "id, account_id, tournament_id, name, hosting, state, reason, artifact, \
                        card, is_reference, created_us";
@@ -111,6 +111,40 @@ pub(super) async fn by_ids(conn: &mut Conn, ids: &[ModelId]) -> Result<Vec<Model
     Ok(found)
 }
 
+/// Where the models of these ids stand; unknown ids are left out.
+pub(super) async fn standings(
+    conn: &mut Conn,
+    ids: &[&ModelId],
+) -> Result<Vec<Standing>, sqlx::Error> {
+    let mut found = Vec::with_capacity(ids.len());
+    for question in questions(ids) {
+        let text = format!(
+            "SELECT id, account_id, tournament_id, state, reason FROM models WHERE id IN {}",
+            placeholders(1, question.len())
+        );
+        let mut query = sqlx::query(AssertSqlSafe(text));
+        for id in question {
+            query = query.bind(id.as_str());
+        }
+        for row in query.fetch_all(&mut *conn).await? {
+            found.push(standing(&row)?);
+        }
+    }
+    Ok(found)
+}
+
+fn standing(row: &AnyRow) -> Result<Standing, sqlx::Error> {
+    let text = |column: usize| row.try_get::<String, _>(column);
+    let state = text(3)?;
+    Ok(Standing {
+        id: text(0)?.parse().map_err(decode)?,
+        account: text(1)?.parse().map_err(decode)?,
+        tournament: text(2)?.parse().map_err(decode)?,
+        state: ModelState::parse(&state).ok_or_else(|| unknown("state", &state))?,
+        reason: text(4)?,
+    })
+}
+
 /// An empty text stands for "any".
 pub(super) async fn list(
     conn: &mut Conn,
@@ -143,6 +177,21 @@ pub(super) async fn in_state(
     let rows = sqlx::query(AssertSqlSafe(text))
         .bind(tournament.as_str())
         .bind(state.name())
+        .fetch_all(conn)
+        .await?;
+    rows.iter().map(model).collect()
+}
+
+pub(super) async fn active(
+    conn: &mut Conn,
+    tournament: &TournamentId,
+) -> Result<Vec<Model>, sqlx::Error> {
+    let text = format!(
+        "SELECT {COLUMNS} FROM models
+         WHERE tournament_id = $1 AND state = 'active' ORDER BY id LIMIT 20000"
+    );
+    let rows = sqlx::query(AssertSqlSafe(text))
+        .bind(tournament.as_str())
         .fetch_all(conn)
         .await?;
     rows.iter().map(model).collect()
@@ -224,8 +273,8 @@ pub(super) async fn pause(
     artifact: &str,
     limit: i64,
     reason: &str,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query(
         "UPDATE models SET state = 'paused', reason = $1
          WHERE id = $2 AND artifact = $3 AND state = 'active' AND strikes >= $4",
     )
@@ -235,7 +284,7 @@ pub(super) async fn pause(
     .bind(limit)
     .execute(conn)
     .await?;
-    Ok(())
+    Ok(done.rows_affected() == 1)
 }
 
 pub(super) async fn retire(conn: &mut Conn, id: &ModelId) -> Result<(), sqlx::Error> {

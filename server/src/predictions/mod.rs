@@ -1,26 +1,53 @@
 //! Predictions: what was acknowledged, and what a round counts.
 //!
-//! Owns `predictions` (append-only) and `counted_predictions` (written once, at the lock). What was
-//! acknowledged before the deadline is counted; what was late is refused; the latest wins.
+//! Owns `predictions` (append-only), `counted_predictions` (written once, at the lock) and
+//! `idempotency_keys` (kept for a day). What was acknowledged before the deadline is counted; what
+//! was late is refused; the latest wins, sealed or open. A seal that is not opened before the lock
+//! counts nothing.
 
+mod writer;
+
+mod group;
+
+mod check;
+mod nonce;
+mod notice;
+mod once;
 mod receipt;
+mod request;
+mod risk;
+mod said;
+#[cfg(test)]
+mod seal_tests;
+mod sealed;
 mod store;
 #[cfg(test)]
 mod tests;
-mod writer;
 
-use domain::{AccountId, ModelId, Probability, RoundId, RoundState, TokenAmount, TokenError};
+use std::collections::HashMap;
+
+use domain::{AccountId, ModelId, Probability, RoundId, TokenAmount, TokenError};
 use thiserror::Error;
 
+pub use group::Verdict;
+pub use notice::{Answer, Notice, of_stored};
+pub use once::{ANSWER_KEPT_US, ANSWER_LIMIT, IdempotencyKey, Once, Render, forget_answers};
 pub use receipt::{Receipt, ReceiptSigner, receipt_signers, remember_signer};
+pub use said::{NO_INDEX, NO_STAKE, Said};
+pub use sealed::{Opening, Unopened, is_any_sealed, models_heard, openings, unopened};
 pub use writer::{Writer, WriterStopped};
+
+use group::{Outcome, Work};
+use receipt::{Draft, Signed};
 
 #[cfg(test)]
 pub(crate) use receipt::receipt_for_tests;
 
-use crate::db::{Conn, Db};
-use crate::models::{self, ModelError};
-use crate::rounds::{self, RoundError};
+use crate::chain::B256;
+use crate::db::Conn;
+use crate::models::ModelError;
+use crate::rounds::RoundError;
+use crate::stakes::StakeError;
 
 /// One prediction as it came in, parsed.
 #[derive(Clone, Debug)]
@@ -31,10 +58,10 @@ pub struct Submission {
     pub model: ModelId,
     /// Who asks; must own the model.
     pub account: AccountId,
-    /// The probability as posted; counted clamped to [a, 1 − a].
-    pub posted: Probability,
-    /// What to risk, if named.
-    pub ask: Option<TokenAmount>,
+    /// What it says.
+    pub said: Said,
+    /// What it was signed with, 0 or more; none: it came with a key.
+    pub nonce: Option<i64>,
     /// When the request had been read whole, market microseconds.
     pub received_us: i64,
 }
@@ -56,7 +83,7 @@ pub struct Counted {
     pub posted: Probability,
 }
 
-/// The latest prediction of one model before the lock.
+/// The latest prediction of one model before the lock, readable.
 #[derive(Clone, Debug)]
 pub struct Latest {
     /// The model.
@@ -116,13 +143,71 @@ pub enum PredictionError {
         round: RoundId,
         /// Market microseconds since the deadline.
         missed_us: i64,
+        /// The deadline, market microseconds.
+        deadline_us: i64,
     },
+    /// The model's latest prediction is no seal that could be opened.
+    #[error("model {model} has no seal in round {round} that could be opened")]
+    SealUnknown {
+        /// The round.
+        round: RoundId,
+        /// The model.
+        model: ModelId,
+        /// Whether it has a prediction, which is open.
+        is_replaced: bool,
+    },
+    /// What came does not open the seal.
+    #[error("the seal {seal} of model {model} in round {round} holds something else")]
+    SealNotOpened {
+        /// The round.
+        round: RoundId,
+        /// The model.
+        model: ModelId,
+        /// The seal.
+        seal: B256,
+        /// The model's place in the vault, if it has one.
+        model_index: Option<u32>,
+    },
+    /// Seals are not opened any more.
+    #[error("seals of round {round} were opened until {lock_us} µs")]
+    SealLate {
+        /// The round.
+        round: RoundId,
+        /// Market microseconds since the lock's moment; 0 when the round locked before.
+        missed_us: i64,
+        /// The lock's moment at the latest, market microseconds.
+        lock_us: i64,
+    },
+    /// A signed prediction that is older than the last, or another one with its nonce.
+    #[error("nonce {nonce} of model {model} in round {round} is not above the last, {highest}")]
+    NonceUsed {
+        /// The round.
+        round: RoundId,
+        /// The model.
+        model: ModelId,
+        /// What it was signed with.
+        nonce: i64,
+        /// The highest so far.
+        highest: i64,
+    },
+    /// The idempotency key stands for another request.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
+    /// The request that has the idempotency key is being done.
+    #[error("the request with this idempotency key is being done")]
+    KeyInProgress,
+    /// As many answers are kept for the account as may be.
+    #[error("{ANSWER_LIMIT} answers of the last 24 hours are kept for the account")]
+    TooManyKeys,
     /// The writer has stopped; nothing was stored.
     #[error(transparent)]
     Stopped(#[from] WriterStopped),
     /// A receipt could not be signed.
     #[error("the receipt could not be signed: {0}")]
     Signing(String),
+    /// The stakes could not be read.
+    #[error(transparent)]
+    Stake(#[from] StakeError),
     /// A stored row breaks its own rules.
     #[error("stored prediction is broken: {0}")]
     Broken(String),
@@ -131,95 +216,84 @@ pub enum PredictionError {
     Database(#[from] sqlx::Error),
 }
 
-impl PredictionError {
-    /// Whether the database failed, as opposed to the prediction being refused.
-    fn is_of_database(&self) -> bool {
-        matches!(
-            self,
-            Self::Database(_) | Self::Round(RoundError::Database(_))
-        )
-    }
-}
-
 /// Checks and stores one prediction; durable when it returns. The same prediction again gives the
 /// same receipt.
 ///
 /// # Errors
 /// Every reason not to count it; then nothing is stored.
-pub async fn submit(
-    db: &Db,
+pub async fn submit(writer: &Writer, submission: Submission) -> Verdict {
+    let mut verdicts = submit_all(writer, vec![submission]).await?;
+    verdicts.pop().unwrap_or(Err(WriterStopped.into()))
+}
+
+/// Checks and stores predictions in one commit, each with its own verdict, in their order; durable
+/// when it returns.
+///
+/// # Errors
+/// When the database fails or the writer has stopped; then nothing is stored.
+pub async fn submit_all(
     writer: &Writer,
-    submission: Submission,
-) -> Result<Receipt, PredictionError> {
-    let accepted = {
-        let mut conn = db.read().await?;
-        check(&mut conn, &submission).await?
-    };
-    writer.write(accepted).await
-}
-
-/// A prediction that passed every check but the round's state at the moment of writing.
-#[derive(Clone, Debug)]
-pub struct Accepted {
-    submission: Submission,
-    counted: Probability,
-    deadline_us: i64,
-}
-
-async fn check(conn: &mut Conn, s: &Submission) -> Result<Accepted, PredictionError> {
-    let round = rounds::get(conn, &s.round).await?;
-    let model = models::get(conn, &s.model).await?;
-    if model.account != s.account {
-        return Err(PredictionError::NotOwner(s.model.clone()));
-    }
-    if model.tournament != *s.round.tournament() {
-        let enters = model.tournament.to_string();
-        return Err(PredictionError::WrongTournament {
-            model: s.model.clone(),
-            enters,
-            round: s.round.clone(),
-        });
-    }
-    if model.state != models::ModelState::Active {
-        return Err(PredictionError::ModelInactive {
-            model: s.model.clone(),
-            reason: model.reason,
-        });
-    }
-    let schedule = &round.schedule;
-    if s.received_us < schedule.opens_us || round.state == RoundState::Scheduled {
-        let opens_us = schedule.opens_us;
-        return Err(PredictionError::NotOpenYet {
-            round: s.round.clone(),
-            opens_us,
-        });
-    }
-    if s.received_us >= schedule.deadline_us || round.state != RoundState::Open {
-        return Err(late(s, schedule.deadline_us));
-    }
-    let entered = rounds::tournament(conn, s.round.tournament()).await?;
-    let counted = s.posted.clamp_to_edge(entered.tournament.stake.a_ppm);
-    Ok(Accepted {
-        submission: s.clone(),
-        counted,
-        deadline_us: schedule.deadline_us,
-    })
-}
-
-fn late(s: &Submission, deadline_us: i64) -> PredictionError {
-    let missed_us = (s.received_us - deadline_us).max(0);
-    PredictionError::Late {
-        round: s.round.clone(),
-        missed_us,
+    submissions: Vec<Submission>,
+) -> Result<Vec<Verdict>, PredictionError> {
+    let once = None;
+    match writer.write(Work { submissions, once }).await? {
+        Outcome::Verdicts(verdicts) => Ok(verdicts),
+        Outcome::Answer { .. } => Err(PredictionError::Broken("an answer without a key".into())),
+        Outcome::Refused(error) => Err(error),
     }
 }
 
-/// The latest prediction of every model of a round, by model id.
+/// The same, done once for an idempotency key: gives the text of the answer, and whether it is that
+/// of an earlier request.
+///
+/// # Errors
+/// As [`submit_all`], and [`PredictionError::KeyReused`], [`PredictionError::KeyInProgress`] and
+/// [`PredictionError::TooManyKeys`].
+pub async fn submit_once(
+    writer: &Writer,
+    submissions: Vec<Submission>,
+    once: Once,
+) -> Result<(String, bool), PredictionError> {
+    let once = Some(once);
+    match writer.write(Work { submissions, once }).await? {
+        Outcome::Answer { text, is_replay } => Ok((text, is_replay)),
+        Outcome::Verdicts(_) => Err(PredictionError::Broken("a key without an answer".into())),
+        Outcome::Refused(error) => Err(error),
+    }
+}
+
+/// The latest prediction of every model of a round, by model id; models whose latest is a closed
+/// seal are left out.
 ///
 /// # Errors
 /// Database errors and broken rows.
 pub async fn latest(conn: &mut Conn, round: &RoundId) -> Result<Vec<Latest>, PredictionError> {
     store::latest(conn, round).await
+}
+
+/// A stored prediction, as its receipt names it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Acknowledged {
+    /// Its sequence number.
+    pub sequence: i64,
+    /// The model.
+    pub model: ModelId,
+    /// When the request had been read whole, market microseconds.
+    pub received_us: i64,
+}
+
+/// Every prediction of a round that was acknowledged, replaced ones too, above a sequence number
+/// and in its order, at most `limit`.
+///
+/// # Errors
+/// Database errors and broken rows.
+pub async fn acknowledged(
+    conn: &mut Conn,
+    round: &RoundId,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<Acknowledged>, PredictionError> {
+    store::acknowledged(conn, round, after, limit).await
 }
 
 /// Freezes what a round counts; part of the lock's transaction.
@@ -243,6 +317,45 @@ pub async fn freeze(
 /// Database errors and broken rows.
 pub async fn counted(conn: &mut Conn, round: &RoundId) -> Result<Vec<Counted>, PredictionError> {
     store::counted(conn, round).await
+}
+
+/// What rounds count of models, for exactly these pairs; those without are left out. One query for
+/// each 256 pairs.
+///
+/// # Errors
+/// Database errors and broken rows.
+pub async fn counted_of(
+    conn: &mut Conn,
+    pairs: &[(RoundId, ModelId)],
+) -> Result<HashMap<(RoundId, ModelId), Counted>, PredictionError> {
+    store::life::counted_of(conn, pairs).await
+}
+
+/// The receipts of the predictions that stand, one for each model and round: of these models,
+/// numbered below `before`, the latest first, at most `limit`. One query for each 100 models.
+///
+/// # Errors
+/// Database errors and broken rows.
+pub async fn latest_of_models(
+    conn: &mut Conn,
+    models: &[ModelId],
+    before: i64,
+    limit: i64,
+) -> Result<Vec<Receipt>, PredictionError> {
+    store::life::latest_of_models(conn, models, before, limit).await
+}
+
+/// Every receipt of a model for a round, replaced ones too, the latest first, at most `limit`.
+///
+/// # Errors
+/// Database errors and broken rows.
+pub async fn receipts(
+    conn: &mut Conn,
+    round: &RoundId,
+    model: &ModelId,
+    limit: i64,
+) -> Result<Vec<Receipt>, PredictionError> {
+    store::life::receipts(conn, round, model, limit).await
 }
 
 /// The receipt of a model's latest prediction for a round.

@@ -21,21 +21,27 @@ pub struct Receipt {
     pub round: RoundId,
     /// The model.
     pub model: ModelId,
-    /// As counted, ppm.
-    pub p_ppm: u32,
-    /// As posted, ppm.
-    pub posted_ppm: u32,
+    /// As counted, ppm; null while it is sealed.
+    pub p_ppm: Option<u32>,
+    /// As posted, ppm; null while it is sealed.
+    pub posted_ppm: Option<u32>,
     /// Whether p was moved into [a, 1 − a].
     pub clamped: bool,
     /// The amount named, decimal tokens; null: the model's default limit.
     pub stake: Option<String>,
+    /// What the model would risk if the round locked now, decimal tokens.
+    #[serde(default = "nothing")]
+    pub stake_counted: String,
+    /// The seal that it is or opens, `0x…`; null when open.
+    #[serde(default)]
+    pub seal: Option<String>,
     /// Grows by one with every stored prediction.
     pub sequence: i64,
     /// When the request had been read whole, market time.
     pub received_at: String,
     /// The same in microseconds.
     pub received_us: i64,
-    /// Market milliseconds that were left to the deadline.
+    /// Market milliseconds that were left: to the deadline; of what opens a seal, to the lock.
     pub ms_to_deadline: i64,
     /// EIP-712 hash that is signed, `0x…`.
     pub hash: String,
@@ -43,6 +49,43 @@ pub struct Receipt {
     pub signature: String,
     /// The signer's address.
     pub signer: String,
+}
+
+impl Receipt {
+    /// What the model would have risked by it.
+    pub(super) fn would_risk(&self) -> TokenAmount {
+        TokenAmount::from_tokens(&self.stake_counted).unwrap_or(TokenAmount::ZERO)
+    }
+}
+
+fn nothing() -> String {
+    TokenAmount::ZERO.tokens()
+}
+
+/// What a receipt is made from, with its place in the order of all.
+#[derive(Clone, Debug)]
+pub(super) struct Draft {
+    pub(super) submission: Submission,
+    /// None while it is sealed.
+    pub(super) counted: Option<Probability>,
+    pub(super) stake_counted: TokenAmount,
+    /// The seal that it is or opens.
+    pub(super) seal: Option<B256>,
+    /// The index that the seal was made with, of what opens it.
+    pub(super) index: u32,
+    /// The moment that it must not miss: the deadline or, of what opens a seal, the lock.
+    pub(super) until_us: i64,
+    pub(super) sequence: i64,
+    /// The highest that was signed so far.
+    pub(super) nonce: i64,
+}
+
+/// A receipt, what it was made from, and its text as it is stored.
+#[derive(Clone, Debug)]
+pub(super) struct Signed {
+    pub(super) receipt: Receipt,
+    pub(super) draft: Draft,
+    pub(super) text: String,
 }
 
 /// Under this name the addresses that have signed receipts are kept.
@@ -132,24 +175,40 @@ impl ReceiptSigner {
         Ok((hash, bytes.to_string()))
     }
 
-    pub(super) fn receipt(
-        &self,
-        s: &Submission,
-        counted: Probability,
-        deadline_us: i64,
-        sequence: i64,
-    ) -> Result<Receipt, PredictionError> {
-        let tournament = keccak256(s.round.tournament().as_str());
-        let start_s = number(s.round.start_us() / SECOND_US);
+    /// The contracts' name of the round.
+    #[must_use]
+    pub fn chain_round(&self, round: &RoundId) -> B256 {
+        let tournament = keccak256(round.tournament().as_str());
+        let start_s = number(round.start_us() / SECOND_US);
+        round_id(self.chain_id, self.registry, tournament, start_s)
+    }
+
+    /// Signs a draft; the text is what is stored.
+    pub(super) fn sign(&self, draft: Draft) -> Result<Signed, PredictionError> {
+        let receipt = self.receipt(&draft)?;
+        let text =
+            serde_json::to_string(&receipt).map_err(|e| PredictionError::Broken(e.to_string()))?;
+        Ok(Signed {
+            receipt,
+            draft,
+            text,
+        })
+    }
+
+    fn receipt(&self, draft: &Draft) -> Result<Receipt, PredictionError> {
+        let s = &draft.submission;
+        let (posted, ask) = (s.said.posted(), s.said.ask());
         let typed = PredictionReceipt {
-            roundId: round_id(self.chain_id, self.registry, tournament, start_s),
+            roundId: self.chain_round(&s.round),
             model: s.model.to_string(),
-            countedPpm: counted.ppm(),
-            postedPpm: s.posted.ppm(),
-            stakeNamed: s.ask.is_some(),
-            stakeUnits: s.ask.map_or(0, TokenAmount::units),
-            sequence: number(sequence),
+            countedPpm: draft.counted.map_or(0, Probability::ppm),
+            postedPpm: posted.map_or(0, Probability::ppm),
+            stakeNamed: ask.is_some(),
+            stakeUnits: ask.map_or(0, TokenAmount::units),
+            sequence: number(draft.sequence),
             receivedAtUs: number(s.received_us),
+            stakeCountedUnits: draft.stake_counted.units(),
+            seal: draft.seal.unwrap_or_default(),
         };
         let hash = signing_hash(&typed, self.chain_id, self.registry);
         let signed = self.key.sign_hash_sync(&hash);
@@ -157,14 +216,16 @@ impl ReceiptSigner {
         Ok(Receipt {
             round: s.round.clone(),
             model: s.model.clone(),
-            p_ppm: counted.ppm(),
-            posted_ppm: s.posted.ppm(),
-            clamped: counted != s.posted,
-            stake: s.ask.map(TokenAmount::tokens),
-            sequence,
+            p_ppm: draft.counted.map(Probability::ppm),
+            posted_ppm: posted.map(Probability::ppm),
+            clamped: draft.counted != posted,
+            stake: ask.map(TokenAmount::tokens),
+            stake_counted: draft.stake_counted.tokens(),
+            seal: draft.seal.map(|seal| seal.to_string()),
+            sequence: draft.sequence,
             received_at: rfc3339(s.received_us),
             received_us: s.received_us,
-            ms_to_deadline: (deadline_us - s.received_us) / 1_000,
+            ms_to_deadline: (draft.until_us - s.received_us) / 1_000,
             hash: hash.to_string(),
             signature: Bytes::from(signature.as_bytes().to_vec()).to_string(),
             signer: self.key.address().to_string(),
@@ -177,17 +238,22 @@ fn number(stored: i64) -> u64 {
     u64::try_from(stored).unwrap_or_default()
 }
 
-/// A genuine receipt without a stored row.
+/// A genuine receipt without a stored row; of what is or opens `seal`, if there is one.
 #[cfg(test)]
-pub(crate) fn receipt_for_tests(signer: &ReceiptSigner, round: RoundId, model: ModelId) -> Receipt {
-    let submission = Submission {
-        round,
-        model,
-        account: "somebody".parse().expect("an account"),
-        posted: Probability::HALF,
-        ask: TokenAmount::from_tokens("1.5").ok(),
-        received_us: 5,
+pub(crate) fn receipt_for_tests(
+    signer: &ReceiptSigner,
+    submission: Submission,
+    seal: Option<B256>,
+) -> Receipt {
+    let draft = Draft {
+        counted: submission.said.posted(),
+        submission,
+        stake_counted: TokenAmount::from_tokens("1").expect("an amount"),
+        seal,
+        index: 0,
+        until_us: 10,
+        sequence: 3,
+        nonce: super::nonce::NO_NONCE,
     };
-    let receipt = signer.receipt(&submission, Probability::HALF, 10, 3);
-    receipt.expect("a receipt")
+    signer.receipt(&draft).expect("a receipt")
 }

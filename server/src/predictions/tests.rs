@@ -1,13 +1,17 @@
 //! Predictions on both databases, through the writer.
 
+mod groups;
+mod keys;
+
 use std::sync::Arc;
 
 use domain::timestamp::SECOND_US;
 use domain::{RoundState, TokenAmount};
 
 use super::*;
-use crate::accounts;
+use crate::db::Db;
 use crate::db::testing::{each_database, sqlite};
+use crate::{accounts, models, rounds};
 
 const FILES: [&str; 2] = [
     include_str!("../demo/btc-usd-5m.toml"),
@@ -21,7 +25,23 @@ const ROUND: &str = "btc-usd-5m-20240305T1200Z";
 
 fn writer(db: &Db) -> Writer {
     let signer = ReceiptSigner::from_secret(&[7; 32], 1, alloy::primitives::Address::ZERO);
-    Writer::start(db.clone(), Arc::new(signer.expect("a key")))
+    Writer::start(db.clone(), Arc::new(signer.expect("a key")), Arc::default())
+}
+
+/// The receipt without what stands beside it.
+async fn submit(writer: &Writer, s: Submission) -> Result<Receipt, PredictionError> {
+    super::submit(writer, s).await.map(|answer| answer.receipt)
+}
+
+/// The receipts without what stands beside them.
+async fn submit_all(
+    writer: &Writer,
+    all: Vec<Submission>,
+) -> Result<Vec<Result<Receipt, PredictionError>>, PredictionError> {
+    let verdicts = super::submit_all(writer, all).await?.into_iter();
+    Ok(verdicts
+        .map(|verdict| verdict.map(|answer| answer.receipt))
+        .collect())
 }
 
 async fn open_round_with_model(conn: &mut Conn) -> (RoundId, ModelId, AccountId) {
@@ -48,8 +68,11 @@ fn submission(round: &RoundId, model: &ModelId, account: &AccountId, p: f64) -> 
         round: round.clone(),
         model: model.clone(),
         account: account.clone(),
-        posted: Probability::from_f64(p).expect("a probability"),
-        ask: Some(TokenAmount::from_tokens("10").expect("an amount")),
+        said: Said::Open {
+            posted: Probability::from_f64(p).expect("a probability"),
+            ask: Some(TokenAmount::from_tokens("10").expect("an amount")),
+        },
+        nonce: None,
         received_us: NOW_US + SECOND_US,
     }
 }
@@ -61,20 +84,20 @@ async fn a_prediction_is_clamped_receipted_and_repeated_without_a_second_row() {
     let mut tx = db.begin().await.expect("begin");
     let (round, model, account) = open_round_with_model(&mut tx).await;
     tx.commit().await.expect("commit");
-    let first = submit(&db, &writer, submission(&round, &model, &account, 0.9))
+    let first = submit(&writer, submission(&round, &model, &account, 0.9))
         .await
         .expect("accepted");
     assert_eq!(
         (first.p_ppm, first.posted_ppm, first.clamped),
-        (650_000, 900_000, true)
+        (Some(650_000), Some(900_000), true)
     );
     assert_eq!(first.ms_to_deadline, 239_000);
     assert!(first.signature.starts_with("0x") && first.signature.len() == 132);
-    let again = submit(&db, &writer, submission(&round, &model, &account, 0.9))
+    let again = submit(&writer, submission(&round, &model, &account, 0.9))
         .await
         .expect("accepted");
     assert_eq!(again, first);
-    let later = submit(&db, &writer, submission(&round, &model, &account, 0.4))
+    let later = submit(&writer, submission(&round, &model, &account, 0.4))
         .await
         .expect("accepted");
     assert_eq!(later.sequence, first.sequence + 1);
@@ -119,22 +142,22 @@ async fn what_may_not_count_is_refused_and_leaves_no_row() {
         ..good.clone()
     };
     assert!(matches!(
-        submit(&db, &writer, late).await,
+        submit(&writer, late).await,
         Err(PredictionError::Late { missed_us: 0, .. })
     ));
     assert!(matches!(
-        submit(&db, &writer, early).await,
+        submit(&writer, early).await,
         Err(PredictionError::NotOpenYet { .. })
     ));
     assert!(matches!(
-        submit(&db, &writer, foreign).await,
+        submit(&writer, foreign).await,
         Err(PredictionError::NotOwner(_))
     ));
     assert!(matches!(
-        submit(&db, &writer, elsewhere).await,
+        submit(&writer, elsewhere).await,
         Err(PredictionError::WrongTournament { .. })
     ));
-    let refused = submit(&db, &writer, unknown).await;
+    let refused = submit(&writer, unknown).await;
     assert!(matches!(
         refused,
         Err(PredictionError::Round(RoundError::UnknownRound(_)))
@@ -151,17 +174,13 @@ async fn a_locked_round_takes_nothing_even_when_the_request_came_in_time() {
     let (round, model, account) = open_round_with_model(&mut tx).await;
     tx.commit().await.expect("commit");
     let s = submission(&round, &model, &account, 0.5);
-    let accepted = {
-        let mut conn = db.read().await.expect("read");
-        check(&mut conn, &s).await.expect("in time")
-    };
     let mut tx = db.begin().await.expect("begin");
     rounds::advance(&mut tx, &round, RoundState::Open, RoundState::Locked, 1)
         .await
         .expect("locks");
     tx.commit().await.expect("commit");
     assert!(matches!(
-        writer.write(accepted).await,
+        submit(&writer, s).await,
         Err(PredictionError::Late { .. })
     ));
 }
@@ -176,10 +195,8 @@ async fn a_group_commits_together_on_both_databases() {
         let mut writes = tokio::task::JoinSet::new();
         for i in 0..50 {
             let s = submission(&round, &model, &account, 0.4 + f64::from(i) / 1_000.0);
-            let mut conn = db.read().await.expect("read");
-            let accepted = check(&mut conn, &s).await.expect("in time");
             let writer = writer.clone();
-            writes.spawn(async move { writer.write(accepted).await.expect("stored").sequence });
+            writes.spawn(async move { submit(&writer, s).await.expect("stored").sequence });
         }
         let mut sequences = writes.join_all().await;
         sequences.sort_unstable();
@@ -217,16 +234,12 @@ async fn what_the_writer_acknowledges_the_lock_has_seen() {
         tx.commit().await.expect("commit");
         let writer = writer(&db);
         let s = submission(&round, &model, &account, 0.5);
-        let accepted = {
-            let mut conn = db.read().await.expect("read");
-            check(&mut conn, &s).await.expect("in time")
-        };
         // The lock has begun and looked; the prediction comes in time, but behind it.
         let mut lock = db.begin().await.expect("begin");
         let open = RoundState::Open;
         assert!(rounds::hold(&mut lock, &round, open).await.expect("holds"));
         assert!(latest(&mut lock, &round).await.expect("latest").is_empty());
-        let mut late = tokio::spawn(async move { writer.write(accepted).await });
+        let mut late = tokio::spawn(async move { submit(&writer, s).await });
         let soon = std::time::Duration::from_millis(200);
         let answered = tokio::time::timeout(soon, &mut late).await;
         assert!(

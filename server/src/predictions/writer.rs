@@ -1,19 +1,18 @@
-//! The one writer of predictions: many at once share one durable commit (group commit).
+//! The one writer of predictions: many at once share one durable commit (group commit). While one
+//! group commits, the next gathers.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use domain::{RoundId, RoundState};
 use thiserror::Error;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
-use super::{Accepted, PredictionError, Receipt, ReceiptSigner, late, store};
-use crate::db::{Conn, Db};
-use crate::rounds;
+use super::group::{self, Outcome, Work};
+use super::{PredictionError, ReceiptSigner};
+use crate::db::Db;
 
-/// Predictions that may wait for the writer; more wait at the door.
+/// Requests that may wait for the writer; more wait at the door.
 const QUEUE: usize = 16_384;
-/// Predictions that share one commit at most.
+/// Predictions that share one commit, from which on no further request joins.
 const GROUP: usize = 1_024;
 
 /// The writer has stopped: the process is ending.
@@ -21,10 +20,10 @@ const GROUP: usize = 1_024;
 #[error("predictions are not taken any more: the server is stopping")]
 pub struct WriterStopped;
 
-type Reply = oneshot::Sender<Result<Receipt, PredictionError>>;
+type Reply = oneshot::Sender<Result<Outcome, PredictionError>>;
 
 enum Order {
-    Write(Box<Accepted>, Reply),
+    Write(Box<Work>, Reply),
     Barrier(oneshot::Sender<()>),
 }
 
@@ -35,18 +34,19 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Starts the writer; it ends when the last handle is dropped.
+    /// Starts the writer; it ends when the last handle is dropped. It rings `due` when what it stored
+    /// makes a round due.
     #[must_use]
-    pub fn start(db: Db, signer: Arc<ReceiptSigner>) -> Self {
+    pub fn start(db: Db, signer: Arc<ReceiptSigner>, due: Arc<Notify>) -> Self {
         let (orders, inbox) = mpsc::channel(QUEUE);
-        tokio::spawn(run(db, signer, inbox));
+        tokio::spawn(run(db, signer, due, inbox));
         Self { orders }
     }
 
-    /// Stores one prediction; durable when it returns.
-    pub(super) async fn write(&self, accepted: Accepted) -> Result<Receipt, PredictionError> {
+    /// Stores what one request wants, all of it in one commit; durable when it returns.
+    pub(super) async fn write(&self, work: Work) -> Result<Outcome, PredictionError> {
         let (reply, answer) = oneshot::channel();
-        let order = Order::Write(Box::new(accepted), reply);
+        let order = Order::Write(Box::new(work), reply);
         self.orders.send(order).await.map_err(|_| WriterStopped)?;
         answer.await.map_err(|_| WriterStopped)?
     }
@@ -65,19 +65,29 @@ impl Writer {
     }
 }
 
-async fn run(db: Db, signer: Arc<ReceiptSigner>, mut inbox: mpsc::Receiver<Order>) {
-    let mut group = Vec::with_capacity(GROUP);
-    while inbox.recv_many(&mut group, GROUP).await > 0 {
-        let mut writes = Vec::new();
-        let mut barriers = Vec::new();
-        for order in group.drain(..) {
+async fn run(
+    db: Db,
+    signer: Arc<ReceiptSigner>,
+    due: Arc<Notify>,
+    mut inbox: mpsc::Receiver<Order>,
+) {
+    while let Some(first) = inbox.recv().await {
+        let (mut works, mut replies, mut barriers) = (Vec::new(), Vec::new(), Vec::new());
+        let mut count = 0;
+        let mut next = Some(first);
+        while let Some(order) = next {
             match order {
-                Order::Write(accepted, reply) => writes.push((accepted, reply)),
+                Order::Write(work, reply) => {
+                    count += work.submissions.len();
+                    works.push(*work);
+                    replies.push(reply);
+                }
                 Order::Barrier(reply) => barriers.push(reply),
             }
+            next = (count < GROUP).then(|| inbox.try_recv().ok()).flatten();
         }
-        if !writes.is_empty() {
-            commit_group(&db, &signer, writes).await;
+        if !works.is_empty() {
+            commit(&db, &signer, &due, works, replies).await;
         }
         for barrier in barriers {
             barrier.send(()).ok();
@@ -85,75 +95,26 @@ async fn run(db: Db, signer: Arc<ReceiptSigner>, mut inbox: mpsc::Receiver<Order
     }
 }
 
-/// One transaction for the group. Each prediction has its own verdict; only a failure of the
-/// database refuses them all, and then none is stored.
-async fn commit_group(db: &Db, signer: &ReceiptSigner, writes: Vec<(Box<Accepted>, Reply)>) {
-    let mut verdicts = Vec::with_capacity(writes.len());
-    let stored = store_group(db, signer, &writes, &mut verdicts).await;
-    if let Err(error) = stored {
-        tracing::error!(%error, count = writes.len(), "a group of predictions was not stored");
-        let text = error.to_string();
-        for (_, reply) in writes {
-            let error = sqlx::Error::Protocol(format!("the group was not stored: {text}"));
-            reply.send(Err(PredictionError::Database(error))).ok();
-        }
-        return;
-    }
-    for ((_, reply), verdict) in writes.into_iter().zip(verdicts) {
-        reply.send(verdict).ok();
-    }
-}
-
-async fn store_group(
+async fn commit(
     db: &Db,
-    signer: &ReceiptSigner,
-    writes: &[(Box<Accepted>, Reply)],
-    verdicts: &mut Vec<Result<Receipt, PredictionError>>,
-) -> Result<(), PredictionError> {
-    let mut tx = db.begin().await?;
-    // In order, so that two writers never wait for each other.
-    let rounds: BTreeSet<&RoundId> = writes.iter().map(|(a, _)| &a.submission.round).collect();
-    let mut open = BTreeSet::new();
-    for round in rounds {
-        if rounds::hold(&mut tx, round, RoundState::Open).await? {
-            open.insert(round);
+    signer: &Arc<ReceiptSigner>,
+    due: &Notify,
+    works: Vec<Work>,
+    replies: Vec<Reply>,
+) {
+    match group::commit(db, signer, due, works).await {
+        Ok(outcomes) => {
+            for (reply, outcome) in replies.into_iter().zip(outcomes) {
+                reply.send(Ok(outcome)).ok();
+            }
+        }
+        Err(error) => {
+            let (count, text) = (replies.len(), error.to_string());
+            tracing::error!(%error, count, "a group of predictions was not stored");
+            for reply in replies {
+                let error = sqlx::Error::Protocol(format!("the group was not stored: {text}"));
+                reply.send(Err(PredictionError::Database(error))).ok();
+            }
         }
     }
-    let mut sequence = store::last_sequence(&mut tx).await?;
-    for (accepted, _) in writes {
-        let verdict = if open.contains(&accepted.submission.round) {
-            store_one(&mut tx, signer, accepted, &mut sequence).await
-        } else {
-            Err(late(&accepted.submission, accepted.deadline_us))
-        };
-        match verdict {
-            // A statement that failed aborts the whole transaction on PostgreSQL.
-            Err(error) if error.is_of_database() => return Err(error),
-            verdict => verdicts.push(verdict),
-        }
-    }
-    tx.commit().await?;
-    Ok(())
-}
-
-async fn store_one(
-    conn: &mut Conn,
-    signer: &ReceiptSigner,
-    accepted: &Accepted,
-    sequence: &mut i64,
-) -> Result<Receipt, PredictionError> {
-    let s = &accepted.submission;
-    if let Some((posted, ask, receipt)) = store::last(conn, &s.round, &s.model).await?
-        && posted == s.posted.ppm()
-        && ask == s.ask
-    {
-        return Ok(receipt);
-    }
-    let next = *sequence + 1;
-    let receipt = signer.receipt(s, accepted.counted, accepted.deadline_us, next)?;
-    let text =
-        serde_json::to_string(&receipt).map_err(|e| PredictionError::Broken(e.to_string()))?;
-    store::insert(conn, &receipt, s.ask, &text).await?;
-    *sequence = next;
-    Ok(receipt)
 }

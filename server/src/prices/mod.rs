@@ -30,7 +30,6 @@ mod tests;
 use std::collections::{BTreeSet, HashMap};
 
 use datasets::candle::BAR_US;
-use datasets::features::{BARS_NEEDED, FREEZE_US};
 use datasets::{Asset, Candle, DatasetError};
 use domain::{
     Direction, Origin, Outcome, Price, Quantity, RoundId, Tournament, TournamentId, Venue,
@@ -46,7 +45,7 @@ use evidence::{Record, Trade};
 use feeds::live::board::VenueStatus;
 
 pub use filling::{Filled, fill_candles};
-pub use frozen::Frozen;
+pub use frozen::{Frozen, feature_row, features_closed_by_us, frozen, write_frozen};
 
 /// Why a price verb fails.
 #[derive(Debug, Error)]
@@ -318,6 +317,31 @@ pub async fn moves(
     store::moves(conn, rounds).await
 }
 
+/// The outcomes of `rounds`; those without a resolution are left out. One query for each 500.
+///
+/// # Errors
+/// Database errors, broken rows.
+pub async fn outcomes_of(
+    conn: &mut Conn,
+    rounds: &[RoundId],
+) -> Result<HashMap<RoundId, Outcome>, PriceError> {
+    store::outcomes_of(conn, rounds).await
+}
+
+/// The last `limit` candles of an asset that closed by `closed_by_us`, the newest first.
+///
+/// # Errors
+/// Database errors, broken rows.
+pub async fn newest_candles(
+    conn: &mut Conn,
+    asset: &str,
+    closed_by_us: i64,
+    limit: i64,
+) -> Result<Vec<Candle>, PriceError> {
+    let opened_by_us = closed_by_us.saturating_sub(BAR_US);
+    store::newest_candles(conn, asset, opened_by_us, limit).await
+}
+
 /// Closed candles that open in `[from_us, to_us)`, oldest first.
 ///
 /// # Errors
@@ -426,48 +450,6 @@ fn assets_of(venues: &[VenueStatus]) -> BTreeSet<String> {
 /// Database errors.
 pub async fn log_clock(conn: &mut Conn, measured: &Measured) -> Result<(), PriceError> {
     Ok(store::feeds::insert_clock(conn, measured).await?)
-}
-
-/// Writes what the hosted models of a round were given, once; a second time changes nothing.
-///
-/// # Errors
-/// Database errors.
-pub async fn write_frozen(
-    conn: &mut Conn,
-    round: &RoundId,
-    frozen: &Frozen,
-) -> Result<(), PriceError> {
-    store::feeds::insert_frozen(conn, round, frozen).await?;
-    Ok(())
-}
-
-/// What the hosted models of a round were given; none before its freeze.
-///
-/// # Errors
-/// Database errors.
-pub async fn frozen(conn: &mut Conn, round: &RoundId) -> Result<Option<Frozen>, PriceError> {
-    Ok(store::feeds::frozen(conn, round).await?)
-}
-
-/// The features of the round that starts at `start_us`, from bars closed 300 s before, and only
-/// those.
-///
-/// # Errors
-/// [`PriceError::Features`] names the missing bar.
-pub async fn feature_row(
-    conn: &mut Conn,
-    asset: &str,
-    start_us: i64,
-) -> Result<Vec<f32>, PriceError> {
-    let asset = known_asset(asset)?;
-    let closed_by_us = start_us.saturating_sub(FREEZE_US);
-    let bars = i64::try_from(BARS_NEEDED).unwrap_or(i64::MAX);
-    let from_us = closed_by_us.saturating_sub(bars.saturating_mul(BAR_US));
-    // A bar closes one length after it opens.
-    let to_us = closed_by_us.saturating_sub(BAR_US).saturating_add(1);
-    let own = store::candles(conn, asset.name(), from_us, to_us).await?;
-    let other = store::candles(conn, asset.other().name(), from_us, to_us).await?;
-    Ok(datasets::features::feature_row(&own, &other, start_us)?)
 }
 
 /// Forgets trades, gaps and clocks before `before_us`; resolutions keep their evidence. Answers how

@@ -233,17 +233,37 @@ pub(super) async fn candles(
     .bind(to_us)
     .fetch_all(conn)
     .await?;
-    let candle = |row: &AnyRow| {
-        Ok(Candle {
-            open_time_us: row.try_get(0)?,
-            open: price(row.try_get(1)?)?,
-            high: price(row.try_get(2)?)?,
-            low: price(row.try_get(3)?)?,
-            close: price(row.try_get(4)?)?,
-            volume: quantity(row.try_get(5)?)?.to_f64(),
-        })
-    };
     rows.iter().map(candle).collect()
+}
+
+/// Candles that opened by `opened_by_us`, the newest first.
+pub(super) async fn newest_candles(
+    conn: &mut Conn,
+    asset: &str,
+    opened_by_us: i64,
+    limit: i64,
+) -> Result<Vec<Candle>, PriceError> {
+    let rows = sqlx::query(
+        "SELECT open_time_us, open, high, low, close, volume_e8 FROM candles \
+         WHERE asset = $1 AND open_time_us <= $2 ORDER BY open_time_us DESC LIMIT $3",
+    )
+    .bind(asset)
+    .bind(opened_by_us)
+    .bind(limit)
+    .fetch_all(conn)
+    .await?;
+    rows.iter().map(candle).collect()
+}
+
+fn candle(row: &AnyRow) -> Result<Candle, PriceError> {
+    Ok(Candle {
+        open_time_us: row.try_get(0)?,
+        open: price(row.try_get(1)?)?,
+        high: price(row.try_get(2)?)?,
+        low: price(row.try_get(3)?)?,
+        close: price(row.try_get(4)?)?,
+        volume: quantity(row.try_get(5)?)?.to_f64(),
+    })
 }
 
 /// Whether the row was written; false when the round has one already.
@@ -379,6 +399,29 @@ pub(super) async fn moves(
         }
     }
     Ok(moves)
+}
+
+pub(super) async fn outcomes_of(
+    conn: &mut Conn,
+    rounds: &[RoundId],
+) -> Result<HashMap<RoundId, Outcome>, PriceError> {
+    let mut outcomes = HashMap::with_capacity(rounds.len());
+    for chunk in rounds.chunks(ROUNDS_PER_SELECT) {
+        let text = format!(
+            "SELECT round_id, outcome FROM resolutions WHERE round_id IN {}",
+            placeholders(1, chunk.len())
+        );
+        let mut query = sqlx::query(AssertSqlSafe(text));
+        for round in chunk {
+            query = query.bind(round.to_string());
+        }
+        for row in query.fetch_all(&mut *conn).await? {
+            let round: String = row.try_get(0)?;
+            let known = outcome(&row.try_get::<String, _>(1)?)?;
+            outcomes.insert(round.parse().map_err(|_| broken("round_id", round))?, known);
+        }
+    }
+    Ok(outcomes)
 }
 
 fn tick(row: &AnyRow) -> Result<Tick, PriceError> {

@@ -254,6 +254,9 @@ pub struct RoundFile {
     pub burned: u64,
     /// What the round counted, by model id, those without a stake too.
     pub predictions: Vec<PredictionRow>,
+    /// Sealed and never revealed: absent from the round. By model id; left out when there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub never_revealed: Vec<UnopenedRow>,
     /// The runs of hosted models that the salt holds; absent in a round without any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runs: Option<RunsRef>,
@@ -291,6 +294,9 @@ pub struct PredictionRow {
     pub posted: u32,
     /// The number of the prediction that counts: an earlier receipt was replaced.
     pub sequence: i64,
+    /// The seal that hid it until it was revealed; left out of an open prediction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seal: Option<SealRow>,
     /// Whether it is a public reference model.
     pub is_reference: bool,
     /// Its scores; null when the round is void.
@@ -303,6 +309,33 @@ pub struct PredictionRow {
     /// Its share of buyers' money.
     #[serde(with = "text")]
     pub fee_share: u64,
+}
+
+/// A seal that was opened: keccak256(0x04 ‖ chain_round ‖ index ‖ w ‖ posted p ‖ salt).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealRow {
+    /// The commitment.
+    pub seal: B256,
+    /// Hid it.
+    pub salt: B256,
+    /// The index that it was made with; 4294967295 for a model without a place in the vault.
+    pub index: u32,
+    /// The stake that it names, units; 18446744073709551615 for none.
+    #[serde(with = "text")]
+    pub w: u64,
+    /// The number of the seal; that of the prediction is of what opened it.
+    pub sequence: i64,
+}
+
+/// A seal that was its model's latest prediction and that nobody opened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnopenedRow {
+    /// The model.
+    pub model: String,
+    /// The commitment.
+    pub seal: B256,
+    /// The number of the seal.
+    pub sequence: i64,
 }
 
 /// Scores in 1e-9; higher is better.

@@ -20,6 +20,7 @@ mod proposal;
 mod receipt;
 mod round;
 pub mod run;
+mod seals;
 mod source;
 #[cfg(test)]
 #[expect(

@@ -13,6 +13,7 @@ use super::format::{
     PredictionRow, ROUND_FORMAT, RoundFile, ScoreRow, SkillRow, digest, evidence_path, rule_path,
 };
 use super::run::runs_path;
+use super::seals::seals;
 use crate::predictions::Counted;
 use crate::prices::evidence::Record;
 use crate::prices::rule::decide;
@@ -27,6 +28,7 @@ pub fn recompute_round(file: &RoundFile, rule: &[u8], evidence: Option<&[u8]>) -
     names(&mut compare, file, rule);
     outcome(&mut compare, file, evidence);
     leaves(&mut compare, file);
+    seals(&mut compare, file);
     money(&mut compare, file);
     scores_and_skill(&mut compare, file);
     compare.done()

@@ -1,12 +1,13 @@
 //! The folder, the names of files, and what receipts say.
 
 use alloy::primitives::{Address, B256};
-use domain::{ModelId, RoundId};
+use domain::{ModelId, Probability, RoundId, TokenAmount};
 
 use super::folder::Folder;
 use super::format::{INDEX_PATH, Index, IndexEntry, digest, is_fixed};
 use super::source::check_path;
 use super::*;
+use crate::predictions::{self, ReceiptSigner, Said, Submission};
 
 fn entry(seq: i64, bytes: &[u8]) -> IndexEntry {
     IndexEntry {
@@ -167,11 +168,22 @@ async fn what_cannot_be_fetched_is_told_apart_from_what_differs() {
 
 #[test]
 fn a_receipt_for_another_chain_has_another_signer() {
-    let signer = crate::predictions::ReceiptSigner::from_secret(&[7; 32], 1, Address::ZERO);
+    let signer = ReceiptSigner::from_secret(&[7; 32], 1, Address::ZERO);
     let signer = signer.expect("a key");
     let round: RoundId = "btc-usd-5m-20240305T1200Z".parse().expect("a round");
     let model: ModelId = "twice-said".parse().expect("a model");
-    let receipt = crate::predictions::receipt_for_tests(&signer, round, model);
+    let submission = Submission {
+        round,
+        model,
+        account: "somebody".parse().expect("an account"),
+        said: Said::Open {
+            posted: Probability::HALF,
+            ask: TokenAmount::from_tokens("1.5").ok(),
+        },
+        nonce: None,
+        received_us: 5,
+    };
+    let receipt = predictions::receipt_for_tests(&signer, submission, None);
     let own = signer_of(&receipt, 1, Address::ZERO);
     assert_eq!(own, Ok(signer.address()));
     assert_ne!(signer_of(&receipt, 2, Address::ZERO), own);
@@ -180,6 +192,16 @@ fn a_receipt_for_another_chain_has_another_signer() {
     other.sequence += 1;
     assert_ne!(signer_of(&other, 1, Address::ZERO), own);
     other.sequence = -1;
+    assert!(signer_of(&other, 1, Address::ZERO).is_err());
+    let mut other = receipt.clone();
+    other.stake_counted = "0.5".to_owned();
+    assert_ne!(signer_of(&other, 1, Address::ZERO), own);
+    other.stake_counted = "much".to_owned();
+    assert!(signer_of(&other, 1, Address::ZERO).is_err());
+    let mut other = receipt.clone();
+    other.seal = Some(B256::repeat_byte(1).to_string());
+    assert_ne!(signer_of(&other, 1, Address::ZERO), own);
+    other.seal = Some("0x12".to_owned());
     assert!(signer_of(&other, 1, Address::ZERO).is_err());
     let _: B256 = receipt.hash.parse().expect("a hash");
 }

@@ -9,6 +9,9 @@ mod store;
 mod tests;
 mod voids;
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use domain::tournament::RoundSchedule;
 use domain::{IdError, RoundId, RoundState, Tournament, TournamentError, TournamentId};
 use sha2::{Digest, Sha256};
@@ -64,6 +67,15 @@ impl Round {
             | RoundState::Evidenced => false,
         }
     }
+}
+
+/// One round and the rules it is played by.
+#[derive(Clone, Debug)]
+pub struct Ruled {
+    /// The round.
+    pub round: Round,
+    /// Its tournament.
+    pub tournament: Arc<Tournament>,
 }
 
 /// How long one stage of a round took.
@@ -232,6 +244,40 @@ pub async fn get(conn: &mut Conn, id: &RoundId) -> Result<Round, RoundError> {
     assemble(&entered.tournament, row)
 }
 
+/// Rounds by their ids, each with its rules; unknown ones are left out. One query for the rounds
+/// and one for each of their tournaments.
+///
+/// # Errors
+/// Database errors and broken rows.
+pub async fn ruled(
+    conn: &mut Conn,
+    ids: &[&RoundId],
+) -> Result<HashMap<RoundId, Ruled>, RoundError> {
+    let rows = store::by_ids(conn, ids).await?;
+    let mut tournaments: HashMap<TournamentId, Arc<Tournament>> = HashMap::new();
+    let mut found = HashMap::with_capacity(rows.len());
+    for row in rows {
+        let id: RoundId = row.id.parse()?;
+        let rules = match tournaments.get(id.tournament()) {
+            Some(known) => Arc::clone(known),
+            None => {
+                let rules = Arc::new(tournament(conn, id.tournament()).await?.tournament);
+                tournaments.insert(id.tournament().clone(), Arc::clone(&rules));
+                rules
+            }
+        };
+        let round = assemble(&rules, row)?;
+        found.insert(
+            id,
+            Ruled {
+                round,
+                tournament: rules,
+            },
+        );
+    }
+    Ok(found)
+}
+
 /// Rounds by filter, newest first.
 ///
 /// # Errors
@@ -239,6 +285,34 @@ pub async fn get(conn: &mut Conn, id: &RoundId) -> Result<Round, RoundError> {
 pub async fn list(conn: &mut Conn, filter: &RoundFilter) -> Result<Vec<Round>, RoundError> {
     let rows = store::list(conn, filter).await?;
     assemble_all(conn, rows).await
+}
+
+/// Rounds by their ids; unknown ids are left out. One query for each 256.
+///
+/// # Errors
+/// Database errors and broken rows.
+pub async fn by_ids(conn: &mut Conn, ids: &[RoundId]) -> Result<Vec<Round>, RoundError> {
+    let ids: Vec<&RoundId> = ids.iter().collect();
+    let rows = store::by_ids(conn, &ids).await?;
+    assemble_all(conn, rows).await
+}
+
+/// Rounds that are open or will open, of these tournaments or of all when none is named, and whose
+/// deadline is ahead: the soonest first, at most `limit` (up to 500).
+///
+/// # Errors
+/// Database errors and broken rows.
+pub async fn upcoming(
+    conn: &mut Conn,
+    now_us: i64,
+    tournaments: &[TournamentId],
+    limit: i64,
+) -> Result<Vec<Round>, RoundError> {
+    // A deadline is before its round's start, so none that is ahead is missed.
+    let rows = store::starting_after(conn, now_us, tournaments, limit.clamp(1, 500)).await?;
+    let mut rounds = assemble_all(conn, rows).await?;
+    rounds.retain(|round| round.schedule.deadline_us > now_us);
+    Ok(rounds)
 }
 
 /// Rounds in `state`, oldest first, at most 1,000.

@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 use super::voids::{CAUSES, OTHER};
 use super::{Entered, RoundFilter, Stage};
-use crate::db::Conn;
+use crate::db::{Conn, placeholders, questions};
 
 /// A stored round.
 pub(super) struct Row {
@@ -83,6 +83,25 @@ pub(super) async fn round(conn: &mut Conn, id: &RoundId) -> Result<Option<Row>, 
     found.as_ref().map(row).transpose()
 }
 
+/// The rounds of these ids; unknown ids are left out.
+pub(super) async fn by_ids(conn: &mut Conn, ids: &[&RoundId]) -> Result<Vec<Row>, sqlx::Error> {
+    let mut found = Vec::with_capacity(ids.len());
+    for question in questions(ids) {
+        let text = format!(
+            "SELECT id, state, void_reason FROM rounds WHERE id IN {}",
+            placeholders(1, question.len())
+        );
+        let mut query = sqlx::query(AssertSqlSafe(text));
+        for id in question {
+            query = query.bind(id.to_string());
+        }
+        for one in query.fetch_all(&mut *conn).await? {
+            found.push(row(&one)?);
+        }
+    }
+    Ok(found)
+}
+
 pub(super) async fn list(conn: &mut Conn, filter: &RoundFilter) -> Result<Vec<Row>, sqlx::Error> {
     // Only names from the state table are pasted into the text; values are bound.
     let states: Vec<String> = filter
@@ -113,6 +132,34 @@ pub(super) async fn list(conn: &mut Conn, filter: &RoundFilter) -> Result<Vec<Ro
         .bind(filter.limit.clamp(1, 500))
         .fetch_all(conn)
         .await?;
+    rows.iter().map(row).collect()
+}
+
+/// Scheduled and open rounds that start after `now_us`, the soonest first.
+pub(super) async fn starting_after(
+    conn: &mut Conn,
+    now_us: i64,
+    tournaments: &[TournamentId],
+    limit: i64,
+) -> Result<Vec<Row>, sqlx::Error> {
+    let places: Vec<String> = (0..tournaments.len())
+        .map(|place| format!("${}", place + 3))
+        .collect();
+    let of_these = if places.is_empty() {
+        String::new()
+    } else {
+        format!("AND tournament_id IN ({})", places.join(", "))
+    };
+    let text = format!(
+        "SELECT id, state, void_reason FROM rounds \
+         WHERE state IN ('scheduled', 'open') AND start_us > $1 {of_these} \
+         ORDER BY start_us, id LIMIT $2"
+    );
+    let mut query = sqlx::query(AssertSqlSafe(text)).bind(now_us).bind(limit);
+    for tournament in tournaments {
+        query = query.bind(tournament.as_str());
+    }
+    let rows = query.fetch_all(conn).await?;
     rows.iter().map(row).collect()
 }
 

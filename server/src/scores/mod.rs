@@ -12,6 +12,8 @@ mod summary_tests;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
+
 use domain::{
     Direction, ModelId, Outcome, Probability, RoundId, Score, ScoreError as FixedPointError,
     TokenAmount, Tournament, TournamentId,
@@ -166,6 +168,18 @@ pub async fn score(
 /// Database errors, broken rows.
 pub async fn of_round(conn: &mut Conn, round: &RoundId) -> Result<Vec<Row>, ScoreError> {
     store::of_round(conn, round).await
+}
+
+/// The scores of exactly these pairs; those that are not scored are left out. One query for each
+/// 256 pairs.
+///
+/// # Errors
+/// Database errors, broken rows.
+pub async fn of_pairs(
+    conn: &mut Conn,
+    pairs: &[(RoundId, ModelId)],
+) -> Result<HashMap<(RoundId, ModelId), Row>, ScoreError> {
+    store::of_pairs(conn, pairs).await
 }
 
 /// The last `limit` scores of a model, oldest first.

@@ -1,6 +1,6 @@
 //! All SQL of scores and skills.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use domain::{ModelId, Probability, RoundId, Score, TournamentId};
 use scorer::skill::Multiplier;
@@ -8,7 +8,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::{Row, ScoreError, Skill};
-use crate::db::{Conn, placeholders};
+use crate::db::{Conn, placeholders, questions, wanted_pairs};
 
 /// Rows of one statement; twelve columns each stay far under SQLite's 32,766 placeholders.
 const ROWS_PER_STATEMENT: usize = 500;
@@ -55,6 +55,30 @@ pub(super) async fn of_round(conn: &mut Conn, round: &RoundId) -> Result<Vec<Row
     // Sorted here: databases differ in how they order text.
     rows.sort_by(|a, b| a.model.cmp(&b.model));
     Ok(rows)
+}
+
+pub(super) async fn of_pairs(
+    conn: &mut Conn,
+    pairs: &[(RoundId, ModelId)],
+) -> Result<HashMap<(RoundId, ModelId), Row>, ScoreError> {
+    let mut found = HashMap::with_capacity(pairs.len());
+    for chunk in questions(pairs) {
+        let text = format!(
+            "SELECT round_id, model_id, counted_ppm, crowd_ppm, brier, log, correct, skill_half, \
+             skill_persistence, skill_crowd FROM {} CROSS JOIN scores \
+             WHERE round_id = wanted.column1 AND model_id = wanted.column2",
+            wanted_pairs(chunk.len())
+        );
+        let mut query = sqlx::query(AssertSqlSafe(text));
+        for (round, model) in chunk {
+            query = query.bind(round.to_string()).bind(model.as_str());
+        }
+        for one in query.fetch_all(&mut *conn).await? {
+            let row = row(&one)?;
+            found.insert((row.round.clone(), row.model.clone()), row);
+        }
+    }
+    Ok(found)
 }
 
 pub(super) async fn of_model(

@@ -7,6 +7,7 @@ use super::lease::{self, Lease};
 use super::{BatchState, SettlementError, batch, store};
 use crate::chain::Deployment;
 use crate::db::Conn;
+use crate::events::{self, Told};
 use crate::rounds::{self, NOT_DUE};
 use crate::stakes;
 
@@ -33,7 +34,8 @@ pub(super) async fn abandon(
 }
 
 /// What final block time alone decides: a proposal three windows old is dead, and a scored round
-/// past its time to settle is void. All final events must have been applied. Gives what changed.
+/// past its time to settle is void. All final events must have been applied. Gives what changed; the
+/// caller commits next, as [`events::append`] wants.
 ///
 /// # Errors
 /// [`SettlementError::Fenced`], database errors.
@@ -54,13 +56,16 @@ pub async fn expire(
         }
     }
     let settle_by_us = deployment.settle_by_s.saturating_mul(SECOND_US);
+    let mut told = Vec::new();
     for round in rounds::in_state(conn, RoundState::Scored).await? {
         if round.schedule.start_us.saturating_add(settle_by_us) < final_us {
             let reason = "not proposed before its time to settle ended";
             rounds::void(conn, &round.id, RoundState::Scored, reason).await?;
             stakes::release(conn, &round.id).await?;
+            told.push(Told::void(&round.id, reason));
             ended = ended.saturating_add(1);
         }
     }
+    events::append(conn, final_us, &told).await?;
     Ok(ended)
 }

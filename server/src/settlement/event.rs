@@ -9,6 +9,7 @@ use domain::timestamp::SECOND_US;
 use super::{BatchState, SettlementError, batch, broken, ending, halt, post, revive, store};
 use crate::chain::{self, B256, ChainAddress, Event, Said};
 use crate::db::Conn;
+use crate::events::{self, Told};
 use crate::rounds::{self, NOT_DUE};
 use crate::stakes::{self, Credit};
 
@@ -17,16 +18,32 @@ const EVIDENCE_AFTER_US: i64 = 20 * SECOND_US;
 /// Events that share one transaction.
 const GROUP: i64 = 200;
 
-/// Applies one final event to rounds and batches. The caller marks it in the same transaction.
-/// Something of the contracts' that is not ours halts settlement rather than fails: the event has
-/// happened, whatever we think of it.
+/// Applies one final event to rounds and batches; gives what is to be told. The caller marks it in
+/// the same transaction. Something of the contracts' that is not ours halts settlement rather than
+/// fails: the event has happened, whatever we think of it.
 ///
 /// # Errors
 /// Database errors and broken rows.
-pub async fn on_event(conn: &mut Conn, now_us: i64, event: &Event) -> Result<(), SettlementError> {
+pub async fn on_event(
+    conn: &mut Conn,
+    now_us: i64,
+    event: &Event,
+) -> Result<Vec<Told>, SettlementError> {
     if !event.is_final {
-        return Ok(());
+        return Ok(Vec::new());
     }
+    if let Said::BatchAccepted { seq, root, .. } = &event.said {
+        return accepted(conn, now_us, event, *seq, *root).await;
+    }
+    on_other_event(conn, now_us, event).await?;
+    Ok(Vec::new())
+}
+
+async fn on_other_event(
+    conn: &mut Conn,
+    now_us: i64,
+    event: &Event,
+) -> Result<(), SettlementError> {
     let vault = event.address.to_string();
     match &event.said {
         Said::RoundCommitted { round, commitment } => {
@@ -38,9 +55,6 @@ pub async fn on_event(conn: &mut Conn, now_us: i64, event: &Event) -> Result<(),
         }
         Said::BatchProposed { seq, new_root, .. } => {
             proposed(conn, now_us, event, &vault, *seq, *new_root).await
-        }
-        Said::BatchAccepted { seq, root, .. } => {
-            accepted(conn, now_us, event, &vault, *seq, *root).await
         }
         Said::BatchDied {
             seq, root, vetoed, ..
@@ -179,27 +193,31 @@ async fn accepted(
     conn: &mut Conn,
     now_us: i64,
     event: &Event,
-    vault: &str,
     seq: u64,
     root: B256,
-) -> Result<(), SettlementError> {
-    let Some(live) = revive::live_or_revived(conn, vault, seq, root).await? else {
+) -> Result<Vec<Told>, SettlementError> {
+    let vault = event.address.to_string();
+    let Some(live) = revive::live_or_revived(conn, &vault, seq, root).await? else {
         let reason = format!("batch {seq} with root {root} was accepted, but is not ours");
-        return halt::halt(conn, now_us, &reason).await;
+        halt::halt(conn, now_us, &reason).await?;
+        return Ok(Vec::new());
     };
     let id = &live.batch.id;
     store::batches::set_accepted(conn, id, &event.tx_hash).await?;
     batch::advance(conn, id, live.batch.state, BatchState::Accepted).await?;
     let credits = credits(conn, id).await?;
-    stakes::credit(conn, vault, &credits, live.pool_used).await?;
+    stakes::credit(conn, &vault, &credits, live.pool_used).await?;
+    let mut told = Vec::new();
     for round in &live.batch.rounds {
         if rounds::get(conn, round).await?.state == RoundState::Batched {
             let (from, to) = (RoundState::Batched, RoundState::Final);
             rounds::advance(conn, round, from, to, NOT_DUE).await?;
+            told.push(Told::settled(round));
         }
         stakes::release(conn, round).await?;
     }
-    batch::advance(conn, id, BatchState::Accepted, BatchState::Final).await
+    batch::advance(conn, id, BatchState::Accepted, BatchState::Final).await?;
+    Ok(told)
 }
 
 async fn credits(conn: &mut Conn, id: &str) -> Result<Vec<Credit>, SettlementError> {
@@ -217,19 +235,22 @@ async fn credits(conn: &mut Conn, id: &str) -> Result<Vec<Credit>, SettlementErr
 }
 
 /// Applies final events that wait, in the caller's transaction; gives how many. Any number of
-/// processes may do this: each event is marked by one of them.
+/// processes may do this: each event is marked by one of them. The caller commits next, as
+/// [`events::append`] wants.
 ///
 /// # Errors
 /// Database errors, and [`SettlementError::Stake`] when an event does not fit the stakes.
 pub async fn apply_pending(conn: &mut Conn, now_us: i64) -> Result<usize, SettlementError> {
     post::complete_ledger(conn).await?;
-    let events = chain::final_events(conn, GROUP).await?;
-    for event in &events {
+    let waiting = chain::final_events(conn, GROUP).await?;
+    let mut told = Vec::new();
+    for event in &waiting {
         if chain::mark_applied(conn, event).await? {
             stakes::apply(conn, event).await?;
-            on_event(conn, now_us, event).await?;
+            told.extend(on_event(conn, now_us, event).await?);
             post::post(conn, event).await?;
         }
     }
-    Ok(events.len())
+    events::append(conn, now_us, &told).await?;
+    Ok(waiting.len())
 }

@@ -17,6 +17,7 @@ mod commit;
 mod ending;
 mod event;
 mod halt;
+mod life;
 mod lock;
 mod outcome;
 mod payout;
@@ -47,6 +48,7 @@ use domain::{Delta, IdError, ModelId, Probability, RoundId, TokenAmount};
 use thiserror::Error;
 
 use crate::chain::{self, ChainError};
+use crate::events::EventError;
 use crate::ledger::LedgerError;
 use crate::prices::PriceError;
 use crate::record::RecordError;
@@ -58,6 +60,7 @@ pub use commit::{plan as plan_commits, waiting as commits_waiting};
 pub use ending::expire;
 pub use event::{apply_pending, on_event};
 pub use halt::{Halt, halt, halted, resume};
+pub use life::{Inclusion, RoundBatch, batches_of, inclusion, locks_of, payouts_of};
 pub use lock::{Lock, freeze, lock};
 pub use outcome::{Work, close_intent, overdue, work};
 pub use payout::{Payout, Settled, payouts, payouts_of_model, settle};
@@ -207,6 +210,9 @@ pub enum SettlementError {
     /// The rounds.
     #[error(transparent)]
     Round(#[from] RoundError),
+    /// What happened could not be told.
+    #[error(transparent)]
+    Event(#[from] EventError),
     /// The stakes.
     #[error(transparent)]
     Stake(#[from] StakeError),
@@ -242,6 +248,7 @@ impl SettlementError {
             | Self::Stake(StakeError::Round(RoundError::Moved { .. })) => true,
             Self::Database(error)
             | Self::Round(RoundError::Database(error))
+            | Self::Event(EventError::Database(error))
             | Self::Stake(
                 StakeError::Database(error) | StakeError::Round(RoundError::Database(error)),
             )

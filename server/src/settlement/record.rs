@@ -16,15 +16,15 @@ use super::store::batches::Stored;
 use super::{Lock, SettlementError, broken, store, tree};
 use crate::chain::Deployment;
 use crate::db::Conn;
-use crate::predictions::{self, Counted};
+use crate::predictions::{self, Counted, Opening, PredictionError, Unopened};
 use crate::prices::Resolution;
 use crate::receipts::Which;
 use crate::record::RecordFile;
 use crate::record::format::{
     BATCH_FORMAT, BatchFile, ChangeRow, DEPLOYMENT_PATH, DeploymentFile, FileRef, IndexEntry,
-    Pointer, PredictionRow, ROUND_FORMAT, RoundFile, RoundRef, RunsRef, ScoreRow, SkillRow,
-    TournamentRef, batch_path, bytes_of, digest, evidence_path, pointer_path, round_path,
-    rule_path,
+    Pointer, PredictionRow, ROUND_FORMAT, RoundFile, RoundRef, RunsRef, ScoreRow, SealRow,
+    SkillRow, TournamentRef, UnopenedRow, batch_path, bytes_of, digest, evidence_path,
+    pointer_path, round_path, rule_path,
 };
 use crate::record::run::runs_path;
 use crate::{models, prices, receipts, rounds, scores, stakes};
@@ -136,6 +136,9 @@ struct Facts {
     void_reason: String,
     resolution: Option<Resolution>,
     counted: Vec<Counted>,
+    /// Seals that were opened, by the number of the prediction that opened them.
+    openings: HashMap<i64, Opening>,
+    never_revealed: Vec<Unopened>,
 }
 
 async fn facts(conn: &mut Conn, id: &RoundId) -> Result<Facts, SettlementError> {
@@ -150,13 +153,18 @@ async fn facts(conn: &mut Conn, id: &RoundId) -> Result<Facts, SettlementError> 
         _ => return Err(broken(format!("{id} has no outcome"))),
     };
     let counted = predictions::counted(conn, id).await;
+    let openings = predictions::openings(conn, id).await;
+    let never_revealed = predictions::unopened(conn, id).await;
+    let unread = |error: PredictionError| broken(error.to_string());
     Ok(Facts {
         lock,
         entered: rounds::tournament(conn, id.tournament()).await?,
         direction,
         void_reason: round.void_reason,
         resolution,
-        counted: counted.map_err(|error| broken(error.to_string()))?,
+        counted: counted.map_err(unread)?,
+        openings: openings.map_err(unread)?,
+        never_revealed: never_revealed.map_err(unread)?,
     })
 }
 
@@ -251,6 +259,7 @@ fn round_file(
         reference_ppm: predictions.reference.map(Probability::ppm),
         burned: predictions.burned,
         predictions: predictions.rows,
+        never_revealed: facts.never_revealed.iter().map(UnopenedRow::from).collect(),
         runs: None,
     })
 }
@@ -335,6 +344,7 @@ async fn prediction_rows(
         p: one.counted.ppm(),
         posted: one.posted.ppm(),
         sequence: one.sequence,
+        seal: facts.openings.get(&one.sequence).map(SealRow::from),
         is_reference: is_reference(&one.model),
         scores: scored.get(&one.model).copied(),
         skill: facts

@@ -44,16 +44,7 @@ pub(super) fn staked(counted: &[Counted]) -> Result<Vec<Staked<'_>>, SettlementE
 
 /// The tree over the staked models of a round.
 pub(super) fn of_round(staked: &[Staked<'_>]) -> Result<Frozen, SettlementError> {
-    let leaves: Vec<PredictionLeaf> = staked
-        .iter()
-        .map(|one| PredictionLeaf {
-            index: one.index,
-            w: one.at_risk.units(),
-            p: one.counted.ppm(),
-        })
-        .collect();
-    let tree = PredictionTree::from_leaves(&leaves).map_err(|error| broken(error.to_string()))?;
-    let top = tree.top();
+    let top = over(&leaves(staked))?.top();
     let total_w = u64::try_from(top.sums.stake)
         .ok()
         .and_then(|w| TokenAmount::from_units(w).ok());
@@ -63,6 +54,21 @@ pub(super) fn of_round(staked: &[Staked<'_>]) -> Result<Frozen, SettlementError>
         total_w: total_w.ok_or_else(|| broken("W of a round is 2^63 units or more"))?,
         total_p: top.sums.weighted,
     })
+}
+
+/// The leaves of the staked models, in the same order.
+pub(super) fn leaves(staked: &[Staked<'_>]) -> Vec<PredictionLeaf> {
+    let leaf = |one: &Staked<'_>| PredictionLeaf {
+        index: one.index,
+        w: one.at_risk.units(),
+        p: one.counted.ppm(),
+    };
+    staked.iter().map(leaf).collect()
+}
+
+/// The tree over leaves by ascending index.
+pub(super) fn over(leaves: &[PredictionLeaf]) -> Result<PredictionTree, SettlementError> {
+    PredictionTree::from_leaves(leaves).map_err(|error| broken(error.to_string()))
 }
 
 /// The ledger after some changes: entries by ascending index, changes too.

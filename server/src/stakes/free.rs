@@ -58,7 +58,7 @@ pub(super) fn ask_floor(
     })
 }
 
-fn share_floor(of: TokenAmount, ppm: u32) -> Result<TokenAmount, StakeError> {
+pub(super) fn share_floor(of: TokenAmount, ppm: u32) -> Result<TokenAmount, StakeError> {
     let broken = || StakeError::Broken(format!("{ppm} ppm of {of}"));
     let units = u128::from(of.units())
         .checked_mul(u128::from(ppm))

@@ -11,7 +11,9 @@
 )]
 
 mod free;
+mod limits;
 mod project;
+mod registered;
 mod store;
 #[cfg(test)]
 #[expect(
@@ -26,21 +28,21 @@ pub(crate) mod testing;
 )]
 mod tests;
 
-use std::collections::HashMap;
-
 use alloy::primitives::keccak256;
-use domain::{Delta, ModelId, RoundId, StakeRule, TokenAmount};
+use domain::{Delta, ModelId, RoundId, StakeRule, TokenAmount, Tournament};
 use thiserror::Error;
 
 use crate::accounts::AccountError;
-use crate::chain::{ChainError, Said};
+use crate::chain::ChainError;
 use crate::db::Conn;
 use crate::models::ModelError;
 use crate::rounds::RoundError;
-use crate::{accounts, chain, models, rounds};
+use crate::{chain, models, rounds};
 
+use registered::{Linking, requests_seen, rows_of, wallet_of, with_seen, would};
 use store::StakeRow;
 
+pub use limits::{Limits, Reservation, limits, reservations};
 pub use project::apply;
 
 /// One model's stake.
@@ -80,6 +82,18 @@ pub struct AtRisk {
     /// Its position in the trees; `None`: scored, not staked.
     pub model_index: Option<u32>,
     /// w; 0 when it is not staked.
+    pub at_risk: TokenAmount,
+}
+
+/// What a model would risk if a round locked now; by default it has no stake.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WouldRisk {
+    /// Its position in the trees; `None`: it has no registered stake.
+    pub model_index: Option<u32>,
+    /// What no round holds and nobody has asked back.
+    pub free: TokenAmount,
+    /// The least of free, named (else the default limit) and the cap; 0 under the minimum. The
+    /// round's own cap, which divides what all ask for, is only known at the lock.
     pub at_risk: TokenAmount,
 }
 
@@ -168,24 +182,12 @@ pub async fn snapshot(
     asks: &[(ModelId, Option<TokenAmount>)],
 ) -> Result<Vec<AtRisk>, StakeError> {
     let tournament = rounds::tournament(conn, round.tournament()).await?;
-    // In this order, so that what becomes final meanwhile counts twice rather than not at all.
-    let models: Vec<&ModelId> = asks.iter().map(|(model, _)| model).collect();
-    let reserved = store::reserved(conn, &models).await?;
-    let seen = requests_seen(conn).await?;
-    let mut registered = Registered::read(conn, &tournament.chain_key, &models).await?;
+    let rows = rows_of(conn, &tournament.chain_key, asks, Linking::Link).await?;
     let (mut indices, mut wanted) = (Vec::new(), Vec::new());
-    for (model, named) in asks {
-        let held = reserved.get(model.as_str()).copied().unwrap_or(0);
-        let row = registered
-            .take(conn, model)
-            .await?
-            .map(|row| with_seen(row, &seen, held));
-        let ask = match &row {
-            Some(row) => free::ask_floor(free::free(&row.position)?, *named, rule)?,
-            None => TokenAmount::ZERO,
-        };
-        indices.push(row.map(|row| position(row.model_index)).transpose()?);
-        wanted.push(ask);
+    for (row, (_, named)) in rows.into_iter().zip(asks) {
+        let would = would(row.as_ref(), *named, rule)?;
+        indices.push(would.model_index);
+        wanted.push(would.at_risk);
     }
     let capped = scorer::stake_cap::capped_floor(&wanted, rule.round_cap)?;
     let taken: Vec<AtRisk> = asks
@@ -208,6 +210,24 @@ pub async fn snapshot(
         .collect();
     reserve(conn, round, &taken).await?;
     Ok(taken)
+}
+
+/// What each model would risk if a round of the tournament locked now, in the order of the asks and
+/// by the same rule as [`snapshot`]. Reserves and links nothing; its queries do not grow in number
+/// with the models (one more of each for every 500).
+///
+/// # Errors
+/// [`StakeError::Broken`].
+pub async fn would_risk(
+    conn: &mut Conn,
+    tournament: &Tournament,
+    asks: &[(ModelId, Option<TokenAmount>)],
+) -> Result<Vec<WouldRisk>, StakeError> {
+    let chain_key = keccak256(tournament.id.as_str()).to_string();
+    let rows = rows_of(conn, &chain_key, asks, Linking::Leave).await?;
+    let both = rows.iter().zip(asks);
+    both.map(|(row, (_, named))| would(row.as_ref(), *named, &tournament.stake))
+        .collect()
 }
 
 async fn reserve(conn: &mut Conn, round: &RoundId, taken: &[AtRisk]) -> Result<(), StakeError> {
@@ -320,85 +340,6 @@ async fn find(conn: &mut Conn, model: &ModelId) -> Result<Option<StakeRow>, Stak
     let key = model_key(model).to_string();
     let found = store::by_key(conn, &tournament.chain_key, &key, &wallet).await?;
     Ok(found.filter(|row| !wallet.is_empty() && row.model_id.is_empty()))
-}
-
-async fn wallet_of(conn: &mut Conn, model: &ModelId) -> Result<String, StakeError> {
-    let account = models::get(conn, model).await?.account;
-    Ok(accounts::get(conn, &account).await?.wallet)
-}
-
-/// The registrations of some models in a tournament: those that are linked to them, and the others
-/// by the key that they name. Anybody can name any key; the wallet decides.
-struct Registered {
-    linked: HashMap<String, StakeRow>,
-    unlinked: HashMap<String, Vec<StakeRow>>,
-}
-
-impl Registered {
-    async fn read(
-        conn: &mut Conn,
-        tournament_key: &str,
-        models: &[&ModelId],
-    ) -> Result<Self, StakeError> {
-        let mut linked = HashMap::new();
-        for row in store::linked(conn, tournament_key, models).await? {
-            linked.insert(row.model_id.clone(), row);
-        }
-        let mut unlinked = HashMap::<String, Vec<_>>::new();
-        let missing = models.iter().filter(|m| !linked.contains_key(m.as_str()));
-        let keys: Vec<String> = missing.map(|model| model_key(model).to_string()).collect();
-        for row in store::unlinked(conn, tournament_key, &keys).await? {
-            unlinked.entry(row.model_key.clone()).or_default().push(row);
-        }
-        Ok(Self { linked, unlinked })
-    }
-
-    /// The registration of a model, linked from now on.
-    async fn take(
-        &mut self,
-        conn: &mut Conn,
-        model: &ModelId,
-    ) -> Result<Option<StakeRow>, StakeError> {
-        if let Some(row) = self.linked.remove(model.as_str()) {
-            return Ok(Some(row));
-        }
-        if self.unlinked.is_empty() {
-            return Ok(None);
-        }
-        let Some(rows) = self.unlinked.remove(&model_key(model).to_string()) else {
-            return Ok(None);
-        };
-        let wallet = wallet_of(conn, model).await?;
-        let Some(row) = rows.into_iter().find(|row| row.owner == wallet) else {
-            return Ok(None);
-        };
-        store::link(conn, &row, model).await?;
-        Ok(Some(row))
-    }
-}
-
-/// The largest request of each model that was seen and is not applied, by vault and index.
-type Seen = HashMap<(String, i64), u64>;
-
-async fn requests_seen(conn: &mut Conn) -> Result<Seen, StakeError> {
-    let mut seen = Seen::new();
-    for event in chain::requests_not_applied(conn).await? {
-        if let Said::WithdrawalRequested { index, amount, .. } = event.said {
-            let largest = seen
-                .entry((event.address.to_string(), i64::from(index)))
-                .or_default();
-            *largest = amount.max(*largest);
-        }
-    }
-    Ok(seen)
-}
-
-fn with_seen(mut row: StakeRow, seen: &Seen, reserved: u64) -> StakeRow {
-    let key = (row.vault.clone(), row.model_index);
-    let asked = seen.get(&key).copied().unwrap_or(0);
-    row.position.requested = row.position.requested.max(asked);
-    row.position.reserved = reserved;
-    row
 }
 
 fn stake(row: &StakeRow) -> Result<Stake, StakeError> {

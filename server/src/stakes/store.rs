@@ -6,9 +6,9 @@ use domain::{ModelId, RoundId, TokenAmount};
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row};
 
-use super::StakeError;
 use super::free::Position;
-use crate::db::Conn;
+use super::{Reservation, StakeError};
+use crate::db::{Conn, questions};
 
 /// Rows of one multi-row insert.
 const CHUNK: usize = 500;
@@ -121,13 +121,13 @@ async fn select(
     values: &[String],
 ) -> Result<Vec<StakeRow>, StakeError> {
     let mut found = Vec::new();
-    for chunk in values.chunks(CHUNK) {
+    for question in questions(values) {
         let sql = format!(
             "{STAKE} WHERE s.tournament_key = $1 AND {column} IN ({}) ORDER BY s.model_index",
-            numbered(2, chunk.len())
+            numbered(2, question.len())
         );
         let mut query = sqlx::query(AssertSqlSafe(sql)).bind(tournament_key.to_owned());
-        for value in chunk {
+        for value in question {
             query = query.bind(value.clone());
         }
         let rows = query.fetch_all(&mut *conn).await?;
@@ -350,14 +350,14 @@ pub(super) async fn reserved(
     models: &[&ModelId],
 ) -> Result<HashMap<String, u64>, StakeError> {
     let mut sums = HashMap::new();
-    for chunk in models.chunks(CHUNK) {
+    for question in questions(models) {
         let sql = format!(
             "SELECT model_id, CAST(SUM(reserved) AS BIGINT) AS held FROM reservations \
              WHERE reserved > 0 AND model_id IN ({}) GROUP BY model_id",
-            numbered(1, chunk.len())
+            numbered(1, question.len())
         );
         let mut query = sqlx::query(AssertSqlSafe(sql));
-        for model in chunk {
+        for model in question {
             query = query.bind(model.as_str().to_owned());
         }
         for row in query.fetch_all(&mut *conn).await? {
@@ -380,6 +380,36 @@ pub(super) async fn reserved_by(conn: &mut Conn, model: &ModelId) -> Result<u64,
     .await?;
     let held: i64 = row.try_get("held")?;
     u64::try_from(held).map_err(|_| StakeError::Broken(format!("{held} reserved")))
+}
+
+pub(super) async fn reservations(
+    conn: &mut Conn,
+    model: &ModelId,
+    limit: i64,
+) -> Result<Vec<Reservation>, StakeError> {
+    // Ids of one tournament's rounds sort as their starts do.
+    let rows = sqlx::query(
+        "SELECT round_id, at_risk, reserved FROM reservations \
+         WHERE model_id = $1 AND reserved > 0 ORDER BY round_id DESC LIMIT $2",
+    )
+    .bind(model.as_str())
+    .bind(limit)
+    .fetch_all(conn)
+    .await?;
+    let amount = |stored: i64| {
+        TokenAmount::from_stored(stored).map_err(|error| StakeError::Broken(error.to_string()))
+    };
+    let reservation = |row: &AnyRow| {
+        let round: String = row.try_get("round_id")?;
+        Ok(Reservation {
+            round: round
+                .parse()
+                .map_err(|_| StakeError::Broken(format!("round {round}")))?,
+            at_risk: amount(row.try_get("at_risk")?)?,
+            reserved: amount(row.try_get("reserved")?)?,
+        })
+    };
+    rows.iter().map(reservation).collect()
 }
 
 /// Writes a round's reservations; how many were new.

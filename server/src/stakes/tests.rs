@@ -3,6 +3,7 @@
 use alloy::primitives::Address;
 use domain::{Delta, TokenAmount};
 
+use super::registered::Registered;
 use super::*;
 use crate::chain::testing::{deployment, event};
 use crate::chain::{Event, Said};
@@ -44,6 +45,48 @@ async fn what_one_round_holds_the_next_cannot_risk() {
         let again = tournament(&mut tx).await.tournament.stake;
         let refused = snapshot(&mut tx, &first.id, &again, &[(models[0].clone(), None)]).await;
         assert!(matches!(refused, Err(StakeError::AlreadyReserved(_))));
+        tx.commit().await.expect("commits");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_would_be_risked_is_what_the_lock_then_takes() {
+    each_database(|db| async move {
+        let mut tx = db.begin().await.expect("begins");
+        let mut models = three_models(&mut tx, tokens(1_000)).await;
+        models.push(model(&mut tx, "unstaked", Address::repeat_byte(0x77)).await);
+        let entered = tournament(&mut tx).await;
+        let rule = &entered.tournament.stake;
+        let named = [None, Some(tokens(7)), Some(tokens(500)), Some(tokens(7))];
+        let asks: Vec<_> = models.into_iter().zip(named).collect();
+        let would = would_risk(&mut tx, &entered.tournament, &asks).await;
+        let would = would.expect("reads");
+        let risks: Vec<_> = would.iter().map(|one| one.at_risk).collect();
+        assert_eq!(
+            risks,
+            [tokens(5), tokens(7), tokens(20), TokenAmount::ZERO],
+            "the default limit, what is named, the cap, no stake"
+        );
+        assert_eq!(would[0].free, tokens(1_000));
+        assert_eq!(
+            (would[2].model_index, would[3].model_index),
+            (Some(2), None)
+        );
+        let round = open_round(&mut tx, START_US).await;
+        let taken = snapshot(&mut tx, &round.id, rule, &asks).await;
+        let taken = taken.expect("a snapshot");
+        assert_eq!(
+            risks,
+            taken.iter().map(|one| one.at_risk).collect::<Vec<_>>()
+        );
+        let later = would_risk(&mut tx, &entered.tournament, &asks[..1]).await;
+        let later = later.expect("reads");
+        assert_eq!(
+            later[0].free,
+            tokens(995),
+            "what the round holds is not free"
+        );
         tx.commit().await.expect("commits");
     })
     .await;

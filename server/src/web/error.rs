@@ -25,6 +25,8 @@ pub(super) enum WebError {
     },
     /// The address asks for what cannot be.
     Asked(String),
+    /// Too many pages for one address, or too many readers at once.
+    Crowded(StatusCode),
     /// Something of ours failed.
     Failed(anyhow::Error),
 }
@@ -75,6 +77,12 @@ impl IntoResponse for WebError {
                 "This address cannot be read",
                 text,
                 "Go back and correct the value, or start from one of these pages.",
+            ),
+            Self::Crowded(status) => (
+                status,
+                "Too many requests",
+                "More pages were asked for than this server gives out at once.".to_owned(),
+                "Wait a few seconds and load the page again.",
             ),
             Self::Failed(error) => {
                 tracing::error!(error = format!("{error:#}"), "a page failed");

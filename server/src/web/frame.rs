@@ -36,13 +36,14 @@ pub(super) struct Clock {
     pub(super) replay: Option<String>,
 }
 
-const PAGES: [(&str, &str); 6] = [
+const PAGES: [(&str, &str); 7] = [
     ("/", "Live rounds"),
     ("/leaderboard", "Leaderboard"),
     ("/datasets", "Datasets"),
     ("/feeds", "Feeds"),
     ("/runners", "Runners"),
     ("/batches", "Settlement"),
+    ("/docs", "API"),
 ];
 
 impl Frame {
@@ -73,7 +74,8 @@ impl Frame {
         Self::at(title, "")
     }
 
-    fn at(title: &str, here: &str) -> Self {
+    /// A frame for pages that are the same at any time.
+    pub(super) fn at(title: &str, here: &str) -> Self {
         let link = |(href, label)| NavLink {
             href,
             label,

@@ -89,7 +89,7 @@ pub(super) async fn load(
         let mut live = Vec::new();
         for round in rounds::list(conn, &filter).await?.iter().rev() {
             let received = match round.state {
-                RoundState::Open => Some(predictions::latest(conn, &round.id).await?.len()),
+                RoundState::Open => Some(predictions::models_heard(conn, &round.id).await?),
                 _ => None,
             };
             live.push(live_round(round, received, now_us));
@@ -166,7 +166,7 @@ pub(super) fn live_round(round: &Round, received: Option<usize>, now_us: i64) ->
             let so_far = if round.state == RoundState::Open {
                 "so far"
             } else {
-                "counted"
+                "received"
             };
             format!("{} {what} {so_far}", text::count_of(n))
         }),

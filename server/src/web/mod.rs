@@ -12,6 +12,7 @@ mod chart;
 mod error;
 mod frame;
 mod histogram;
+mod limit;
 mod reliability_chart;
 mod round_row;
 mod standings;
@@ -22,6 +23,8 @@ mod dataset_charts;
 mod dataset_file;
 mod datasets;
 mod diagnostic_charts;
+mod docs;
+mod docs_schema;
 mod feed_sources;
 mod feeds;
 mod home;
@@ -61,6 +64,8 @@ use axum::{Extension, Router, middleware};
 use crate::app::App;
 use standings::Standings;
 
+pub use limit::within_limits;
+
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
      form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -89,6 +94,15 @@ pub fn router() -> Router<Arc<App>> {
         .fallback(error::unknown_page)
         .layer(Extension(Arc::<Standings>::default()))
         .layer(middleware::map_response(with_headers))
+}
+
+/// The reference of the API, `GET /docs`, made from its OpenAPI document.
+///
+/// # Errors
+/// When the page cannot be rendered.
+pub fn reference(document: &serde_json::Value) -> Result<Router<Arc<App>>, askama::Error> {
+    let router = docs::router(document)?;
+    Ok(router.layer(middleware::map_response(with_headers)))
 }
 
 async fn with_headers(mut response: Response) -> Response {

@@ -155,7 +155,8 @@ fn outcome(round: &Round, resolution: Option<&prices::Resolution>) -> Option<Out
     resolution.map(|resolution| resolution.outcome)
 }
 
-/// How many models a round has heard or counted, until its predictions themselves are shown.
+/// How many models a round has heard, until its predictions themselves are shown. Sealed ones too,
+/// so that the number tells nobody whether there were any.
 async fn received(
     conn: &mut Conn,
     round: &Round,
@@ -165,8 +166,11 @@ async fn received(
         return Ok(None);
     }
     Ok(Some(match round.state {
-        RoundState::Open => predictions::latest(conn, &round.id).await?.len(),
-        _ => predictions::counted(conn, &round.id).await?.len(),
+        RoundState::Open => predictions::models_heard(conn, &round.id).await?,
+        _ => {
+            let counted = predictions::counted(conn, &round.id).await?.len();
+            counted + predictions::unopened(conn, &round.id).await?.len()
+        }
     }))
 }
 

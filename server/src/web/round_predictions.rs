@@ -26,6 +26,7 @@ pub(super) struct ResultView {
     pub(super) is_thin: bool,
     pub(super) rows: Vec<PredictionRow>,
     pub(super) left_out: usize,
+    pub(super) never_revealed: usize,
 }
 
 /// The combined forecast.
@@ -64,6 +65,7 @@ pub(super) struct Ended {
     pub(super) scores: HashMap<ModelId, Row>,
     pub(super) payouts: HashMap<ModelId, Payout>,
     pub(super) models: HashMap<ModelId, Model>,
+    pub(super) never_revealed: usize,
 }
 
 /// Reads what a round holds; the caller has checked that it is public.
@@ -92,6 +94,7 @@ pub(super) async fn ended(conn: &mut Conn, id: &RoundId) -> Result<Ended, WebErr
             .map(|payout| (payout.model.clone(), payout))
             .collect(),
         models: standings::named(conn, &ids).await?,
+        never_revealed: predictions::unopened(conn, id).await?.len(),
     })
 }
 
@@ -125,6 +128,7 @@ pub(super) fn result(lock: &Lock, ended: &Ended) -> ResultView {
             .map(|c| prediction(c, ended))
             .collect(),
         left_out: ended.counted.len().saturating_sub(SHOWN),
+        never_revealed: ended.never_revealed,
     }
 }
 

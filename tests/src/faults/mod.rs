@@ -1,12 +1,14 @@
-//! The fault suite: rows R1 to R9, R14, R15, R17 and R18 of the scorecard, against real anvil,
+//! The fault suite: rows R1 to R9, R12, R14 to R18 of the scorecard, against real anvil,
 //! a real database, our contracts and the built settler; R14 and R15 against fake venues, R18 in a
 //! whole demo with runners of its own.
 //!
 //! Every row makes its own worlds and ends with the same invariants ([`check`]). What is random is
 //! drawn with fixed seeds; what the machine's scheduling adds is not.
 
+pub mod burst;
 pub mod check;
 pub mod disk;
+pub mod flood;
 pub mod flow;
 pub mod gone;
 pub mod kill;

@@ -62,12 +62,8 @@ fn signer_of(signature: &[u8; 65], digest: B256) -> Option<Address> {
         .ok()
 }
 
-/// A receipt proves what was signed and nothing else: another chain, contract, round, user, number,
-/// sequence or time has another signer.
-fn receipts(world: &World) -> anyhow::Result<Matrix> {
-    let signer = key(0x61)?;
-    let (chain, registry) = (world.deployment.chain_id, world.deployment.registry);
-    let signed = PredictionReceipt {
+fn a_receipt() -> PredictionReceipt {
+    PredictionReceipt {
         roundId: B256::repeat_byte(1),
         model: String::from("ada"),
         countedPpm: 600_000,
@@ -76,7 +72,17 @@ fn receipts(world: &World) -> anyhow::Result<Matrix> {
         stakeUnits: 5_000_000_000,
         sequence: 7,
         receivedAtUs: 1_709_640_000_000_000,
-    };
+        stakeCountedUnits: 4_000_000_000,
+        seal: B256::repeat_byte(9),
+    }
+}
+
+/// A receipt proves what was signed and nothing else: another chain, contract, round, user, number,
+/// sequence or time has another signer.
+fn receipts(world: &World) -> anyhow::Result<Matrix> {
+    let signer = key(0x61)?;
+    let (chain, registry) = (world.deployment.chain_id, world.deployment.registry);
+    let signed = a_receipt();
     let signature = signer.sign_digest(signing_hash(&signed, chain, registry))?;
     ensure!(
         signer_of(&signature, signing_hash(&signed, chain, registry)) == Some(signer.address()),
@@ -118,6 +124,11 @@ fn receipts(world: &World) -> anyhow::Result<Matrix> {
         ("receipt: stake", changed(|other| other.stakeUnits += 1)),
         ("receipt: sequence", changed(|other| other.sequence += 1)),
         ("receipt: time", changed(|other| other.receivedAtUs += 1)),
+        (
+            "receipt: stake counted",
+            changed(|other| other.stakeCountedUnits += 1),
+        ),
+        ("receipt: seal", changed(|other| other.seal = B256::ZERO)),
     ];
     let mut matrix = Matrix::default();
     for (what, digest) in shown {

@@ -6,7 +6,7 @@ use serde_json::Value;
 /// One row.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
-    /// `R1` to `R9`, `R14`, `R15`, `R17`, `R18`.
+    /// `R1` to `R9`, `R12`, `R14` to `R18`.
     pub row: &'static str,
     /// The fault or attack.
     pub fault: &'static str,

@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::row::Row;
-use super::{disk, gone, kill, prices, reorg, replay, rpc, runners, two};
+use super::{burst, disk, flood, gone, kill, prices, reorg, replay, rpc, runners, two};
 
 /// Rows that run at the same time: most of a row is waiting for leases, windows and blocks.
 const AT_ONCE: usize = 4;
@@ -93,6 +93,12 @@ const ROWS: &[Entry] = &[
         run: |_| Box::pin(replay::run()),
     },
     Entry {
+        row: "R12",
+        fault: "floods, slow heads and bodies, huge bodies, path tricks",
+        target: "429, 408, 413; the victim's p99 at most twice",
+        run: |_| Box::pin(flood::run()),
+    },
+    Entry {
         row: "R14",
         fault: "a venue disconnects, is mute, repeats, is late, prints nonsense",
         target: "noticed in 10 s, filled, 0 wrong outcomes",
@@ -103,6 +109,12 @@ const ROWS: &[Entry] = &[
         fault: "two of three venues dead, or their clocks off by 5 s",
         target: "always void",
         run: |wanted| Box::pin(prices::two_of_three(wanted.price_rounds)),
+    },
+    Entry {
+        row: "R16",
+        fault: "1,000 bots in the last 5 s, and the server killed among them",
+        target: "acknowledged = counted, late refused: 0 / 0",
+        run: |_| Box::pin(burst::run()),
     },
     Entry {
         row: "R17",
@@ -121,6 +133,9 @@ const ROWS: &[Entry] = &[
 /// Runs what the command line asks for and prints the rows as JSON, whether or not they pass.
 #[must_use]
 pub fn main() -> ExitCode {
+    if let Some(code) = crate::burst::child::serve_if_asked() {
+        return code;
+    }
     let done = Wanted::parse(std::env::args().skip(1)).and_then(|wanted| {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()

@@ -1,6 +1,7 @@
 //! `foretoken demo --headless`: one run of twelve rounds, and everything that must hold of it.
 
 mod chain;
+mod events;
 mod exit;
 mod money;
 mod record;

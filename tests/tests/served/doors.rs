@@ -46,7 +46,16 @@ async fn a_report_past_the_edge_is_clamped_and_the_receipt_says_so() {
             .await;
         let answer = answer.expect("an answer");
         assert_eq!(answer.status, 200, "{}", answer.text);
-        receipts.push(answer.json().expect("a receipt"));
+        let mut receipt = answer.json().expect("a receipt");
+        let all = receipt.as_object_mut().expect("an object");
+        let notices = all.remove("notices").expect("notices").to_string();
+        assert!(notices.contains("\"clamped\""), "{notices}");
+        assert_eq!(
+            notices.contains("\"duplicate\""),
+            !receipts.is_empty(),
+            "{notices}"
+        );
+        receipts.push(receipt);
     }
     let receipt = &receipts[0];
     let expected = [

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tests::caller::Caller;
-use tests::{binaries, wait};
+use tests::{binaries, process, wait};
 
 use super::{BTC, world};
 
@@ -89,6 +89,40 @@ async fn an_uploaded_model_is_accepted_and_counts_without_a_stake() {
     );
     let p = played["p"].as_f64().expect("a probability");
     assert!((0.35..=0.65).contains(&p), "{played}");
+}
+
+/// A file that is not uploaded is checked without an account, and the card says what the command's
+/// own says.
+#[tokio::test]
+async fn a_visitor_checks_a_file_as_the_command_does() {
+    let visitor = world().await.visitor().expect("a visitor");
+    for (file, is_accepted) in [
+        ("datasets/models/forest.onnx", true),
+        ("inference-runner/tests/models/ten_columns.onnx", false),
+    ] {
+        let card = visitor.check(file_of(file)).await.expect("an answer");
+        assert_eq!(card.status, 200, "{}", card.text);
+        let card = card.json().expect("a card");
+        assert_eq!(card["accepted"], json!(is_accepted), "{card}");
+        let mut command = process::foretoken(["check", "--json"]).expect("the program");
+        command.arg(binaries::workspace().join(file));
+        let done = process::run(command, TRIAL_LIMIT).await.expect("ends");
+        let own: Value = serde_json::from_str(&done.stdout).expect("JSON alone");
+        let names = |card: &Value| -> Vec<String> {
+            let members = card.as_object().into_iter().flatten();
+            members.map(|(name, _)| name.clone()).collect()
+        };
+        assert_eq!(names(&card), names(&own));
+        for same in [
+            "status",
+            "digest",
+            "canonical_digest",
+            "reasons",
+            "highest_p",
+        ] {
+            assert_eq!(card[same], own[same], "{same} of {file}");
+        }
+    }
 }
 
 fn file_of(path: &str) -> Vec<u8> {

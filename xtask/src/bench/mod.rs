@@ -6,6 +6,7 @@ mod inference;
 mod scoring;
 mod scoring_report;
 mod scratch;
+mod submissions;
 
 use std::path::Path;
 
@@ -61,6 +62,11 @@ const BENCHMARKS: &[Benchmark] = &[
         name: "inference",
         what: "1,000 hosted models, isolated, beside a bare loop and a process a model",
         call: Call::Steps(inference::measure),
+    },
+    Benchmark {
+        name: "submissions",
+        what: "10,000 bots post in the last 5 s before a deadline, beside one durable commit a row",
+        call: Call::Steps(submissions::measure),
     },
     Benchmark {
         name: "gas",

@@ -21,13 +21,16 @@ use crate::{process, setup};
 const EXPLAINED: &str = "mutation-survivors.toml";
 const TARGET_PERCENT: usize = 95;
 const COPIED: [&str; 4] = ["src", "test", "foundry.toml", "solc.js"];
-const KNOWN: [&str; 6] = [
+const KNOWN: [&str; 9] = [
     "StakeVault.sol",
     "FaultProof.sol",
     "SumTree.sol",
     "Changes.sol",
     "Wager.sol",
     "RoundRegistry.sol",
+    "Subscriptions.sol",
+    "RoundCounts.sol",
+    "AggregateVerifier.sol",
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -40,6 +40,7 @@ pub fn run(scope: Scope) -> Result<()> {
         debian::ensure()?;
         python::SDK_TESTS.ensure(&store)?;
         python::S3_TESTS.ensure(&store)?;
+        python::API_FUZZ.ensure(&store)?;
         cargo_deny::ensure(&store)?;
         contracts::ensure(&store)?;
         python::CONTRACT_ANALYSIS.ensure(&store)?;
@@ -59,6 +60,13 @@ pub fn scoring_reference() -> Result<PathBuf> {
     python::SCORING_REFERENCE
         .interpreter()?
         .context("the requirements of the scores' reference are missing from this checkout")
+}
+
+/// Makes the environment of the fuzzing of the API unless it is there; its interpreter.
+pub fn api_fuzz() -> Result<Option<PathBuf>> {
+    prerequisites::check_for_pip()?;
+    python::API_FUZZ.ensure(&Store::open()?)?;
+    python::API_FUZZ.interpreter()
 }
 
 /// Fetches forge and the compiler unless they are there.

@@ -1,5 +1,5 @@
 //! The Python environments: one for the SDK's tests, one for the S3 of the store's test, one for the
-//! reference of the scores, one for the analysis of the contracts. One per list of requirements, so a changed list makes a new one and an old clone keeps its own.
+//! fuzzing of the API, one for the reference of the scores, one for the analysis of the contracts. One per list of requirements, so a changed list makes a new one and an old clone keeps its own.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -29,6 +29,13 @@ pub const SDK_TESTS: Environment = Environment {
 pub const S3_TESTS: Environment = Environment {
     requirements: "tests/requirements-moto.txt",
     purpose: "the S3 of the tests",
+    pythons: [(3, 11), (3, 14)],
+};
+
+/// schemathesis, which fuzzes the API from its OpenAPI document.
+pub const API_FUZZ: Environment = Environment {
+    requirements: "tests/requirements-fuzz.txt",
+    purpose: "the fuzzing of the API",
     pythons: [(3, 11), (3, 14)],
 };
 

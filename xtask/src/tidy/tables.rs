@@ -17,7 +17,10 @@ pub(super) const CRATES: &[(&str, &[&str])] = &[
 
 /// The layers of the server: a module may use every module of the layers above its own line.
 pub(super) const LAYERS: &[(&str, &[&str])] = &[
-    ("foundation", &["settings", "wall", "db", "queue", "chain"]),
+    (
+        "foundation",
+        &["limits", "settings", "wall", "db", "queue", "chain"],
+    ),
     ("slices", SLICES),
     ("shared state", &["app"]),
     ("entries", &["guardian", "jobs", "settler", "web", "api"]),
@@ -28,6 +31,7 @@ pub(super) const LAYERS: &[(&str, &[&str])] = &[
 /// The folders with `mod.rs` (verbs) and `store.rs` (all SQL for their tables).
 pub(super) const SLICES: &[&str] = &[
     "accounts",
+    "events",
     "models",
     "rounds",
     "prices",
@@ -43,10 +47,15 @@ pub(super) const SLICES: &[&str] = &[
     "downloads",
     "releases",
     "diagnostics",
+    "lives",
+    "checks",
+    "own_events",
+    "webhooks",
 ];
 
 /// What a module of the server may use inside its own layer, transitively.
 pub(super) const ARROWS: &[(&str, &[&str])] = &[
+    ("settings", &["limits"]),
     ("db", &["settings", "wall"]),
     ("queue", &["db"]),
     ("chain", &["db", "wall"]),
@@ -59,12 +68,15 @@ pub(super) const ARROWS: &[(&str, &[&str])] = &[
     ("receipts", &["record", "runners"]),
     (
         "settlement",
-        &["record", "scores", "stakes", "ledger", "receipts"],
+        &["record", "scores", "stakes", "ledger", "receipts", "events"],
     ),
     ("aggregates", &["settlement", "predictions"]),
     ("runners", &["models", "rounds"]),
     ("downloads", &["accounts", "rounds"]),
     ("diagnostics", &["runners"]),
+    ("lives", &["settlement"]),
+    ("own_events", &["events", "settlement"]),
+    ("webhooks", &["accounts", "events"]),
     ("cli", &["demo"]),
 ];
 

@@ -4,28 +4,14 @@ use axum::http::StatusCode;
 use domain::timestamp::rfc3339;
 
 use super::Problem;
-use crate::accounts::AccountError;
+use super::seals::seal_problem;
+use crate::lives::LifeError;
 use crate::models::ModelError;
 use crate::predictions::PredictionError;
 use crate::releases::ReleaseError;
 use crate::rounds::RoundError;
 use crate::runners::RunnerError;
-
-const KEY_REMEDY: &str = "Send the header `Authorization: Bearer ftk_…`. The operator of this \
-                          server makes a key with `foretoken admin key create`.";
-
-impl Problem {
-    /// No key came.
-    pub(in crate::api) fn key_missing() -> Self {
-        Self::new(
-            StatusCode::UNAUTHORIZED,
-            "key-missing",
-            "An API key is needed",
-            "The request has no API key.",
-            KEY_REMEDY,
-        )
-    }
-}
+use crate::webhooks::WebhookError;
 
 impl Problem {
     /// No version of the datasets is called so.
@@ -65,36 +51,14 @@ internal!(
     sqlx::Error,
     crate::aggregates::AggregateError,
     crate::diagnostics::DiagnosticError,
+    crate::events::EventError,
+    crate::own_events::OwnEventError,
     crate::prices::PriceError,
     crate::receipts::ReceiptsError,
     crate::scores::ScoreError,
     crate::settlement::SettlementError,
     crate::stakes::StakeError,
 );
-
-impl From<AccountError> for Problem {
-    fn from(error: AccountError) -> Self {
-        let title = "The API key is not accepted";
-        let refused = |code, remedy: &str| {
-            Self::new(
-                StatusCode::UNAUTHORIZED,
-                code,
-                title,
-                error.to_string(),
-                remedy,
-            )
-        };
-        match &error {
-            AccountError::KeyForm => refused(
-                "key-malformed",
-                "Copy the whole key again: `ftk_<id>_<secret>_<checksum>`, without spaces.",
-            ),
-            AccountError::KeyUnknown => refused("key-unknown", KEY_REMEDY),
-            AccountError::KeyRevoked { .. } => refused("key-revoked", KEY_REMEDY),
-            _ => Self::internal(&error),
-        }
-    }
-}
 
 impl From<ModelError> for Problem {
     fn from(error: ModelError) -> Self {
@@ -202,7 +166,36 @@ impl From<PredictionError> for Problem {
             )
             .with("opens_at", rfc3339(opens_us))
             .with("opens_us", opens_us),
-            PredictionError::Late { round, missed_us } => late(&round.to_string(), missed_us),
+            PredictionError::NonceUsed { highest, .. } => {
+                Self::prediction_nonce_used(said).with("highest", highest)
+            }
+            PredictionError::Late {
+                round,
+                missed_us,
+                deadline_us,
+            } => late(&round.to_string(), missed_us, deadline_us),
+            error @ (PredictionError::SealUnknown { .. }
+            | PredictionError::SealNotOpened { .. }
+            | PredictionError::SealLate { .. }) => seal_problem(&error, &said),
+            PredictionError::KeyReused => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency-key-reused",
+                "The idempotency key stands for another request",
+                "The body differs from that of the request which used this `Idempotency-Key`.",
+                "Send a new key with every new request; a key stands for its request for 24 hours.",
+            ),
+            PredictionError::KeyInProgress => conflict(
+                "idempotency-in-progress",
+                "The request is being done",
+                "A request with this `Idempotency-Key` is being done.".to_owned(),
+                "Send it again in a second: the answer of the first is stored then.",
+            ),
+            PredictionError::TooManyKeys => conflict(
+                "too-many-idempotency-keys",
+                "The account has used as many idempotency keys as it may",
+                format!("{said}."),
+                "Send the predictions without a key: the same prediction again gives the same receipt.",
+            ),
             PredictionError::Stopped(_) => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "stopping",
@@ -210,6 +203,15 @@ impl From<PredictionError> for Problem {
                 "The prediction was not stored: the server is stopping.",
                 "Post again in a few seconds.",
             ),
+            error => Self::internal(&error),
+        }
+    }
+}
+
+impl From<LifeError> for Problem {
+    fn from(error: LifeError) -> Self {
+        match error {
+            LifeError::Round(error) => error.into(),
             error => Self::internal(&error),
         }
     }
@@ -260,6 +262,36 @@ impl From<RunnerError> for Problem {
     }
 }
 
+impl From<WebhookError> for Problem {
+    fn from(error: WebhookError) -> Self {
+        let said = error.to_string();
+        match &error {
+            WebhookError::Url(_) => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "webhook-url-refused",
+                "Messages cannot be sent to this address",
+                said,
+                "Send the https address of a public server, without user name, password and `#`.",
+            ),
+            WebhookError::TooMany(_) => Self::new(
+                StatusCode::CONFLICT,
+                "too-many-webhooks",
+                "The account has as many webhooks as it may",
+                said,
+                "Remove one: `DELETE /api/v1/webhooks/{id}`.",
+            ),
+            WebhookError::Unknown(_) => Self::new(
+                StatusCode::NOT_FOUND,
+                "unknown-webhook",
+                "There is no such webhook",
+                said,
+                "`GET /api/v1/webhooks` lists your webhooks.",
+            ),
+            WebhookError::Broken(_) | WebhookError::Database(_) => Self::internal(&error),
+        }
+    }
+}
+
 fn not_owner(said: String) -> Problem {
     Problem::new(
         StatusCode::FORBIDDEN,
@@ -270,9 +302,8 @@ fn not_owner(said: String) -> Problem {
     )
 }
 
-fn late(round: &str, missed_us: i64) -> Problem {
-    // Rounded up: a prediction that is late by less than a millisecond missed by 1, not by 0.
-    let missed_ms = missed_us.saturating_add(999).div_euclid(1_000);
+fn late(round: &str, missed_us: i64, deadline_us: i64) -> Problem {
+    let missed_ms = milliseconds_up(missed_us);
     Problem::new(
         StatusCode::CONFLICT,
         "late",
@@ -282,4 +313,11 @@ fn late(round: &str, missed_us: i64) -> Problem {
          `GET /api/v1/time`.",
     )
     .with("missed_ms", missed_ms)
+    .with("deadline_at", rfc3339(deadline_us))
+    .with("deadline_us", deadline_us)
+}
+
+/// Rounded up: who is late by less than a millisecond missed by 1, not by 0.
+pub(super) fn milliseconds_up(missed_us: i64) -> i64 {
+    missed_us.saturating_add(999).div_euclid(1_000)
 }

@@ -4,7 +4,9 @@
 //! What went wrong inside is logged here, once, and never shown.
 
 mod documented;
+mod from_accounts;
 mod from_errors;
+mod seals;
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -13,10 +15,15 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use crate::accounts::without_keys;
+
 pub(super) use documented::{
-    BodyProblems, KeyProblems, LeaseProblems, ModelNameProblems, NotYetResolved,
-    PredictionProblems, QueryProblems, RunnerProblems, UnknownDataset, UnknownModel,
-    UnknownReceipt, UnknownRound, UnknownTournament, add_common,
+    AccountProblems, BodyProblems, CandleProblems, CheckProblems, FeatureProblems, KeyProblems,
+    LeaseProblems, ModelNameProblems, NewKeyProblems, NewWebhookProblems, NotASocket,
+    NotYetResolved, OriginRefused, PostPredictionsProblems, PredictionProblems, QueryProblems,
+    RotationProblems, RunnerProblems, SessionKeyProblems, SignedAccountProblems, SignedKeyProblems,
+    StakeProblems, UnknownDataset, UnknownKey, UnknownModel, UnknownPrediction, UnknownReceipt,
+    UnknownRound, UnknownSessionKey, UnknownTournament, UnknownWebhook, WalletLinkProblems,
 };
 
 /// A refusal on its way out. Boxed, so that a `Result` stays small.
@@ -39,17 +46,23 @@ struct Parts {
 #[schema(as = Problem)]
 pub(super) struct ProblemBody {
     /// `urn:foretoken:problem:<code>`.
+    #[schema(example = "urn:foretoken:problem:unknown-round")]
     #[serde(rename = "type")]
     kind: String,
     /// The same for every problem of this code.
+    #[schema(example = "There is no such round")]
     title: &'static str,
     /// The HTTP status.
+    #[schema(example = 404)]
     status: u16,
     /// What happened to which thing.
+    #[schema(example = "No round is called btc-usd-5m-20240305T1201Z.")]
     detail: String,
     /// Stable; made for programs.
+    #[schema(example = "unknown-round")]
     code: &'static str,
     /// What to do next.
+    #[schema(example = "`GET /api/v1/rounds?state=open` lists the rounds that take predictions.")]
     remedy: String,
     /// Further members of some codes, such as `missed_ms` of `late`.
     #[serde(flatten)]
@@ -106,23 +119,32 @@ impl Problem {
     }
 }
 
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
+impl Problem {
+    /// As it is shown; what went wrong inside is logged here.
+    pub(super) fn into_body(self) -> ProblemBody {
         let parts = *self.0;
-        if let Some(cause) = parts.cause {
-            tracing::error!(code = parts.code, cause, "a request failed");
+        // What came is sometimes repeated in what is said: never a key.
+        let detail = without_keys(&parts.detail).into_owned();
+        if let Some(cause) = &parts.cause {
+            let cause = without_keys(cause);
+            tracing::error!(code = parts.code, %cause, "a request failed");
         }
-        let status = parts.status;
-        let body = ProblemBody {
+        ProblemBody {
             kind: format!("urn:foretoken:problem:{}", parts.code),
             title: parts.title,
-            status: status.as_u16(),
-            detail: parts.detail,
+            status: parts.status.as_u16(),
+            detail,
             code: parts.code,
             remedy: parts.remedy,
             more: parts.more,
-        };
-        let mut response = (status, Json(body)).into_response();
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = self.0.status;
+        let mut response = (status, Json(self.into_body())).into_response();
         let headers = response.headers_mut();
         let problem_json = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, problem_json);

@@ -20,7 +20,9 @@ async fn queued(world: &World) -> (Model, String) {
     let key = world.key("ada", &[Scope::Read]).await;
     let folder = models::artifacts_dir(&world.app.settings.data_dir);
     let mut tx = world.app.db.begin().await.expect("begin");
-    let (ada, _) = accounts::by_key(&mut tx, &key).await.expect("ada");
+    let (ada, _) = accounts::by_key(&mut tx, 1, &key, [127, 0, 0, 1].into())
+        .await
+        .expect("ada");
     let tournament = round().tournament().clone();
     let model = models::upload(
         &mut tx,

@@ -1,19 +1,35 @@
 //! The real router over a real database; only the clock is moved by hand.
 
+mod canary;
+mod check;
 mod diagnostics;
+mod document;
+mod etag;
+mod event_socket;
+mod events;
 mod fleet;
+mod life;
+mod limits;
+mod many_predictions;
 mod model_verbs;
 mod models;
+mod opened_accounts;
+mod own_keys;
 mod predictions;
 mod problems;
 mod published;
+mod reading;
 mod runner;
 mod runs;
+mod seals;
 mod secrecy;
+mod signed_predictions;
 mod strikes;
 mod summary;
 
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -24,7 +40,10 @@ use tower::ServiceExt;
 
 use crate::accounts::{self, Scope};
 use crate::app::{App, testing};
+use crate::checks::Checker;
+use crate::limits::LimitSettings;
 use crate::rounds;
+use crate::settings::ServeSettings;
 
 /// Open in every world; its interval begins five minutes after the world's clock.
 const ROUND: &str = "btc-usd-5m-20240305T1200Z";
@@ -47,7 +66,24 @@ struct Answer {
 
 impl World {
     async fn new() -> Self {
-        let (app, wall, folder) = testing::app().await;
+        Self::with(|_| {}).await
+    }
+
+    async fn with_limits(limits: LimitSettings) -> Self {
+        Self::with(|settings| settings.limits = limits).await
+    }
+
+    /// A world with a runner that checks files.
+    async fn with_runner(runner: Option<PathBuf>) -> Self {
+        Self::with(|settings| settings.runner = runner).await
+    }
+
+    /// With settings that `change` has changed.
+    async fn with(change: impl FnOnce(&mut ServeSettings)) -> Self {
+        let (mut app, wall, folder) = testing::app_changed(change).await;
+        let runner = app.settings.runner.clone();
+        let only = Arc::get_mut(&mut app).expect("nobody else has it");
+        only.checks = Checker::new(runner, Duration::from_millis(50));
         let mut tx = app.db.begin().await.expect("begin");
         let missing = rounds::missing(&mut tx, testing::NOW_US, None)
             .await
@@ -65,7 +101,7 @@ impl World {
         .await
         .expect("opens");
         tx.commit().await.expect("commit");
-        let router = super::router().with_state(Arc::clone(&app));
+        let router = super::router(&app).with_state(Arc::clone(&app));
         Self {
             app,
             wall,
@@ -118,6 +154,18 @@ impl World {
             }
             None => Body::empty(),
         };
+        self.request(request.body(body).expect("a request")).await
+    }
+
+    /// Posts many predictions, under an idempotency key if there is one.
+    async fn post_many(&self, key: &str, once: Option<&str>, body: &Value) -> Answer {
+        let mut request = Request::post("/api/v1/predictions")
+            .header(header::AUTHORIZATION, format!("Bearer {key}"))
+            .header(header::CONTENT_TYPE, "application/json");
+        if let Some(once) = once {
+            request = request.header("idempotency-key", once);
+        }
+        let body = Body::from(body.to_string());
         self.request(request.body(body).expect("a request")).await
     }
 

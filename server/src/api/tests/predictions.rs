@@ -17,6 +17,20 @@ async fn put(world: &World, key: &str, model: &str, body: Value) -> super::Answe
         .await
 }
 
+/// The answer up to its notices.
+fn receipt(answer: &super::Answer) -> &str {
+    let (receipt, _) = answer.text.split_once(",\"notices\":").expect("notices");
+    receipt
+}
+
+fn codes(answer: &super::Answer) -> Vec<&str> {
+    let notices = answer.json["notices"].as_array().expect("notices");
+    notices
+        .iter()
+        .map(|notice| notice["code"].as_str().expect("a code"))
+        .collect()
+}
+
 #[tokio::test]
 async fn a_prediction_is_acknowledged_and_its_owner_reads_it_back() {
     let world = World::new().await;
@@ -26,12 +40,17 @@ async fn a_prediction_is_acknowledged_and_its_owner_reads_it_back() {
     assert_eq!(answer.json["p_ppm"], 530_000);
     assert_eq!(answer.json["stake"], "10.5");
     assert_eq!(answer.json["received_us"], NOW_US);
+    assert_eq!(answer.json["stake_counted"], "0", "it has no stake");
+    assert_eq!(codes(&answer), ["unstaked"]);
     let again = put(&world, &key, &model, json!({"p": 0.53, "stake": "10.5"})).await;
-    assert_eq!(again.json, answer.json);
+    assert_eq!(receipt(&again), receipt(&answer), "byte for byte");
+    assert_eq!(codes(&again), ["duplicate", "unstaked"]);
     let own = world
         .send(Method::GET, &path(&model), Some(&key), None)
         .await;
-    assert_eq!(own.json, answer.json);
+    assert_eq!(receipt(&own), receipt(&answer));
+    let edge = put(&world, &key, &model, json!({"p": 0.9})).await;
+    assert_eq!(codes(&edge), ["clamped", "unstaked"]);
 }
 
 #[tokio::test]
@@ -79,6 +98,8 @@ async fn the_clock_decides_and_says_by_how_much() {
     let late = put(&world, &key, &model, json!({"p": 0.6})).await;
     late.is_problem(409, "late");
     assert_eq!(late.json["missed_ms"], 2_001);
+    assert_eq!(late.json["deadline_us"], deadline_us);
+    assert_eq!(late.json["deadline_at"], round.json["deadline_at"]);
     let next = format!("/rounds/btc-usd-5m-20240305T1205Z/predictions/{model}");
     world.wall.set(NOW_US - 600 * SECOND_US);
     let early = world

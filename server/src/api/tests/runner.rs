@@ -122,7 +122,7 @@ async fn a_check_and_a_run_go_all_the_way() {
         .await
         .expect("reads");
     let receipt = receipt.expect("submitted");
-    assert_eq!((receipt.posted_ppm, receipt.stake), (620_000, None));
+    assert_eq!((receipt.posted_ppm, receipt.stake), (Some(620_000), None));
     answer(&world, &key, &job["lease"], result)
         .await
         .is_problem(409, "lease-lost");
@@ -275,5 +275,5 @@ async fn a_slow_runner_and_a_second_one_may_both_answer() {
             .expect("reads");
         posted.push(receipt.expect("submitted").posted_ppm);
     }
-    assert_eq!(posted, [400_000, 600_000]);
+    assert_eq!(posted, [Some(400_000), Some(600_000)]);
 }

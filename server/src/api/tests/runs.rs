@@ -18,7 +18,9 @@ const SECRET: &str = "0000203f";
 /// A hosted model of the account of `key` that is to run in the open round.
 async fn to_run(world: &World, key: &str) -> Model {
     let mut tx = world.app.db.begin().await.expect("begin");
-    let (owner, _) = accounts::by_key(&mut tx, key).await.expect("an account");
+    let (owner, _) = accounts::by_key(&mut tx, 1, key, [127, 0, 0, 1].into())
+        .await
+        .expect("an account");
     let folder = models::artifacts_dir(&world.app.settings.data_dir);
     let tournament = round().tournament().clone();
     let model = models::upload(
@@ -172,14 +174,14 @@ async fn an_outvoted_lie_counts_no_more_and_its_receipt_is_corrected() {
         (whole.receipt.runner, whole.output, counted.posted_ppm)
     };
     answer(&world, &ops, &model, "liar", 0.875).await;
-    let lie = ("liar".to_owned(), "0000603f".to_owned(), 875_000);
+    let lie = ("liar".to_owned(), "0000603f".to_owned(), Some(875_000));
     assert_eq!(shown().await, lie);
     answer(&world, &ops, &model, "second", 0.625).await;
     assert_eq!(shown().await, lie, "one word against another");
     answer(&world, &ops, &model, "third", 0.625).await;
     assert_eq!(
         shown().await,
-        ("third".to_owned(), SECRET.to_owned(), 625_000)
+        ("third".to_owned(), SECRET.to_owned(), Some(625_000))
     );
     let list = format!("/models/{}/receipts", model.id);
     let listed = world.send(Method::GET, &list, Some(&key), None).await.json;

@@ -12,7 +12,7 @@ use crate::{predictions, rounds, scores};
 /// Digits that appear in an answer only when it shows the prediction.
 const SECRET: &str = "612345";
 
-fn public_paths(model: &str) -> Vec<String> {
+pub(super) fn public_paths(model: &str) -> Vec<String> {
     vec![
         format!("/rounds/{ROUND}"),
         format!("/rounds/{ROUND}/evidence"),
@@ -29,6 +29,13 @@ fn public_paths(model: &str) -> Vec<String> {
         "/aggregates?tournament=btc-usd-5m".to_owned(),
         "/tournaments/btc-usd-5m/outcomes".to_owned(),
         "/batches".to_owned(),
+        "/rounds/next".to_owned(),
+        "/predictions".to_owned(),
+        format!("/predictions?model={model}"),
+        format!("/rounds/{ROUND}/predictions/{model}/life"),
+        format!("/rounds/{ROUND}/features"),
+        format!("/models/{model}/stake"),
+        "/tournaments/btc-usd-5m/candles".to_owned(),
     ]
 }
 
@@ -44,7 +51,13 @@ async fn assert_hidden(world: &World, model: &str, stranger: &str) {
         (&detail.json["entries"], &detail.json["totals"]),
         (&json!(null), &json!(null))
     );
-    for path in ["aggregate".to_owned(), format!("predictions/{model}")] {
+    let life = |model: &str| format!("predictions/{model}/life");
+    for path in [
+        "aggregate".to_owned(),
+        format!("predictions/{model}"),
+        life(model),
+        life("btc-usd-5m-bob"),
+    ] {
         let answer = world.get(&format!("/rounds/{ROUND}/{path}")).await;
         answer.is_problem(403, "not-yet-resolved");
     }
@@ -52,6 +65,19 @@ async fn assert_hidden(world: &World, model: &str, stranger: &str) {
         .get(&format!("/rounds/{ROUND}/predictions/btc-usd-5m-bob"))
         .await;
     absent.is_problem(403, "not-yet-resolved");
+    // Others' answers are the same whether or not the model has predicted.
+    for path in [
+        format!("/predictions?model={model}"),
+        format!("/models/{model}/stake"),
+    ] {
+        let foreign = world.send(Method::GET, &path, Some(stranger), None).await;
+        foreign.is_problem(403, "not-owner");
+        world.get(&path).await.is_problem(401, "key-missing");
+    }
+    let theirs = world
+        .send(Method::GET, "/predictions", Some(stranger), None)
+        .await;
+    assert_eq!(theirs.json, json!({"predictions": [], "next_before": null}));
 }
 
 async fn lock_and_count(world: &World, model: &str) {
@@ -79,7 +105,7 @@ async fn lock_and_count(world: &World, model: &str) {
     tx.commit().await.expect("commit");
 }
 
-async fn resolve_and_score(world: &World) {
+pub(super) async fn resolve_and_score(world: &World) {
     let resolution = Resolution {
         outcome: Outcome::Direction(Direction::Up),
         reason: String::new(),
@@ -137,9 +163,10 @@ async fn predictions_are_secret_until_the_round_is_resolved() {
     assert_eq!(detail.json["p0"], "60000.50");
     assert_eq!(detail.json["outcome"], "up");
     assert_eq!(detail.json["totals"]["models"], 1);
+    let shown = world.get(&own).await;
     assert_eq!(
-        world.get(&own).await.json,
-        put.json,
+        (&shown.json["signature"], &shown.json["posted_ppm"]),
+        (&put.json["signature"], &put.json["posted_ppm"]),
         "now everybody sees the receipt"
     );
     world
@@ -184,6 +211,20 @@ async fn a_scored_round_shows_in_lists_and_its_evidence_is_byte_exact() {
     );
     let board = world.get("/leaderboard?tournament=btc-usd-5m").await;
     assert_eq!(board.json["standings"][0]["model"], model);
+    assert_eq!(board.json["total"], 1);
+    let behind = "/leaderboard?tournament=btc-usd-5m&skip=1&limit=1";
+    let behind = world.get(behind).await;
+    assert_eq!(behind.json, json!({"standings": [], "total": 1}));
+    let page = world.get("/aggregates?tournament=btc-usd-5m&limit=1").await;
+    let next = page.json["next_before"]
+        .as_str()
+        .expect("one was looked at");
+    let rest = format!("/aggregates?tournament=btc-usd-5m&limit=1&before={next}");
+    let rest = world.get(&rest).await;
+    assert_eq!(rest.json, json!({"aggregates": [], "next_before": null}));
+    let rest = format!("/tournaments/btc-usd-5m/outcomes?before={next}");
+    let rest = world.get(&rest).await;
+    assert_eq!(rest.json, json!({"outcomes": [], "next_before": null}));
 }
 
 /// A void round has no outcome; what was predicted is shown once its interval has passed.

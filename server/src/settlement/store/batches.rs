@@ -1,5 +1,7 @@
 //! SQL of `batches`, `batch_rounds` and `batch_changes`.
 
+use std::collections::HashMap;
+
 use contracts::changes::Change;
 use domain::{RoundId, TokenAmount};
 use sqlx::any::AnyRow;
@@ -8,7 +10,7 @@ use sqlx::{AssertSqlSafe, Row};
 use super::super::{Batch, BatchState, SettlementError, broken};
 use super::hash;
 use crate::chain::B256;
-use crate::db::Conn;
+use crate::db::{Conn, placeholders, questions};
 
 /// A batch with what only settlement needs.
 #[derive(Clone, Debug)]
@@ -27,10 +29,15 @@ const BATCH: &str = "SELECT batches.id, vault, seq, attempt, state, prev_root, n
 const LIVE: &str = "('planned', 'proposing', 'proposed', 'accepting', 'accepted')";
 
 async fn stored(conn: &mut Conn, row: &AnyRow) -> Result<Stored, SettlementError> {
+    let id: String = row.try_get("id")?;
+    let mut rounds = rounds(conn, std::slice::from_ref(&id)).await?;
+    stored_with(row, rounds.remove(&id).unwrap_or_default())
+}
+
+fn stored_with(row: &AnyRow, rounds: Vec<RoundId>) -> Result<Stored, SettlementError> {
     let text = |name: &str| -> Result<String, SettlementError> { Ok(row.try_get(name)?) };
     let (id, state) = (text("id")?, text("state")?);
     let burned: i64 = row.try_get("burned")?;
-    let rounds = rounds(conn, &id).await?;
     Ok(Stored {
         batch: Batch {
             id,
@@ -56,24 +63,41 @@ async fn stored(conn: &mut Conn, row: &AnyRow) -> Result<Stored, SettlementError
 }
 
 async fn all(conn: &mut Conn, rows: &[AnyRow]) -> Result<Vec<Stored>, SettlementError> {
+    let ids = rows.iter().map(|row| row.try_get("id"));
+    let ids: Vec<String> = ids.collect::<Result<_, _>>()?;
+    let mut rounds = rounds(conn, &ids).await?;
     let mut batches = Vec::with_capacity(rows.len());
-    for row in rows {
-        batches.push(stored(conn, row).await?);
+    for (row, id) in rows.iter().zip(&ids) {
+        batches.push(stored_with(row, rounds.remove(id).unwrap_or_default())?);
     }
     Ok(batches)
 }
 
-async fn rounds(conn: &mut Conn, id: &str) -> Result<Vec<RoundId>, SettlementError> {
-    let rows = sqlx::query("SELECT round_id FROM batch_rounds WHERE batch_id = $1")
-        .bind(id)
-        .fetch_all(conn)
-        .await?;
-    let mut rounds = Vec::with_capacity(rows.len());
-    for row in &rows {
-        rounds.push(row.try_get::<String, _>("round_id")?.parse::<RoundId>()?);
+/// The rounds of batches, oldest first, by batch.
+async fn rounds(
+    conn: &mut Conn,
+    ids: &[String],
+) -> Result<HashMap<String, Vec<RoundId>>, SettlementError> {
+    let mut found = HashMap::<String, Vec<RoundId>>::with_capacity(ids.len());
+    for chunk in questions(ids) {
+        let text = format!(
+            "SELECT batch_id, round_id FROM batch_rounds WHERE batch_id IN {}",
+            placeholders(1, chunk.len())
+        );
+        let mut query = sqlx::query(AssertSqlSafe(text));
+        for id in chunk {
+            query = query.bind(id.as_str());
+        }
+        for row in query.fetch_all(&mut *conn).await? {
+            let round = row.try_get::<String, _>("round_id")?.parse::<RoundId>()?;
+            let of_batch = found.entry(row.try_get("batch_id")?).or_default();
+            of_batch.push(round);
+        }
     }
-    rounds.sort_by(|a, b| (a.start_us(), a.tournament()).cmp(&(b.start_us(), b.tournament())));
-    Ok(rounds)
+    for rounds in found.values_mut() {
+        rounds.sort_by(|a, b| (a.start_us(), a.tournament()).cmp(&(b.start_us(), b.tournament())));
+    }
+    Ok(found)
 }
 
 pub(in super::super) async fn get(

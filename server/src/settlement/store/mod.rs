@@ -3,6 +3,7 @@
 pub(super) mod batches;
 pub(super) mod control;
 pub(super) mod intents;
+pub(super) mod life;
 pub(super) mod rounds;
 pub(super) mod watch;
 

@@ -12,10 +12,10 @@ use crate::db::Conn;
 /// Rows of one multi-row insert.
 const CHUNK: usize = 500;
 
-const LOCK: &str = "SELECT round_id, chain_round, tournament_key, total_w, total_p, top_hash, root, \
+pub(super) const LOCK: &str = "SELECT round_id, chain_round, tournament_key, total_w, total_p, top_hash, root, \
                     salt, commitment, locked_us, commit_intent, commit_tx FROM round_locks ";
 
-fn lock_of(row: &AnyRow) -> Result<Lock, SettlementError> {
+pub(super) fn lock_of(row: &AnyRow) -> Result<Lock, SettlementError> {
     let text = |name: &str| -> Result<String, SettlementError> { Ok(row.try_get(name)?) };
     Ok(Lock {
         round: text("round_id")?.parse()?,
@@ -195,10 +195,10 @@ pub(in super::super) async fn insert_payouts(
     Ok(u64::try_from(payouts.len()) == Ok(written))
 }
 
-const PAYOUT: &str =
-    "SELECT payouts.round_id, model_id, model_index, at_risk, counted_ppm, delta FROM payouts ";
+pub(super) const PAYOUT_COLUMNS: &str =
+    "payouts.round_id, model_id, model_index, at_risk, counted_ppm, delta";
 
-fn payout(row: &AnyRow) -> Result<Payout, SettlementError> {
+pub(super) fn payout(row: &AnyRow) -> Result<Payout, SettlementError> {
     let round: String = row.try_get("round_id")?;
     let model: String = row.try_get("model_id")?;
     let index: i64 = row.try_get("model_index")?;
@@ -220,7 +220,9 @@ pub(in super::super) async fn payouts(
     conn: &mut Conn,
     round: &RoundId,
 ) -> Result<Vec<Payout>, SettlementError> {
-    let sql = AssertSqlSafe(format!("{PAYOUT} WHERE round_id = $1 ORDER BY model_index"));
+    let sql = AssertSqlSafe(format!(
+        "SELECT {PAYOUT_COLUMNS} FROM payouts WHERE round_id = $1 ORDER BY model_index"
+    ));
     let rows = sqlx::query(sql)
         .bind(round.to_string())
         .fetch_all(conn)
@@ -233,8 +235,8 @@ pub(in super::super) async fn payouts_of_model(
     model: &ModelId,
 ) -> Result<Vec<Payout>, SettlementError> {
     let sql = AssertSqlSafe(format!(
-        "{PAYOUT} JOIN round_locks ON round_locks.round_id = payouts.round_id \
-         WHERE model_id = $1 ORDER BY round_locks.start_us DESC LIMIT 10000"
+        "SELECT {PAYOUT_COLUMNS} FROM payouts \
+         JOIN round_locks ON round_locks.round_id = payouts.round_id WHERE model_id = $1 ORDER BY round_locks.start_us DESC LIMIT 10000"
     ));
     let rows = sqlx::query(sql)
         .bind(model.as_str())

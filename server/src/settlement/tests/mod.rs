@@ -3,6 +3,7 @@
 mod batches;
 mod endings;
 mod ledger;
+mod unstaked;
 
 use alloy::primitives::B256;
 use domain::timestamp::SECOND_US;
@@ -16,6 +17,7 @@ use crate::chain::testing::{deployment, event};
 use crate::chain::{Fees, Said, set_deployment};
 use crate::db::testing::each_database;
 use crate::db::{Conn, Db};
+use crate::events;
 use crate::rounds::{self, Round};
 use crate::stakes;
 use crate::stakes::testing::{
@@ -151,23 +153,22 @@ async fn a_batch_conserves_money_and_books_it_once() {
             root: new_root,
         };
         let accepted = event(deployment().vault, 2, said);
-        on_event(&mut tx, 1, &accepted).await.expect("applies");
+        let told = on_event(&mut tx, 1, &accepted).await.expect("applies");
+        assert_eq!(told.len(), 1, "its round is settled");
         assert_eq!(state(&mut tx, &round).await, RoundState::Final);
-        let ledger = stakes::ledger(&mut tx, &batch.vault)
-            .await
-            .expect("a ledger");
+        let ledger = stakes::ledger(&mut tx, &batch.vault).await;
+        let ledger = ledger.expect("a ledger");
         let booked: i64 = ledger.iter().map(|entry| entry.stake_delta).sum();
         assert_eq!(booked, -settled.burned.stored());
         assert_eq!(halted(&mut tx).await.expect("reads"), None);
-        on_event(&mut tx, 1, &accepted).await.expect("applies");
+        let told = on_event(&mut tx, 1, &accepted).await.expect("applies");
+        assert!(told.is_empty(), "told once");
         assert!(
             halted(&mut tx).await.expect("reads").is_some(),
             "a second one is not ours"
         );
-        let again = stakes::ledger(&mut tx, &batch.vault)
-            .await
-            .expect("a ledger");
-        assert_eq!(again, ledger, "booked once");
+        let again = stakes::ledger(&mut tx, &batch.vault).await;
+        assert_eq!(again.expect("a ledger"), ledger, "booked once");
     })
     .await;
 }
@@ -248,6 +249,9 @@ async fn a_scored_round_past_its_time_is_void_and_holds_nothing() {
             1
         );
         assert_eq!(state(&mut tx, &round).await, RoundState::Void);
+        let told = events::after(&mut tx, 0, 10).await.expect("reads");
+        let told: Vec<_> = told.iter().map(|event| event.kind.name()).collect();
+        assert_eq!(told, ["round.void"]);
         for model in &models {
             let stake = stakes::of_model(&mut tx, model)
                 .await

@@ -1,6 +1,7 @@
 //! Every page on a fresh server and on one with rounds behind it.
 
 mod diagnostics;
+mod docs;
 mod feeds;
 mod model;
 mod published;
@@ -215,6 +216,34 @@ async fn nothing_that_others_said_is_seen_before_the_outcome() {
         .find(|row| row.contains(&played.locked.to_string()));
     let row = row.expect("the locked round is listed");
     assert!(row.matches("<td class=\"n\">–</td>").count() == 2, "{row}");
+}
+
+/// A seal that nobody opened is told with the outcome; before, the number of predictions is the same
+/// whatever became of it.
+#[tokio::test]
+async fn a_seal_that_was_never_revealed_is_told_with_the_outcome() {
+    let played = Played::new().await;
+    let mut tx = played.app.db.begin().await.expect("begins");
+    for (sequence, round) in [(1, &played.scored), (2, &played.locked)] {
+        // No verb stores a row of a round that is over.
+        let sql = format!(
+            "INSERT INTO predictions (sequence, round_id, model_id, posted_ppm, counted_ppm, ask, \
+             received_us, receipt, stake_counted, seal, salt, seal_index) \
+             SELECT {sequence}, '{round}', MIN(id), 0, 0, -1, 1, '', 0, '0x{}', '', 0 FROM models",
+            "ab".repeat(32)
+        );
+        crate::db::testing::change(&mut tx, &sql)
+            .await
+            .expect("stored");
+    }
+    tx.commit().await.expect("commits");
+    let path = format!("/rounds/{}", played.scored);
+    let html = page(&played.app, &path, StatusCode::OK).await;
+    assert!(html.contains("One prediction was sealed and never revealed"));
+    let path = format!("/rounds/{}", played.locked);
+    let html = page(&played.app, &path, StatusCode::OK).await;
+    assert!(!html.contains("sealed"), "{html}");
+    assert!(html.contains("7 predictions received"), "six, and the seal");
 }
 
 #[tokio::test]

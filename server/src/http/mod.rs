@@ -1,9 +1,17 @@
-//! The whole HTTP application: API, pages, and what every answer carries.
+//! The whole HTTP application: API, pages, what every answer carries, and how connections are
+//! served.
+
+mod connection;
+mod listener;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::http::{HeaderName, HeaderValue, header};
+use axum::{Router, middleware};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::app::App;
@@ -15,6 +23,9 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
      frame-ancestors 'none'";
 
 /// The router of the serving process.
+///
+/// # Panics
+/// When memory is out: the reference page is rendered here, once.
 pub fn router(app: Arc<App>) -> Router {
     let fixed = [
         (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
@@ -22,9 +33,11 @@ pub fn router(app: Arc<App>) -> Router {
         (header::REFERRER_POLICY, "same-origin"),
         (header::X_FRAME_OPTIONS, "DENY"),
     ];
+    let limited = middleware::from_fn_with_state(Arc::clone(&app), web::within_limits);
+    let reference = web::reference(&api::openapi()).expect("a page in memory can be written");
     let router = Router::new()
-        .merge(api::router())
-        .merge(web::router())
+        .merge(api::router(&app))
+        .merge(web::router().merge(reference).layer(limited))
         .with_state(app);
     fixed.into_iter().fold(
         router,
@@ -33,4 +46,17 @@ pub fn router(app: Arc<App>) -> Router {
             router.layer(SetResponseHeaderLayer::if_not_present(name, value))
         },
     )
+}
+
+/// Serves the application until `stop`; requests that are being answered then are answered.
+///
+/// # Errors
+/// When connections cannot be taken any more.
+pub async fn serve(
+    app: Arc<App>,
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let router = router(Arc::clone(&app));
+    listener::serve(listener, router, &app.limits, stop).await
 }
