@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -20,7 +21,7 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 PACKAGE = REPOSITORY / "clients" / "python"
 START_LIMIT_S = 120.0
 STOP_LIMIT_S = 20.0
-SPEED = 60
+SPEED = 40
 #: More than the tests can live to see: they end the demo themselves.
 ROUNDS = 400
 
@@ -115,6 +116,15 @@ class Program:
                 command, stdout=output, stderr=output, cwd=folder, env=variables
             )
 
+    def said(self) -> str:
+        """What it said so far."""
+        return self.log.read_text(errors="replace")
+
+    def stop(self, limit_s: float) -> str:
+        """Tells it to stop; see `end`."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.end(limit_s)
+
     def end(self, limit_s: float) -> str:
         """What it said, once it has ended by itself, and well."""
         try:
@@ -124,7 +134,7 @@ class Program:
             self.process.wait()
             pytest.fail(f"it did not end within {limit_s} s:\n{tail(self.log)}")
         assert code == 0, tail(self.log)
-        return self.log.read_text(errors="replace")
+        return self.said()
 
     def close(self) -> None:
         if self.process.poll() is None:
@@ -148,12 +158,12 @@ def bot_command(live: LiveServer, folder: Path, *more: str) -> List[str]:
 
 @pytest.fixture(scope="session")
 def beside(live: LiveServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beside]:
-    """The bot until it knows three results, and the notebook's cells from the first to the last."""
+    """The bot, and the notebook's cells from the first to the last."""
     folder = tmp_path_factory.mktemp("beside")
     cells = json.loads((PACKAGE / "examples" / "first_submission.ipynb").read_text("utf-8"))["cells"]
     assert not any(cell.get("outputs") for cell in cells), "a notebook is kept without its outputs"
     code = "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
-    command = bot_command(live, folder / "bot", "--results", "3", "--account", "bot of the tests")
+    command = bot_command(live, folder / "bot", "--account", "bot of the tests")
     running = Beside(
         Program(command, folder / "bot.log", folder),
         folder / "bot",

@@ -76,7 +76,7 @@ def dataset(folder: Path, strength: float) -> Dataset:
 
 
 def test_it_learns_what_is_there_and_nothing_from_noise(tmp_path: Path) -> None:
-    model = learner.train(dataset(tmp_path, 1.0), "btc")
+    model = learner.train(dataset(tmp_path, 1.0))
     assert model.skill > 0.02
     assert model.probability(["b", "a"], [0.0, 1.0]) == pytest.approx(0.73, abs=0.05)
     model.save(tmp_path / "model.npz")
@@ -85,7 +85,7 @@ def test_it_learns_what_is_there_and_nothing_from_noise(tmp_path: Path) -> None:
     assert (kept.version, kept.names, kept.skill) == ("1.1.0-20240305", ("a", "b"), model.skill)
     with pytest.raises(ForetokenError, match="no feature 'b'"):
         kept.probability(["a"], [1.0])
-    noise = learner.train(dataset(tmp_path, 0.0), "btc")
+    noise = learner.train(dataset(tmp_path, 0.0))
     assert noise.probability(["a", "b"], [3.0, -3.0]) == pytest.approx(0.5, abs=0.04)
 
 
@@ -266,7 +266,7 @@ def test_without_numpy_it_plays_by_the_history(
 ) -> None:
     monkeypatch.setitem(sys.modules, "foretoken.bot.learner", None)
     monkeypatch.delattr("foretoken.bot.learner")
-    trainer = Trainer(lambda: pytest.fail("connected"), folder, "btc", threading.Event())
+    trainer = Trainer(lambda: pytest.fail("connected"), folder, threading.Event())
     assert not trainer.start()
     assert "pip install 'foretoken[bot]'" in caplog.text
 

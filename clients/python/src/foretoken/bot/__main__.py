@@ -71,7 +71,7 @@ def play(args: argparse.Namespace, stop: Stop) -> None:
             model = patiently(stop, lambda: client.ensure_model(tournament.id, args.model))
             log.info("model %s at speed %g, memory in %s", model.id, client.clock.speed, folder.path)
             connect = functools.partial(Client, args.server, key, sleep=stop.sleep)
-            trainer = Trainer(connect, folder, tournament.asset, stop)
+            trainer = Trainer(connect, folder, stop)
             is_training = not args.no_training and trainer.start()
             learner = trainer if is_training else None
             player = Player(client, folder, tournament.id, model.id, args.stake, learner)

@@ -21,7 +21,7 @@ from .folder import write
 Array = Any
 
 #: How hard weights are held to zero, per row; the last holds them there.
-PENALTIES = (0.003, 0.03, 0.3, 3.0, float("inf"))
+PENALTIES = (0.003, 0.03, 0.3, 1.0, 3.0, 10.0, float("inf"))
 STEPS = 30
 CLIP = 5.0
 
@@ -78,13 +78,13 @@ def load(path: Path) -> Logistic:
         )
 
 
-def train(dataset: Dataset, asset: str) -> Logistic:
+def train(dataset: Dataset) -> Logistic:
     """Learns from the train part of every asset, features being relative; how hard to shrink is
-    chosen by the asset's own validation part, which is then learned from too."""
+    chosen by the validation part, which is then learned from too."""
     names = feature_names(dataset.manifest)
     assets = sorted({row["asset"] for row in _row_entries(dataset.manifest)})
     x, y = _rows([file for name in assets for file in dataset.files(name, "train")], names)
-    x_later, y_later = _rows(dataset.files(asset, "validation"), names)
+    x_later, y_later = _rows([f for name in assets for f in dataset.files(name, "validation")], names)
     mean, scale = x.mean(axis=0), x.std(axis=0) + 1e-9
 
     def loss(penalty: float) -> float:
@@ -132,7 +132,7 @@ def _row_entries(manifest: Mapping[str, Any]) -> List[Mapping[str, Any]]:
 
 def _rows(files: Sequence[Path], names: Sequence[str]) -> Tuple[Array, Array]:
     if not files:
-        raise ForetokenError("the dataset has no rows of this asset")
+        raise ForetokenError("the dataset has no rows")
     frame = polars.concat([polars.read_parquet(file, columns=[*names, "target"]) for file in files])
     x = frame.select(names).to_numpy().astype(np.float64)
     return x, frame["target"].to_numpy().astype(np.float64)

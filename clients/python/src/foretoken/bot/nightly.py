@@ -30,12 +30,11 @@ class Trainer:
     """`model` is the newest that was learned, from this start or an earlier one, else `None`."""
 
     def __init__(
-        self, connect: Callable[[], Client], folder: Folder, asset: str, stop: threading.Event
+        self, connect: Callable[[], Client], folder: Folder, stop: threading.Event
     ) -> None:
         self.model: Optional[Logistic] = None
         self._connect = connect
         self._folder = folder
-        self._asset = asset
         self._stop = stop
         # It must not keep the process: every file that it writes is written whole or not at all.
         self._thread = threading.Thread(target=self._run, name="training", daemon=True)
@@ -89,7 +88,7 @@ class Trainer:
         if self.model is not None and self.model.version == newest:
             return True
         dataset = client.download_dataset(self._folder.data, newest)
-        model = learner.train(dataset, self._asset)
+        model = learner.train(dataset)
         model.save(self._folder.model)
         self.model = model
         log.info(
