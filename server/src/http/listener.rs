@@ -36,7 +36,7 @@ const TURNED_AWAY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\n\
 ///
 /// # Errors
 /// None but that of a closed semaphore, which nobody closes.
-pub async fn serve(
+pub(super) async fn serve(
     listener: TcpListener,
     router: Router,
     limits: &Limits,
@@ -115,6 +115,6 @@ fn turn_away(stream: TcpStream) {
     // Nobody waits for a client that is over its limit: what the socket does not take at once is
     // not said.
     if let Ok(mut stream) = stream.into_std() {
-        stream.write(TURNED_AWAY).ok();
+        stream.write_all(TURNED_AWAY).ok();
     }
 }
