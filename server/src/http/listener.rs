@@ -115,6 +115,6 @@ fn turn_away(stream: TcpStream) {
     // Nobody waits for a client that is over its limit: what the socket does not take at once is
     // not said.
     if let Ok(mut stream) = stream.into_std() {
-        stream.write(TURNED_AWAY).ok();
+        stream.write_all(TURNED_AWAY).ok();
     }
 }

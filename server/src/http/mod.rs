@@ -4,6 +4,8 @@
 mod connection;
 mod listener;
 #[cfg(test)]
+mod reference_tests;
+#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;

@@ -1,7 +1,6 @@
 //! Every page on a fresh server and on one with rounds behind it.
 
 mod diagnostics;
-mod docs;
 mod feeds;
 mod model;
 mod published;

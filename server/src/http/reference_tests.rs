@@ -1,11 +1,16 @@
 //! The reference of the API.
 
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, StatusCode};
+use tower::ServiceExt;
+
 use super::*;
+use crate::app::testing::app;
 
 #[tokio::test]
 async fn the_reference_shows_every_operation_of_the_document() {
     let (app, _, _folder) = app().await;
-    let router = crate::http::router(Arc::clone(&app));
+    let router = router(app);
     let get = async |path: &str| {
         let request = Request::get(path).body(Body::empty()).expect("a request");
         let answer = router.clone().oneshot(request).await.expect("an answer");
@@ -40,6 +45,6 @@ async fn the_reference_shows_every_operation_of_the_document() {
     if let Ok(folder) = std::env::var("FORETOKEN_PAGES") {
         std::fs::write(format!("{folder}/docs.html"), &html).expect("written");
     }
-    let home = page(&app, "/", StatusCode::OK).await;
+    let home = get("/").await;
     assert!(home.contains("<a href=\"/docs\">API</a>"));
 }
