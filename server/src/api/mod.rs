@@ -275,25 +275,3 @@ fn streams() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(get_events::get_events))
         .routes(routes!(get_events_socket::get_events_socket))
 }
-
-/// Adds what no handler says: how keys are sent, and the problems that any endpoint may answer.
-fn finished(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
-    let key = HttpBuilder::new()
-        .scheme(HttpAuthScheme::Bearer)
-        .bearer_format("ftk_<id>_<secret>_<checksum>")
-        .build();
-    let components = document.components.get_or_insert_default();
-    components.add_security_scheme("key", SecurityScheme::Http(key));
-    for item in document.paths.paths.values_mut() {
-        let operations = [
-            &mut item.get,
-            &mut item.put,
-            &mut item.post,
-            &mut item.delete,
-        ];
-        for operation in operations.into_iter().flatten() {
-            problem::add_common(&mut operation.responses);
-        }
-    }
-    document
-}
