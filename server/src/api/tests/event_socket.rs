@@ -118,9 +118,8 @@ async fn pages_of_other_sites_and_odd_messages_are_refused() {
             panic!("{origin} is refused")
         };
         assert_eq!(answer.status(), 403);
-        let body: Value =
-            serde_json::from_slice(answer.body().as_deref().unwrap_or_default()).expect("JSON");
-        assert_eq!(body["code"], "origin-refused");
+        let body = String::from_utf8_lossy(answer.body().as_deref().unwrap_or_default());
+        assert!(body.contains(r#""code":"origin-refused""#), "{body}");
     }
     let own = [("origin", own.as_str())];
     for message in [
