@@ -104,7 +104,13 @@ impl FromRequestParts<Arc<App>> for MaybeCaller {
         let found = app.gate.open(now_us, key, from).await;
         match &found {
             Ok(_) => app.limits.prove(key),
-            Err(_) => app.limits.disprove(key),
+            Err(
+                AccountError::KeyUnknown
+                | AccountError::KeyRevoked { .. }
+                | AccountError::KeyExpired { .. },
+            ) => app.limits.disprove(key),
+            // The key may be good all the same: whoever holds it elsewhere must not lose its limits.
+            Err(_) => {}
         }
         let (account, key) = found?;
         note_use(app, &key, now_us);

@@ -10,7 +10,8 @@ use super::whole_run;
 #[tokio::test]
 async fn every_round_was_told_once_and_in_order() {
     let run = whole_run().await;
-    let db = Db::open_in(run.folder.path(), None).await.expect("opens");
+    let data = run.folder.path().join("data");
+    let db = Db::open_in(&data, None).await.expect("opens");
     let mut conn = db.read().await.expect("a connection");
     let all = events::after(&mut conn, 0, 10_000).await.expect("readable");
     let is_next = |(number, event): (i64, &events::Event)| event.sequence == number;
