@@ -57,12 +57,12 @@ pub(super) struct JobBody {
     deadline_us: Option<i64>,
     /// What is left on the wall.
     wall_budget_ms: u64,
-    features: FeaturesBody,
+    features: JobFeaturesBody,
     models: Vec<JobModelBody>,
 }
 
 #[derive(Serialize, ToSchema)]
-struct FeaturesBody {
+struct JobFeaturesBody {
     /// SHA-256 of the block: float32, little-endian, row-major.
     digest: String,
     rows: i64,
@@ -192,7 +192,7 @@ impl From<Job> for JobBody {
             round: job.round.map(|round| round.to_string()),
             deadline_us: (job.kind == JobKind::Run).then_some(job.deadline_us),
             wall_budget_ms: u64::try_from(job.budget.as_millis()).unwrap_or(u64::MAX),
-            features: FeaturesBody {
+            features: JobFeaturesBody {
                 digest: job.features.digest,
                 rows: job.features.rows,
                 columns: job.features.columns,

@@ -13,7 +13,7 @@ use super::problem::{BodyProblems, KeyProblems, NewWebhookProblems, Problem};
 use super::webhook_body::NewWebhookBody;
 use crate::accounts::Scope;
 use crate::app::App;
-use crate::events::Kind;
+use crate::events::{self, Kind};
 use crate::rounds;
 use crate::webhooks::{self, Draft};
 
@@ -74,10 +74,9 @@ pub(super) async fn post_webhook(
         kinds: kinds.collect::<Result<_, _>>()?,
         url: body.url,
     };
-    let newest = app.events.newest().await;
     let random = (app.random_bytes(), app.random_bytes());
-    let moment = (app.wall.now_us(), newest);
     let mut tx = app.db.begin().await?;
+    let moment = (app.wall.now_us(), events::newest(&mut tx).await?);
     for tournament in &draft.tournaments {
         rounds::tournament(&mut tx, tournament).await?;
     }

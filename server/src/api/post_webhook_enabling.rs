@@ -10,7 +10,7 @@ use super::problem::{KeyProblems, Problem, UnknownWebhook};
 use super::webhook_body::WebhookBody;
 use crate::accounts::Scope;
 use crate::app::App;
-use crate::webhooks;
+use crate::{events, webhooks};
 
 /// Take up a disabled webhook: messages that wait are sent again, and what happens from now on. What
 /// happened while it was disabled is in `GET /events/recent`.
@@ -28,8 +28,8 @@ pub(super) async fn post_webhook_enabling(
     caller: Caller,
 ) -> Result<Json<WebhookBody>, Problem> {
     caller.require(Scope::Admin)?;
-    let moment = (app.wall.now_us(), app.events.newest().await);
     let mut tx = app.db.begin().await?;
+    let moment = (app.wall.now_us(), events::newest(&mut tx).await?);
     let webhook = webhooks::enable(&mut tx, moment, &caller.account.id, &id).await?;
     tx.commit().await?;
     Ok(Json(WebhookBody::from(&webhook)))

@@ -54,6 +54,9 @@ pub(super) fn add(operation: &mut Value, path: &str, method: &str) {
             give_body(status, response);
         }
     }
+    // The connection answers it before there is a request, so it has no body.
+    let says = "The head has more than 64 headers or 32 KiB; without a body";
+    operation["responses"]["431"] = json!({ "description": says });
 }
 
 /// Names the codes in the description, each once.
