@@ -42,7 +42,8 @@ fn main() -> Result<(), Failure> {
 async fn measure(data: &Path, fresh: &Path) -> Result<(usize, i64), Failure> {
     let mut from = SqliteConnection::connect(&Db::embedded_url(data)).await?;
     let rows = sqlx::query(
-        "SELECT sequence, round_id, model_id, posted_ppm, counted_ppm, ask, received_us, receipt \
+        "SELECT sequence, round_id, model_id, posted_ppm, counted_ppm, ask, received_us, receipt, \
+         stake_counted, seal, salt, seal_index, nonce \
          FROM predictions ORDER BY sequence DESC LIMIT $1",
     )
     .bind(ROWS)
@@ -65,7 +66,8 @@ async fn measure(data: &Path, fresh: &Path) -> Result<(usize, i64), Failure> {
         // Outside of a transaction a statement is one: it returns when the row is on the disk.
         sqlx::query(
             "INSERT INTO predictions (sequence, round_id, model_id, posted_ppm, counted_ppm, ask, \
-             received_us, receipt) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+             received_us, receipt, stake_counted, seal, salt, seal_index, nonce) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
         )
         .bind(row.try_get::<i64, _>(0)?)
         .bind(row.try_get::<&str, _>(1)?)
@@ -75,6 +77,11 @@ async fn measure(data: &Path, fresh: &Path) -> Result<(usize, i64), Failure> {
         .bind(row.try_get::<i64, _>(5)?)
         .bind(row.try_get::<i64, _>(6)?)
         .bind(row.try_get::<&str, _>(7)?)
+        .bind(row.try_get::<i64, _>(8)?)
+        .bind(row.try_get::<&str, _>(9)?)
+        .bind(row.try_get::<&str, _>(10)?)
+        .bind(row.try_get::<i64, _>(11)?)
+        .bind(row.try_get::<i64, _>(12)?)
         .execute(&mut to)
         .await?;
     }
