@@ -378,7 +378,29 @@ pub(super) async fn moves(
     conn: &mut Conn,
     rounds: &[RoundId],
 ) -> Result<HashMap<RoundId, Move>, PriceError> {
-    let mut moves = HashMap::with_capacity(rounds.len());
+    let resolved = resolved(conn, rounds).await?;
+    let moved = |(round, outcome, market)| match outcome {
+        Outcome::Direction(direction) => Some((round, Move { direction, market })),
+        Outcome::Void => None,
+    };
+    Ok(resolved.into_iter().filter_map(moved).collect())
+}
+
+pub(super) async fn outcomes_of(
+    conn: &mut Conn,
+    rounds: &[RoundId],
+) -> Result<HashMap<RoundId, Outcome>, PriceError> {
+    let resolved = resolved(conn, rounds).await?;
+    let known = resolved.into_iter().map(|(round, known, _)| (round, known));
+    Ok(known.collect())
+}
+
+/// Outcome and return of those of `rounds` that are resolved, in one query for each 500.
+async fn resolved(
+    conn: &mut Conn,
+    rounds: &[RoundId],
+) -> Result<Vec<(RoundId, Outcome, Return)>, PriceError> {
+    let mut resolved = Vec::with_capacity(rounds.len());
     for chunk in rounds.chunks(ROUNDS_PER_SELECT) {
         let text = format!(
             "SELECT round_id, outcome, return_e12 FROM resolutions WHERE round_id IN {}",
@@ -390,38 +412,12 @@ pub(super) async fn moves(
         }
         for row in query.fetch_all(&mut *conn).await? {
             let round: String = row.try_get(0)?;
-            let Outcome::Direction(direction) = outcome(&row.try_get::<String, _>(1)?)? else {
-                continue;
-            };
-            let market = Return::from_units(row.try_get(2)?);
             let round = round.parse().map_err(|_| broken("round_id", round))?;
-            moves.insert(round, Move { direction, market });
-        }
-    }
-    Ok(moves)
-}
-
-pub(super) async fn outcomes_of(
-    conn: &mut Conn,
-    rounds: &[RoundId],
-) -> Result<HashMap<RoundId, Outcome>, PriceError> {
-    let mut outcomes = HashMap::with_capacity(rounds.len());
-    for chunk in rounds.chunks(ROUNDS_PER_SELECT) {
-        let text = format!(
-            "SELECT round_id, outcome FROM resolutions WHERE round_id IN {}",
-            placeholders(1, chunk.len())
-        );
-        let mut query = sqlx::query(AssertSqlSafe(text));
-        for round in chunk {
-            query = query.bind(round.to_string());
-        }
-        for row in query.fetch_all(&mut *conn).await? {
-            let round: String = row.try_get(0)?;
             let known = outcome(&row.try_get::<String, _>(1)?)?;
-            outcomes.insert(round.parse().map_err(|_| broken("round_id", round))?, known);
+            resolved.push((round, known, Return::from_units(row.try_get(2)?)));
         }
     }
-    Ok(outcomes)
+    Ok(resolved)
 }
 
 fn tick(row: &AnyRow) -> Result<Tick, PriceError> {

@@ -7,14 +7,14 @@ use contracts::tree::{DEPTH, Leaf, Node, PredictionLeaf, PredictionSums, Proof};
 use domain::{Direction, Outcome, RoundState};
 use serde_json::{Value, json};
 
+use super::secrecy::resolve_and_score;
 use super::{ROUND, World, round};
 use crate::accounts::{self, Scope};
 use crate::app::testing::NOW_US;
 use crate::chain::Said;
 use crate::chain::testing::{deployment, event};
 use crate::predictions::Counted;
-use crate::prices::{self, Resolution};
-use crate::{models, predictions, rounds, scores, settlement, stakes};
+use crate::{models, predictions, rounds, settlement, stakes};
 
 /// The vault's numbers of the models that these tests stake.
 const ADA: u32 = 5;
@@ -100,32 +100,13 @@ async fn lock(world: &World) {
 
 /// As the jobs of the outcome, the scores and the payouts do; the market went up.
 async fn settle(world: &World) {
+    resolve_and_score(world).await;
     let outcome = Outcome::Direction(Direction::Up);
-    let resolution = Resolution {
-        outcome,
-        reason: String::new(),
-        p0: None,
-        p1: None,
-        return_e12: 8_333,
-        evidence: "{}".to_owned(),
-        evidence_hash: format!("0x{}", "ab".repeat(32)),
-        resolved_us: 1,
-    };
     let mut tx = world.app.db.begin().await.expect("begin");
-    prices::write_resolution(&mut tx, &round(), &resolution)
-        .await
-        .expect("written");
-    let (from, to) = (RoundState::Evidenced, RoundState::Resolved);
-    rounds::advance(&mut tx, &round(), from, to, i64::MAX)
-        .await
-        .expect("resolves");
     let now = rounds::get(&mut tx, &round()).await.expect("there");
     let counted = predictions::counted(&mut tx, &round())
         .await
         .expect("reads");
-    scores::score(&mut tx, &now, &resolution, &counted, &[])
-        .await
-        .expect("scores");
     let entered = rounds::tournament(&mut tx, round().tournament())
         .await
         .expect("there");
